@@ -1,0 +1,232 @@
+"""Steps of the capacity ledger. Each is part of somebody's unit of work; the constraints decide."""
+
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import F
+from psycopg2.extras import DateTimeTZRange
+
+from apps.availability import selectors
+from apps.availability.models import BLOCK_HOLDER, Allocation, Block, Stock, Unit
+from apps.core.db import require_transaction
+from apps.core.errors import OutsideRules, Unavailable
+from apps.core.periods import Period, merge, subtract
+from apps.listings.kinds import Capacity
+
+# The first free unit may be lost to somebody faster; every unit that looked free is tried, lowest number first.
+INSERT = """
+    INSERT INTO availability_allocation
+        (listing_id, unit_id, quantity, period, holder, is_active, held_until, created_at)
+    VALUES (%s, %s, %s, tstzrange(%s, %s), %s, true, %s, %s)
+    ON CONFLICT DO NOTHING
+    RETURNING id
+"""
+
+
+def new_holder() -> int:
+    """A number that no other booking holds places under."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('availability_holder')")
+        return int(cursor.fetchone()[0])
+
+
+def _insert(
+    *,
+    listing_id: int,
+    unit_id: int | None,
+    quantity: int,
+    period: Period,
+    holder: int,
+    held_until: datetime | None,
+    now: datetime,
+) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [listing_id, unit_id, quantity, period.start, period.end, holder, held_until, now])
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
+
+
+def allocate(
+    *, listing_id: int, period: Period, quantity: int | None, holder: int, held_until: datetime | None, now: datetime
+) -> Allocation:
+    """Take one free unit for the period, or `quantity` of the stock.
+
+    Run-out holds in the way must have been released before, in the same transaction. Raises Unavailable when nothing
+    is free.
+    """
+    require_transaction()
+    if quantity is not None:
+        return _take_stock(
+            listing_id=listing_id, period=period, quantity=quantity, holder=holder, held_until=held_until, now=now
+        )
+    taken = selectors.overlapping(period.start, period.end, now=now).exclude(holder=holder)
+    free = (
+        Unit.objects.filter(listing=listing_id, is_offered=True)
+        .exclude(pk__in=taken.filter(listing=listing_id).values("unit"))
+        .order_by("number")
+        .values_list("pk", flat=True)
+    )
+    for unit in free:
+        row = _insert(
+            listing_id=listing_id,
+            unit_id=unit,
+            quantity=1,
+            period=period,
+            holder=holder,
+            held_until=held_until,
+            now=now,
+        )
+        if row is not None:
+            return Allocation.objects.get(pk=row)
+    raise Unavailable("This period is taken.")
+
+
+def _take_stock(
+    *, listing_id: int, period: Period, quantity: int, holder: int, held_until: datetime | None, now: datetime
+) -> Allocation:
+    taken = Stock.objects.filter(pk=listing_id, taken__lte=F("capacity") - quantity).update(taken=F("taken") + quantity)
+    if not taken:
+        raise Unavailable("Fewer tickets are left.", field="tickets")
+    row = _insert(
+        listing_id=listing_id,
+        unit_id=None,
+        quantity=quantity,
+        period=period,
+        holder=holder,
+        held_until=held_until,
+        now=now,
+    )
+    return Allocation.objects.get(pk=row)
+
+
+def release(allocation_id: int) -> bool:
+    """Give the place back. Only the first call does anything; returns whether this was it."""
+    require_transaction()
+    freed = Allocation.objects.filter(pk=allocation_id, is_active=True).update(is_active=False, held_until=None)
+    if not freed:
+        return False
+    allocation = Allocation.objects.get(pk=allocation_id)
+    if allocation.unit_id is None:
+        Stock.objects.filter(pk=allocation.listing_id).update(taken=F("taken") - allocation.quantity)
+    return True
+
+
+def hold_until(allocation_id: int, moment: datetime | None) -> bool:
+    """Let the hold end at `moment`, or never by itself (None). Returns whether the place was still held."""
+    require_transaction()
+    return bool(Allocation.objects.filter(pk=allocation_id, is_active=True).update(held_until=moment))
+
+
+def shorten(allocation_id: int, end: datetime) -> None:
+    """Free what lies after `end`; a place that would become empty is released."""
+    require_transaction()
+    allocation = Allocation.objects.select_for_update().get(pk=allocation_id)
+    if not allocation.is_active or allocation.unit_id is None or allocation.occupied.end <= end:
+        return
+    if allocation.occupied.start >= end:
+        release(allocation_id)
+        return
+    Allocation.objects.filter(pk=allocation_id).update(period=DateTimeTZRange(allocation.occupied.start, end))
+
+
+def set_capacity(listing_id: int, capacity: Capacity, *, field: str, now: datetime) -> None:
+    """Offer that many units, or that much stock.
+
+    Fewer units: those with the highest numbers are no longer offered, what they sold stands. Raises OutsideRules at
+    `field` when more stock is taken than would be left.
+    """
+    require_transaction()
+    if capacity.stock is not None:
+        Stock.objects.bulk_create([Stock(listing_id=listing_id, capacity=capacity.stock)], ignore_conflicts=True)
+        changed = Stock.objects.filter(pk=listing_id, taken__lte=capacity.stock).update(capacity=capacity.stock)
+        if not changed:
+            raise OutsideRules("More than that are sold already.", field=field)
+        return
+    Unit.objects.bulk_create(
+        [Unit(listing_id=listing_id, number=number) for number in range(1, capacity.units + 1)], ignore_conflicts=True
+    )
+    Unit.objects.filter(listing=listing_id).update(is_offered=False)
+    Unit.objects.filter(listing=listing_id, number__lte=capacity.units).update(is_offered=True)
+    _carry_out_blocks(listing_id, now=now)
+
+
+def block(listing_id: int, period: Period, *, reason: str, source: str, now: datetime) -> Block:
+    """Take all units off the market for the period. Raises Unavailable, and blocks nothing, over a booking."""
+    require_transaction()
+    lock_units(listing_id)
+    row = Block.objects.create(
+        listing_id=listing_id,
+        period=DateTimeTZRange(period.start, period.end),
+        reason=reason,
+        source=source,
+        created_at=now,
+    )
+    _carry_out_blocks(listing_id, now=now)
+    return row
+
+
+def unblock(listing_id: int, period: Period, *, source: str, now: datetime) -> None:
+    """Put the period back on the market as far as blocks of that source took it; what sticks out of it stays blocked."""
+    require_transaction()
+    lock_units(listing_id)
+    touched = Block.objects.filter(listing=listing_id, source=source, period__overlap=(period.start, period.end))
+    for old in list(touched):
+        left = subtract([Period(old.period.lower, old.period.upper)], [period])
+        old.delete()
+        Block.objects.bulk_create(
+            Block(
+                listing_id=listing_id,
+                period=DateTimeTZRange(part.start, part.end),
+                reason=old.reason,
+                source=old.source,
+                created_at=old.created_at,
+            )
+            for part in left
+        )
+    _carry_out_blocks(listing_id, now=now)
+
+
+def lock_units(listing_id: int) -> None:
+    """Wait for, and keep out, others who change the blocks of the listing."""
+    list(Unit.objects.select_for_update(of=("self",)).filter(listing=listing_id).order_by("pk").values_list("pk"))
+
+
+def _carry_out_blocks(listing_id: int, *, now: datetime) -> None:
+    """Make the block allocations of every offered unit the union of the listing's blocks.
+
+    Raises Unavailable when a booking is in the way.
+    """
+    wanted = merge(
+        Period(lower.lower, lower.upper)
+        for lower in Block.objects.filter(listing=listing_id).values_list("period", flat=True)
+    )
+    present: dict[int, dict[Period, int]] = {
+        unit: {}
+        for unit in Unit.objects.filter(listing=listing_id, is_offered=True)
+        .order_by("number")
+        .values_list("pk", flat=True)
+    }
+    rows = Allocation.objects.filter(listing=listing_id, holder=BLOCK_HOLDER, is_active=True)
+    surplus: list[int] = []
+    for pk, unit, period in rows.values_list("pk", "unit", "period"):
+        span = Period(period.lower, period.upper)
+        if unit in present and span in wanted and span not in present[unit]:
+            present[unit][span] = pk
+        else:
+            surplus.append(pk)
+    for unit, have in present.items():
+        for span in wanted:
+            if span in have:
+                continue
+            row = _insert(
+                listing_id=listing_id,
+                unit_id=unit,
+                quantity=1,
+                period=span,
+                holder=BLOCK_HOLDER,
+                held_until=None,
+                now=now,
+            )
+            if row is None:
+                raise Unavailable("Bookings lie in this period.", field="start")
+    Allocation.objects.filter(pk__in=surplus).delete()

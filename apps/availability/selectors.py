@@ -1,0 +1,119 @@
+"""Reads of the capacity ledger. What is displayed as free uses the same predicate as the write."""
+
+from datetime import datetime
+
+from django.db.models import BigIntegerField, DateTimeField, Exists, F, IntegerField, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models.expressions import Combinable, Func, Subquery
+from django.db.models.functions import Cast, Coalesce
+
+from apps.availability.models import Allocation, Block, Stock, Unit
+from apps.core.periods import Period, merge, subtract
+from apps.listings.kinds import kind_of
+from apps.listings.models import Listing
+
+Instant = datetime | Combinable
+
+
+def taking(*, now: datetime) -> Q:
+    """The condition on Allocation of being taken: active, and not a hold that has run out."""
+    return Q(is_active=True) & (Q(held_until=None) | Q(held_until__gt=now))
+
+
+def _range(start: Instant, end: Instant) -> Func:
+    return Func(_instant(start), _instant(end), function="tstzrange", output_field=Allocation._meta.get_field("period"))
+
+
+def _instant(moment: Instant) -> Combinable:
+    return Value(moment, output_field=DateTimeField()) if isinstance(moment, datetime) else moment
+
+
+def overlapping(start: Instant, end: Instant, *, now: datetime) -> QuerySet[Allocation]:
+    """The allocations that take something of [start, end)."""
+    return Allocation.objects.filter(taking(now=now), period__overlap=_range(start, end))
+
+
+def unit_is_free(start: Instant, end: Instant, *, now: datetime, listing: str = "pk") -> Exists:
+    """A condition on a listing queryset: some offered unit is free for the whole of [start, end).
+
+    `start` and `end` may be expressions over the listing; `listing` is the queryset's path to the listing's key. Inside
+    the subqueries expressions must be wrapped by the caller in OuterRef one level per subquery: two here.
+    """
+    taken = overlapping(start, end, now=now).filter(unit=OuterRef("pk"))
+    return Exists(Unit.objects.filter(~Exists(taken), listing=OuterRef(listing), is_offered=True))
+
+
+def tickets_left(*, now: datetime, listing: str = "pk") -> Combinable:
+    """An expression over a listing queryset: tickets that could be sold now, counting run-out holds as free."""
+    dead = (
+        Allocation.objects.filter(listing=OuterRef("pk"), unit=None, is_active=True, held_until__lte=now)
+        .order_by()
+        .values("listing")
+        .annotate(dead=Sum("quantity"))
+        .values("dead")
+    )
+    left = (
+        Stock.objects.filter(pk=OuterRef(listing))
+        .annotate(left=F("capacity") - F("taken") + Coalesce(Subquery(dead, output_field=IntegerField()), Value(0)))
+        .values("left")
+    )
+    return Coalesce(Subquery(left, output_field=IntegerField()), Value(0))
+
+
+def tickets_left_of(listing_ids: list[int], *, now: datetime) -> dict[int, int]:
+    """The same for many listings at once."""
+    rows = Stock.objects.filter(pk__in=listing_ids).annotate(left=tickets_left(now=now)).values_list("pk", "left")
+    return dict(rows)
+
+
+def free_now(listing_ids: list[int], *, now: datetime, until: datetime) -> dict[int, bool]:
+    """Whether some unit of each listing is free for the whole of [now, until)."""
+    free = set(
+        Listing.objects.filter(unit_is_free(now, until, now=now), pk__in=listing_ids).values_list("pk", flat=True)
+    )
+    return {pk: pk in free for pk in listing_ids}
+
+
+def busy_by_unit(listing_id: int, window: Period, *, now: datetime) -> list[list[Period]]:
+    """For each offered unit, when it is taken inside the window: merged and ordered."""
+    busy: dict[int, list[Period]] = {
+        pk: [] for pk in Unit.objects.filter(listing=listing_id, is_offered=True).values_list("pk", flat=True)
+    }
+    rows = overlapping(window.start, window.end, now=now).filter(
+        listing=Cast(Value(listing_id), BigIntegerField()), unit__is_offered=True
+    )
+    for unit, period in rows.values_list("unit", "period"):
+        busy[unit].append(Period(period.lower, period.upper))
+    return [merge(periods) for periods in busy.values()]
+
+
+def is_free(
+    listing: Listing, period: Period, *, quantity: int | None, now: datetime, without_holder: int | None = None
+) -> bool:
+    """Whether the ledger would give the place now: a unit, or that many tickets. `without_holder` leaves its own place out."""
+    if quantity is not None:
+        left = tickets_left_of([listing.pk], now=now).get(listing.pk, 0)
+        own = (
+            Allocation.objects.filter(holder=without_holder, is_active=True).aggregate(own=Sum("quantity"))["own"] or 0
+        )
+        return left + (own if without_holder is not None else 0) >= quantity
+    taken = overlapping(period.start, period.end, now=now).filter(unit=OuterRef("pk"))
+    if without_holder is not None:
+        taken = taken.exclude(holder=without_holder)
+    return Unit.objects.filter(~Exists(taken), listing=listing, is_offered=True).exists()
+
+
+def free_periods(listing: Listing, window: Period, *, now: datetime) -> list[Period]:
+    """When at least one unit is free inside the window; of a counted kind its period while something is left."""
+    kind = kind_of(listing)
+    offered = kind.offered(listing, window, now=now)
+    if kind.capacity(listing).stock is not None:
+        return offered if tickets_left_of([listing.pk], now=now).get(listing.pk, 0) > 0 else []
+    free: list[Period] = []
+    for busy in busy_by_unit(listing.pk, window, now=now):
+        free.extend(subtract(offered, busy))
+    return merge(free)
+
+
+def blocks_of(listing_id: int, window: Period) -> QuerySet[Block]:
+    """The blocks that touch the window, as the host said them, in order."""
+    return Block.objects.filter(listing=listing_id, period__overlap=(window.start, window.end)).order_by("period", "pk")

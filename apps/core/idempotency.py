@@ -1,0 +1,51 @@
+"""The same key from the same caller within 24 hours answers the same result."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from apps.core.db import require_transaction
+from apps.core.errors import Duplicate
+from apps.core.models import IdempotencyKey
+
+MEMORY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the key said: `result` is the primary key of the earlier answer, None for the first call."""
+
+    row: int
+    result: int | None
+
+
+def fingerprint(cleaned_input: dict[str, Any]) -> str:
+    """A digest of the input after trimming, the same for the same content in any order."""
+    return hashlib.sha256(json.dumps(cleaned_input, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def claim(*, caller: str, key: str, cleaned_input: dict[str, Any], now: datetime) -> Claim:
+    """Take the key for this transaction; a parallel call with the same key waits here until the first has ended.
+
+    Raises Duplicate at `idempotency_key` when the key was used for other input.
+    """
+    require_transaction()
+    digest = fingerprint(cleaned_input)
+    IdempotencyKey.objects.filter(caller=caller, key=key, created_at__lte=now - MEMORY).delete()
+    IdempotencyKey.objects.bulk_create(
+        [IdempotencyKey(caller=caller, key=key, fingerprint=digest, created_at=now)], ignore_conflicts=True
+    )
+    row = IdempotencyKey.objects.get(caller=caller, key=key)
+    if row.result is None:
+        return Claim(row=row.pk, result=None)
+    if row.fingerprint != digest:
+        raise Duplicate("This idempotencyKey was used for something else.", field="idempotency_key")
+    return Claim(row=row.pk, result=row.result)
+
+
+def remember(taken: Claim, *, result: int) -> None:
+    """Bind the answer to the key, in the transaction that made it."""
+    require_transaction()
+    IdempotencyKey.objects.filter(pk=taken.row).update(result=result)

@@ -1,0 +1,37 @@
+"""Names and secrets that leave the house."""
+
+import hashlib
+import hmac
+import secrets
+
+from django.conf import settings
+
+# Without 0, 1, I, L and O, so that it can be read out over the telephone.
+READABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+REFERENCE_LENGTH = 8
+
+
+def new_reference() -> str:
+    """A random reference of 8 readable characters (about 39 bits; uniqueness is the database's)."""
+    return "".join(secrets.choice(READABLE) for _ in range(REFERENCE_LENGTH))
+
+
+def new_secret() -> str:
+    """256 random bits, safe in a URL."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(secret: str) -> str:
+    """What the database keeps of a secret: SHA-256 in hex. The secret itself is random, so no salt is needed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def derive(purpose: str, *parts: object) -> str:
+    """A secret that can be told again but is not stored: HMAC-SHA256 over the parts under the secret key."""
+    message = "\x1f".join([purpose, *map(str, parts)]).encode()
+    return hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()
+
+
+def same_secret(left: str, right: str) -> bool:
+    """Compares in constant time."""
+    return hmac.compare_digest(left.encode(), right.encode())

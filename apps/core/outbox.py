@@ -1,0 +1,57 @@
+"""Jobs leave through the outbox: written in the transaction, sent after commit, sent again while the broker is away."""
+
+import logging
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from apps.core.db import require_transaction
+from apps.core.models import OutboxMessage
+
+logger = logging.getLogger(__name__)
+
+# A row younger than this is still being sent by the process that wrote it.
+SENDING = timedelta(seconds=2)
+BATCH = 500
+
+
+def enqueue(task: str, **arguments: Any) -> None:
+    """Promise a Celery task by name, with JSON arguments. It is sent when, and only when, the transaction commits.
+
+    Tasks may run twice: they must be idempotent.
+    """
+    require_transaction()
+    message = OutboxMessage.objects.create(task=task, arguments=arguments)
+    transaction.on_commit(partial(_send, message), robust=True)
+
+
+def _send(message: OutboxMessage) -> bool:
+    try:
+        current_app.send_task(message.task, kwargs=message.arguments)
+    except (OperationalError, OSError):
+        logger.warning("the broker is away; outbox message %s waits", message.pk)
+        return False
+    OutboxMessage.objects.filter(pk=message.pk).delete()
+    return True
+
+
+def send_waiting(*, now: datetime) -> int:
+    """Send what was promised and not sent, oldest first. Returns how many went out; stops where the broker is away."""
+    sent = 0
+    while True:
+        with transaction.atomic(durable=True):
+            batch = list(
+                OutboxMessage.objects.select_for_update(skip_locked=True)
+                .filter(created_at__lt=now - SENDING)
+                .order_by("pk")[:BATCH]
+            )
+            for message in batch:
+                if not _send(message):
+                    return sent
+                sent += 1
+        if len(batch) < BATCH:
+            return sent

@@ -1,0 +1,2 @@
+class EventKind:
+    code = "EVENT"

@@ -1,0 +1,2 @@
+class ParkingKind:
+    code = "PARKING_SPOT"

@@ -1,0 +1,2 @@
+class PropertyKind:
+    code = "PROPERTY"

@@ -1,0 +1,2 @@
+class ServiceKind:
+    code = "SERVICE"

@@ -1,0 +1,117 @@
+"""The contract of a kind, and the registry. A new kind is one folder that registers itself here."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Model, Q
+
+from apps.core.errors import Collector, Invalid
+from apps.core.money import Money
+from apps.core.periods import Period
+from apps.listings.offers import BookingRequest, Line, Occupancy
+
+if TYPE_CHECKING:
+    from apps.listings.models import Listing
+    from apps.listings.search import ListingSearch
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What there is to sell: exclusive `units`, or counted `stock` (then `units` is 0)."""
+
+    units: int = 0
+    stock: int | None = None
+
+
+class Kind(ABC):
+    """What the rest of the system asks of a kind. Implementations hold no state."""
+
+    code: str  # as in the contract's ListingKind: "PROPERTY"
+    relation: str  # the one-to-one attribute of Listing that holds the kind's own row
+    price_unit: str  # as in the contract's PriceUnit
+    payment_timing: str = "NOW"  # or "AT_END"
+    request_fields: frozenset[str]  # of BookingRequest, that a booking or a quote of this kind may give
+    change_fields: frozenset[str]  # of BookingRequest, that a change may give
+    is_blockable: bool = True  # whether a host can take periods off the market
+    ends_early: bool = False  # whether `endBooking` is meant for it
+
+    def details(self, listing: "Listing") -> Any:
+        """The kind's own row of the listing."""
+        return getattr(listing, self.relation)
+
+    @abstractmethod
+    def clean_details(
+        self, fields: dict[str, Any], *, existing: Model | None, listing: "Listing", now: datetime
+    ) -> dict[str, Any]:
+        """The kind's part of a create (existing None: every default filled in) or update input, checked.
+
+        `fields` has only what was given, None where null was given; `listing` carries the already cleaned common part
+        (unsaved on create). Raises InputErrors with every wrong field.
+        """
+
+    @abstractmethod
+    def save_details(self, listing: "Listing", cleaned: dict[str, Any]) -> None:
+        """Write the cleaned part; the listing is saved already."""
+
+    @abstractmethod
+    def capacity(self, listing: "Listing") -> Capacity:
+        """How much the availability ledger may sell of it."""
+
+    def check_request(self, request: BookingRequest) -> None:
+        """Raises InputErrors (INVALID) naming each field that this kind does not know."""
+        problems = Collector()
+        for name in sorted(request.given() - self.request_fields):
+            problems.add(Invalid(f"{name} does not belong to a {self.relation.replace('_', ' ')}.", field=name))
+        problems.raise_if_any()
+
+    @abstractmethod
+    def occupancy(self, listing: "Listing", request: BookingRequest, *, now: datetime) -> Occupancy:
+        """What the request takes. Raises Required, Invalid, OutsideRules (or InputErrors) at the request's fields."""
+
+    @abstractmethod
+    def lines(self, listing: "Listing", occupancy: Occupancy, *, price: Money) -> list[Line]:
+        """The itemised price of an occupancy, at `price` a unit."""
+
+    @abstractmethod
+    def request_of(self, listing: "Listing", occupancy: Occupancy) -> BookingRequest:
+        """The request that an existing booking stands for, so that a change can be merged into it."""
+
+    @abstractmethod
+    def offered(self, listing: "Listing", window: Period, *, now: datetime) -> list[Period]:
+        """When the listing could be used at all inside `window`, were nothing taken: merged, ordered, clipped."""
+
+    @abstractmethod
+    def search_filter(self, search: "ListingSearch", *, now: datetime) -> Q | None:
+        """The kind's part of a search as a condition on Listing; None where the search excludes this kind.
+
+        The free-for-the-period part uses the availability ledger's own predicate. A Q() asks for nothing.
+        """
+
+
+_registry: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Called once by each kind's AppConfig.ready()."""
+    _registry[kind.code] = kind
+
+
+def kind_of(listing: "Listing") -> Kind:
+    return _registry[listing.kind]
+
+
+def kind_named(code: str) -> Kind:
+    """Raises KeyError for a code that no kind registered."""
+    return _registry[code]
+
+
+def all_kinds() -> list[Kind]:
+    """Every registered kind, by code."""
+    return [_registry[code] for code in sorted(_registry)]
+
+
+def relations() -> list[str]:
+    """What to `select_related` so that a listing comes with its kind's row."""
+    return [kind.relation for kind in all_kinds()]

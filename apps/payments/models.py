@@ -1,0 +1,191 @@
+"""The money ledger: what is owed, what was charged, what went back. Amounts are minor units of the bill's currency."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from apps.core.money import Money
+
+
+class PaymentTiming(models.TextChoices):
+    """NOW: charged when paid. AT_END: the card is saved, and charged when the booking ends."""
+
+    NOW = "NOW"
+    AT_END = "AT_END"
+
+
+class ChargeStatus(models.TextChoices):
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    AUTHORIZED = "AUTHORIZED"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    REFUNDED = "REFUNDED"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
+
+
+OPEN_STATUSES = (ChargeStatus.PENDING, ChargeStatus.PROCESSING, ChargeStatus.REQUIRES_ACTION)
+CAPTURED_STATUSES = (ChargeStatus.SUCCEEDED, ChargeStatus.REFUNDED, ChargeStatus.PARTIALLY_REFUNDED)
+
+
+class Bill(models.Model):
+    """A debt. `captured - refunded` is what the payer has paid; `total` is what they owe."""
+
+    currency = models.CharField(max_length=3)
+    total_minor = models.BigIntegerField()
+    captured_minor = models.BigIntegerField(default=0)
+    refunded_minor = models.BigIntegerField(default=0)
+    timing = models.CharField(max_length=10, choices=PaymentTiming.choices)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(total_minor__gte=0), name="bill_total_not_negative"),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__gte=0, refunded_minor__lte=F("captured_minor")),
+                name="bill_never_over_refunded",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"bill {self.pk}"
+
+    @property
+    def total(self) -> Money:
+        return Money(self.total_minor, self.currency)
+
+    @property
+    def paid(self) -> Money:
+        return Money(self.captured_minor - self.refunded_minor, self.currency)
+
+
+class Customer(models.Model):
+    """An account as the card processor knows it."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="customer")
+    processor_id = models.CharField(max_length=255, unique=True)
+
+    def __str__(self) -> str:
+        return f"customer {self.pk}"
+
+
+class Charge(models.Model):
+    """One attempt to be paid, written down before the processor is asked, with the idempotency key it is asked with."""
+
+    bill = models.ForeignKey(Bill, on_delete=models.PROTECT, related_name="charges")
+    payer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="charges"
+    )
+    timing = models.CharField(max_length=10, choices=PaymentTiming.choices)
+    status = models.CharField(max_length=20, choices=ChargeStatus.choices, default=ChargeStatus.PENDING)
+    amount_minor = models.BigIntegerField()
+    refunded_minor = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3)
+    payment_method = models.CharField(max_length=255)
+    idempotency_key = models.CharField(max_length=64, unique=True)
+    # The processor's names for it: a payment intent, a setup intent (AT_END), the saved card's customer.
+    intent_id = models.CharField(max_length=255, blank=True)
+    setup_intent_id = models.CharField(max_length=255, blank=True)
+    customer_id = models.CharField(max_length=255, blank=True)
+    client_secret = models.CharField(max_length=255, blank=True)
+    next_action_url = models.CharField(max_length=2000, blank=True)
+    failure_code = models.CharField(max_length=100, blank=True)
+    card_brand = models.CharField(max_length=40, blank=True)
+    card_last4 = models.CharField(max_length=4, blank=True)
+    receipt_number = models.CharField(max_length=20, null=True, blank=True, unique=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField(auto_now=True)
+    paid_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_minor__gte=0), name="charge_amount_not_negative"),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__gte=0, refunded_minor__lte=F("amount_minor")),
+                name="charge_never_over_refunded",
+            ),
+            # In parallel: one charge.
+            models.UniqueConstraint(
+                fields=["bill"],
+                condition=Q(status__in=["PENDING", "PROCESSING", "REQUIRES_ACTION"]),
+                name="charge_one_open",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["payer", "-created_at", "-id"], name="charge_of_payer"),
+            models.Index(
+                fields=["updated_at"],
+                condition=Q(status__in=["PENDING", "PROCESSING", "REQUIRES_ACTION"]),
+                name="charge_open",
+            ),
+            models.Index(fields=["intent_id"], condition=~Q(intent_id=""), name="charge_intent"),
+            models.Index(fields=["setup_intent_id"], condition=~Q(setup_intent_id=""), name="charge_setup_intent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"charge {self.pk}"
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def refunded(self) -> Money:
+        return Money(self.refunded_minor, self.currency)
+
+
+class RefundStatus(models.TextChoices):
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class Refund(models.Model):
+    """Money on its way back. The charge's `refunded_minor` counts it from the moment it is written."""
+
+    charge = models.ForeignKey(Charge, on_delete=models.PROTECT, related_name="refunds")
+    amount_minor = models.BigIntegerField()
+    reason = models.CharField(max_length=1000, blank=True)
+    status = models.CharField(max_length=10, choices=RefundStatus.choices, default=RefundStatus.PENDING)
+    idempotency_key = models.CharField(max_length=64, unique=True)
+    processor_id = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_amount_positive")]
+        indexes = [models.Index(fields=["updated_at"], condition=Q(status="PENDING"), name="refund_open")]
+
+    def __str__(self) -> str:
+        return f"refund {self.pk}"
+
+
+class ReceiptCounter(models.Model):
+    """The last receipt number of a year (UTC), taken under its row lock so that numbers have no gaps."""
+
+    year = models.PositiveIntegerField(primary_key=True)
+    last = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.year}: {self.last}"
+
+
+class WebhookEvent(models.Model):
+    """An event of the processor, kept once by its id; what it says is asked again before it is believed."""
+
+    event_id = models.CharField(max_length=255, unique=True)
+    type = models.CharField(max_length=100)
+    object_id = models.CharField(max_length=255, blank=True)
+    received_at = models.DateTimeField()
+    handled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["received_at"], condition=Q(handled_at=None), name="webhook_event_waiting"),
+            models.Index(fields=["object_id"], name="webhook_event_object"),
+        ]
+
+    def __str__(self) -> str:
+        return self.event_id

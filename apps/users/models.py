@@ -1,0 +1,114 @@
+"""Accounts and their sessions."""
+
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower, Now
+
+
+class UserRole(models.TextChoices):
+    """What an account may do; staff may do everything."""
+
+    GUEST = "GUEST"
+    HOST = "HOST"
+    STAFF = "STAFF"
+
+
+class UserQueries(BaseUserManager["User"]):
+    """Creates accounts for Django's own commands; everybody else goes through actions."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").strip().lower())
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, role=UserRole.STAFF, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """An account. `email` is stored in lower case; it is "" for nobody but an account that was deleted or imported."""
+
+    email = models.EmailField(max_length=254, blank=True)
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    phone_number = models.CharField(max_length=20, blank=True)
+    profile_picture = models.ImageField(upload_to="profiles/", null=True, blank=True)
+    role = models.CharField(max_length=10, choices=UserRole.choices, default=UserRole.GUEST)
+    is_active = models.BooleanField(default=True)
+    email_verified_at = models.DateTimeField(null=True, blank=True)
+    # Part of every access token: raising it ends them all at once.
+    token_version = models.PositiveIntegerField(default=0)
+    joined_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    # Where an imported account came from: hosts and reviewers of public data, without name or email.
+    source = models.CharField(max_length=60, blank=True)
+    external_id = models.CharField(max_length=100, blank=True)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    objects = UserQueries()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_once", condition=~models.Q(email="")),
+            models.UniqueConstraint(
+                fields=["source", "external_id"], name="user_imported_once", condition=~models.Q(external_id="")
+            ),
+        ]
+        indexes = [models.Index(fields=["-joined_at", "-id"], name="user_newest")]
+
+    def __str__(self) -> str:
+        return f"user {self.pk}"
+
+    @property
+    def is_staff(self) -> bool:
+        """Django admin's door: open to the staff role."""
+        return self.role == UserRole.STAFF
+
+    @property
+    def display_name(self) -> str:
+        """What everybody may see: "Ada L."."""
+        initial = f"{self.last_name[0]}." if self.last_name else ""
+        return f"{self.first_name} {initial}".strip()
+
+
+class Session(models.Model):
+    """One sign-in on one device: a family of refresh tokens of which only the newest is good."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    device = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-last_used_at"], name="session_of_user")]
+
+    def __str__(self) -> str:
+        return f"session {self.pk}"
+
+
+class RefreshToken(models.Model):
+    """A single-use token of a session; the database knows its SHA-256 only."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="refresh_tokens")
+    token_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="refresh_token_age")]
+
+    def __str__(self) -> str:
+        return f"refresh token {self.pk}"

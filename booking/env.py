@@ -1,0 +1,171 @@
+"""The environment, read once, typed and checked.
+
+A wrong value stops the start with one line that names the variable; nothing is guessed. Defaults are those of production:
+what makes development easier has to be asked for.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+MODES = ("production", "development", "test")
+ON = {"1", "on", "true", "yes"}
+OFF = {"0", "off", "false", "no"}
+
+Value = TypeVar("Value")
+
+
+class Reader:
+    """Reads single variables. Raises ImproperlyConfigured with the variable's name and what was expected."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._environ.get(name, "").strip()
+        if value:
+            return value
+        if default is None:
+            raise ImproperlyConfigured(f"{name} is not set; see .env.example.")
+        return default
+
+    def choice(self, name: str, options: tuple[str, ...], default: str) -> str:
+        value = self.text(name, default).lower()
+        if value not in options:
+            raise ImproperlyConfigured(f"{name} must be one of {', '.join(options)}, not {value!r}.")
+        return value
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        value = self.text(name, "on" if default else "off").lower()
+        if value in ON:
+            return True
+        if value in OFF:
+            return False
+        raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}.")
+
+    def seconds(self, name: str, default: int, *, smallest: int = 1) -> int:
+        value = self.text(name, str(default))
+        if not value.isdecimal() or not value.isascii() or not smallest <= int(value) <= 10**9:
+            raise ImproperlyConfigured(f"{name} must be a whole number of at least {smallest}, not {value!r}.")
+        return int(value)
+
+    def names(self, name: str, default: str = "") -> list[str]:
+        return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
+
+    def table(self, name: str, check: Callable[[Any], Value], default: Value) -> Value:
+        raw = self.text(name, "")
+        if not raw:
+            return default
+        try:
+            return check(json.loads(raw))
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} is not the JSON it should be: {error}.") from error
+
+    def database(self, name: str) -> dict[str, Any]:
+        """The connection as Django wants it, from postgresql://user:password@host:port/name?option=value."""
+        url = urlsplit(self.text(name))
+        try:
+            port = url.port or 5432
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} has a port that is no number.") from error
+        if url.scheme not in {"postgres", "postgresql"} or not url.path.strip("/"):
+            raise ImproperlyConfigured(f"{name} must look like postgresql://user:password@host:port/database.")
+        return {
+            "NAME": unquote(url.path.strip("/")),
+            "USER": unquote(url.username or ""),
+            "PASSWORD": unquote(url.password or ""),
+            "HOST": url.hostname or "",
+            "PORT": str(port),
+        }
+
+    def url(self, name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
+        value = self.text(name, default)
+        if value and urlsplit(value).scheme not in schemes:
+            raise ImproperlyConfigured(f"{name} must be a URL that begins with {' or '.join(schemes)}://.")
+        return value
+
+
+def trusted_issuers(value: object) -> dict[str, dict[str, str]]:
+    """The issuers of `exchangeToken`: {"name": {"secret": "..."}}. Raises ValueError for any other shape."""
+    if not isinstance(value, dict):
+        raise ValueError("an object of issuers is wanted")
+    for name, issuer in value.items():
+        if not isinstance(issuer, dict) or not isinstance(issuer.get("secret"), str) or not issuer["secret"]:
+            raise ValueError(f"issuer {name!r} needs a secret")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """All settings that a process takes from outside. Durations are in seconds."""
+
+    mode: str
+    secret_key: str
+    database: dict[str, Any]
+    redis_url: str
+    port: int
+    public_url: str
+    allowed_hosts: list[str]
+    allowed_origins: list[str]
+    stripe_secret_key: str
+    stripe_webhook_secret: str
+    stripe_api_base: str
+    mail_dir: Path | None
+    media_dir: Path
+    static_dir: Path
+    trusted_issuers: dict[str, dict[str, str]]
+    rate_limits: bool
+    require_verified_email: bool
+    hold_seconds: int
+    sweep_seconds: int
+    access_token_seconds: int
+    refresh_token_seconds: int
+    log_level: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], *, base: Path) -> "Environment":
+        """Raises ImproperlyConfigured where a variable is missing or wrong."""
+        read = Reader(environ)
+        mode = read.choice("MODE", MODES, "production")
+        secret_key = read.text("SECRET_KEY")
+        if len(secret_key) < 32:
+            raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
+        port = read.seconds("PORT", 8000)
+        if port > 65535:
+            raise ImproperlyConfigured(f"PORT must be at most 65535, not {port}.")
+        mail_dir = read.text("MAIL_DIR", "")
+        return cls(
+            mode=mode,
+            secret_key=secret_key,
+            database=read.database("DATABASE_URL"),
+            redis_url=read.url("REDIS_URL", ("redis", "rediss", "unix")),
+            port=port,
+            public_url=read.url("PUBLIC_URL", ("http", "https"), f"http://127.0.0.1:{port}").rstrip("/"),
+            allowed_hosts=read.names("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]"),
+            allowed_origins=read.names("ALLOWED_ORIGINS"),
+            stripe_secret_key=read.text("STRIPE_SECRET_KEY"),
+            stripe_webhook_secret=read.text("STRIPE_WEBHOOK_SECRET"),
+            stripe_api_base=read.url("STRIPE_API_BASE", ("http", "https"), ""),
+            mail_dir=Path(mail_dir) if mail_dir else None,
+            media_dir=Path(read.text("MEDIA_DIR", str(base / "media"))),
+            static_dir=Path(read.text("STATIC_DIR", str(base / "staticfiles"))),
+            trusted_issuers=read.table("TRUSTED_ISSUERS", trusted_issuers, {}),
+            rate_limits=read.switch("RATE_LIMITS", default=True),
+            require_verified_email=read.switch("REQUIRE_VERIFIED_EMAIL", default=True),
+            hold_seconds=read.seconds("HOLD_SECONDS", 900),
+            sweep_seconds=read.seconds("SWEEP_SECONDS", 5),
+            access_token_seconds=read.seconds("ACCESS_TOKEN_SECONDS", 300),
+            refresh_token_seconds=read.seconds("REFRESH_TOKEN_SECONDS", 2_592_000),
+            log_level=read.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info").upper(),
+        )
+
+
+def read_environment(base: Path) -> Environment:
+    """The environment of this process."""
+    return Environment.read(os.environ, base=base)

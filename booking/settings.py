@@ -1,0 +1,185 @@
+"""Django settings, all of them from the environment (`.env.example` lists it)."""
+
+import zoneinfo
+from pathlib import Path
+
+from booking.env import read_environment
+
+# One tzdata for every machine: the pinned package, not what the system happens to have.
+zoneinfo.reset_tzpath(to=())
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ENV = read_environment(BASE_DIR)
+
+MODE = ENV.mode
+DEBUG = False
+SECRET_KEY = ENV.secret_key
+PUBLIC_URL = ENV.public_url
+ALLOWED_HOSTS = [*ENV.allowed_hosts, "testserver"] if MODE == "test" else ENV.allowed_hosts
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "corsheaders",
+    "graphene_django_graphiql_static",
+    "graphene_django",
+    "apps.core",
+    "apps.users",
+    "apps.listings",
+    "apps.availability",
+    "apps.payments",
+    "apps.kinds.property",
+    "apps.kinds.service",
+    "apps.kinds.event",
+    "apps.kinds.parking",
+    "apps.bookings",
+    "apps.hosting",
+    "apps.reviews",
+    "apps.importing",
+    "schema",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "booking.urls"
+WSGI_APPLICATION = "booking.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        **ENV.database,
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 10,
+            # The lowest likeness at which a word of a search finds a word of a listing: one typing error in five letters.
+            "options": "-c timezone=UTC -c pg_trgm.word_similarity_threshold=0.45",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = ENV.redis_url
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "holdfast",
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2},
+    }
+}
+
+AUTH_USER_MODEL = "users.User"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "first_name", "last_name")},
+    },
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATIC_ROOT = ENV.static_dir
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+MEDIA_URL = "media/"
+MEDIA_ROOT = ENV.media_dir
+FILE_UPLOAD_PERMISSIONS = 0o644
+DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024
+
+GRAPHENE = {"SCHEMA": "schema.root.schema", "SCHEMA_OUTPUT": "schema/schema.graphql"}
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CORS_ALLOWED_ORIGINS = ENV.allowed_origins
+CORS_URLS_REGEX = r"^/graphql$"
+CSRF_TRUSTED_ORIGINS = ENV.allowed_origins
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "global_keyprefix": "holdfast:"}
+# A publisher that cannot reach the broker gives up at once: the outbox keeps the job and beat sends it later.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "send-outbox": {"task": "core.send_outbox", "schedule": ENV.sweep_seconds},
+    "expire-holds": {"task": "bookings.expire_holds", "schedule": ENV.sweep_seconds},
+    "complete-bookings": {"task": "bookings.complete_ended", "schedule": ENV.sweep_seconds},
+    "resume-charges": {"task": "payments.resume_charges", "schedule": ENV.sweep_seconds},
+}
+
+STRIPE_SECRET_KEY = ENV.stripe_secret_key
+STRIPE_WEBHOOK_SECRET = ENV.stripe_webhook_secret
+STRIPE_API_BASE = ENV.stripe_api_base
+
+MAIL_DIR = ENV.mail_dir
+TRUSTED_ISSUERS = ENV.trusted_issuers
+RATE_LIMITS_ENABLED = ENV.rate_limits
+REQUIRE_VERIFIED_EMAIL = ENV.require_verified_email
+HOLD_SECONDS = ENV.hold_seconds
+SWEEP_SECONDS = ENV.sweep_seconds
+ACCESS_TOKEN_SECONDS = ENV.access_token_seconds
+REFRESH_TOKEN_SECONDS = ENV.refresh_token_seconds
+GRAPHQL_JWT = {
+    "JWT_ALGORITHM": "HS256",
+    "JWT_VERIFY_EXPIRATION": True,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": ENV.log_level},
+}

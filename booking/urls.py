@@ -1,0 +1,21 @@
+"""Where each path goes."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, re_path
+from django.views.static import serve
+from schema.views import graphql_view
+
+
+def to_graphql(request: HttpRequest) -> HttpResponse:
+    """A browser that opens the bare address lands in GraphiQL."""
+    return HttpResponseRedirect("/graphql")
+
+
+urlpatterns = [
+    path("", to_graphql),
+    path("graphql", graphql_view),
+    path("admin/", admin.site.urls),
+    re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),
+]
