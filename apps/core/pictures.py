@@ -1,0 +1,75 @@
+"""Pictures that people send: known by their content, never by their name, and drawn anew before they are kept."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import IO
+
+from django.core.files.base import ContentFile
+from PIL import Image, ImageCms, ImageOps
+
+from apps.core.errors import Invalid
+from apps.core.ids import new_secret
+
+LARGEST_BYTES = 5 * 1024 * 1024
+# A few hundred bytes can claim billions of pixels; decoding costs 4 bytes for each.
+LARGEST_PIXELS = 50_000_000
+LONGEST_KEPT_SIDE = 2560
+# Pillow's name of the format -> how it is kept: file name ending, and what the encoder is told.
+FORMATS: dict[str, tuple[str, dict[str, object]]] = {
+    "JPEG": ("jpg", {"quality": 88, "optimize": True}),
+    "PNG": ("png", {"optimize": True}),
+    "WEBP": ("webp", {"quality": 88}),
+}
+
+
+def clean_picture(file: IO[bytes], *, field: str = "file") -> ContentFile[bytes]:
+    """The picture under a random name, upright, at most 2560 pixels long, without any metadata.
+
+    An animation becomes its first frame. Raises Invalid at `field` unless it is a PNG, JPEG or WebP of at most 5 MB
+    and 50 million pixels.
+    """
+    content = file.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
+        raise Invalid("The picture is larger than 5 MB.", field=field)
+    try:
+        with Image.open(BytesIO(content), formats=list(FORMATS)) as picture:
+            kept = picture.format or ""
+            drawn = _drawn(picture)
+        ending, options = FORMATS[kept]
+        buffer = BytesIO()
+        drawn.save(buffer, kept, **options)
+    except Exception as error:
+        # Decoders answer hostile bytes with OSError, SyntaxError, ValueError, struct.error, zlib.error and others.
+        raise Invalid("This is not a PNG, JPEG or WebP picture of at most 50 megapixels.", field=field) from error
+    return ContentFile(buffer.getvalue(), name=f"{new_secret()}.{ending}")
+
+
+def _drawn(picture: Image.Image) -> Image.Image:
+    """The pixels alone, as they are meant to be seen: turned as the camera noted, in sRGB."""
+    # Only the header has been read so far.
+    if picture.width * picture.height > LARGEST_PIXELS:
+        raise ValueError("too many pixels")
+    profile = picture.info.get("icc_profile")
+    # Lets the JPEG decoder skip detail that would be thrown away anyway.
+    picture.draft("RGB", (LONGEST_KEPT_SIDE, LONGEST_KEPT_SIDE))
+    upright = ImageOps.exif_transpose(picture)
+    if profile and upright.mode in {"RGB", "CMYK", "L"}:
+        upright = _in_srgb(upright, profile)
+    transparent = upright.has_transparency_data and picture.format != "JPEG"
+    plain = upright.convert("RGBA" if transparent else "RGB")
+    plain.thumbnail((LONGEST_KEPT_SIDE, LONGEST_KEPT_SIDE), Image.Resampling.LANCZOS)
+    # A fresh picture: whatever hung on the old one in `info` would be written by the encoder.
+    bare = Image.new(plain.mode, plain.size)
+    bare.paste(plain)
+    return bare
+
+
+def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
+    """The colours of a wider space as sRGB; a broken profile is as good as none."""
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return picture
+    return converted or picture
