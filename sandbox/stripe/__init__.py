@@ -1,0 +1,1 @@
+"""A stateful Stripe for one machine: the official client talks to it as to the real one."""

@@ -1,0 +1,28 @@
+"""The currencies a payment may be in, in Stripe's lower case."""
+
+from __future__ import annotations
+
+_ALL = """
+usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd cad cdf
+chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd hnl htg huf
+idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd mmk mnt mop
+mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd
+scr sek sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx uyu uzs vnd vuv wst xaf xcd xcg
+xof xpf yer zar zmw
+"""
+CURRENCIES = tuple(_ALL.split())
+
+ZERO_DECIMAL = frozenset(
+    ("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf")
+)
+THREE_DECIMAL = frozenset(("bhd", "jod", "kwd", "omr", "tnd"))
+_SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
+
+
+def shown(amount: int, currency: str) -> str:
+    """An amount of smallest units as an error message or a page writes it: `$12.50`, `¥500`, `12.50 CHF`."""
+    digits = 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
+    whole, rest = divmod(amount, 10**digits)
+    figure = f"{whole:,}" + (f".{rest:0{digits}d}" if digits else "")
+    sign = _SIGNS.get(currency)
+    return f"{sign}{figure}" if sign else f"{figure} {currency.upper()}"
