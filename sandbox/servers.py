@@ -58,7 +58,7 @@ def missing_servers(
         servers.append(
             Valkey(folder / "valkey", log=logs / "valkey.log", password=secret("valkey"), watcher=watcher, keep=keep)
         )
-    if not given(environ, "STRIPE_SECRET_KEY") and (Path(__file__).parent / "stripe" / "__main__.py").exists():
+    if not given(environ, "STRIPE_SECRET_KEY"):
         servers.append(
             Emulator(
                 folder / "stripe",
