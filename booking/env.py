@@ -121,6 +121,7 @@ class Environment:
     static_dir: Path
     trusted_issuers: dict[str, dict[str, str]]
     rate_limits: bool
+    trusted_proxies: int
     require_verified_email: bool
     hold_seconds: int
     sweep_seconds: int
@@ -157,6 +158,7 @@ class Environment:
             static_dir=Path(read.text("STATIC_DIR", str(base / "staticfiles"))),
             trusted_issuers=read.table("TRUSTED_ISSUERS", trusted_issuers, {}),
             rate_limits=read.switch("RATE_LIMITS", default=True),
+            trusted_proxies=read.seconds("TRUSTED_PROXIES", 0, smallest=0),
             require_verified_email=read.switch("REQUIRE_VERIFIED_EMAIL", default=True),
             hold_seconds=read.seconds("HOLD_SECONDS", 900),
             sweep_seconds=read.seconds("SWEEP_SECONDS", 5),

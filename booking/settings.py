@@ -128,6 +128,10 @@ MEDIA_ROOT = ENV.media_dir
 FILE_UPLOAD_PERMISSIONS = 0o644
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024
 
+# What helps developers is open to everybody outside production, and to staff in it.
+INTROSPECTION_OPEN = GRAPHIQL_OPEN = MODE != "production"
+# How many proxies of ours stand in front and add to X-Forwarded-For.
+TRUSTED_PROXIES = ENV.trusted_proxies
 GRAPHENE = {"SCHEMA": "schema.root.schema", "SCHEMA_OUTPUT": "schema/schema.graphql"}
 
 SESSION_COOKIE_HTTPONLY = True
@@ -156,7 +160,7 @@ CELERY_BEAT_SCHEDULE = {
     "send-outbox": {"task": "core.send_outbox", "schedule": ENV.sweep_seconds},
     "expire-holds": {"task": "bookings.expire_holds", "schedule": ENV.sweep_seconds},
     "complete-bookings": {"task": "bookings.complete_ended", "schedule": ENV.sweep_seconds},
-    "resume-charges": {"task": "payments.resume_charges", "schedule": ENV.sweep_seconds},
+    "resume": {"task": "bookings.resume", "schedule": ENV.sweep_seconds},
 }
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key

@@ -5,6 +5,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, re_path
 from django.views.static import serve
+
+from apps.bookings.webhooks import stripe_webhook
 from schema.views import graphql_view
 
 
@@ -16,6 +18,7 @@ def to_graphql(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", to_graphql),
     path("graphql", graphql_view),
+    path("webhooks/stripe", stripe_webhook),
     path("admin/", admin.site.urls),
     re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),
 ]

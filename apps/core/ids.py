@@ -8,11 +8,11 @@ from django.conf import settings
 
 # Without 0, 1, I, L and O, so that it can be read out over the telephone.
 READABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-REFERENCE_LENGTH = 8
+REFERENCE_LENGTH = 10
 
 
 def new_reference() -> str:
-    """A random reference of 8 readable characters (about 39 bits; uniqueness is the database's)."""
+    """A random reference of 10 readable characters: 49 bits, so that among millions a collision is not met in practice."""
     return "".join(secrets.choice(READABLE) for _ in range(REFERENCE_LENGTH))
 
 

@@ -1,0 +1,207 @@
+"""The hold: a PENDING booking that takes its place at once and gives it back unless it is paid."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+from psycopg2.extras import DateTimeTZRange
+
+from apps.availability.actions import allocate, new_holder
+from apps.availability.models import Allocation
+from apps.bookings.actions.expire import expire_dead_holds
+from apps.bookings.models import Booking, BookingLine
+from apps.bookings.states import Actor, BookingEventType, BookingStatus
+from apps.core import idempotency
+from apps.core.db import unit_of_work
+from apps.core.emails import clean_email
+from apps.core.errors import Collector, Invalid, NotAllowed, NotFound, OutsideRules, Required
+from apps.core.money import LARGEST_TOTAL
+from apps.core.texts import clean_text
+from apps.listings.kinds import Kind, kind_named, relations
+from apps.listings.models import Listing, ListingStatus
+from apps.listings.offers import BookingRequest, Line, Occupancy, total_of
+from apps.payments.actions import open_bill
+from apps.payments.models import PaymentTiming
+from apps.users.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Who books without an account."""
+
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+
+
+def clean_key(key: str | None) -> str | None:
+    """An idempotency key of 8 to 200 printable characters. Raises Invalid at `idempotency_key`."""
+    if key is None:
+        return None
+    cleaned = clean_text(key, field="idempotency_key", max_length=200)
+    if len(cleaned) < 8:
+        raise Invalid("An idempotencyKey has 8 to 200 characters.", field="idempotency_key")
+    return cleaned
+
+
+def clean_contact(contact: Contact | None) -> Contact:
+    """Raises Required at `contact` without one, Invalid below it."""
+    if contact is None:
+        raise Required("Without an account a contact is needed.", field="contact")
+    problems = Collector()
+    email = first_name = last_name = ""
+    with problems.caught():
+        email = clean_email(contact.email, field=("contact", "email"))
+    with problems.caught():
+        first_name = clean_text(contact.first_name, field=("contact", "first_name"), max_length=150)
+    with problems.caught():
+        last_name = clean_text(contact.last_name, field=("contact", "last_name"), max_length=150)
+    problems.raise_if_any()
+    return Contact(email=email, first_name=first_name, last_name=last_name)
+
+
+@unit_of_work
+def hold(
+    *,
+    kind_code: str,
+    listing_id: int | None,
+    listing_field: str,
+    request: BookingRequest,
+    guest: User | None,
+    contact: Contact | None = None,
+    idempotency_key: str | None = None,
+    now: datetime,
+) -> Booking:
+    """Hold what was asked for HOLD_SECONDS; what costs nothing is confirmed at once.
+
+    `listing_field` names the input field of the listing. Raises the kind's own errors, NotFound and NotAllowed at the
+    listing's field, Unavailable when it is taken, Required and Invalid below `contact`, Duplicate at
+    `idempotency_key`; then nothing has been written.
+    """
+    problems = Collector()
+    key: str | None = None
+    with problems.caught():
+        key = clean_key(idempotency_key)
+    person: Contact | None = None
+    if guest is None:
+        with problems.caught():
+            person = clean_contact(contact)
+    problems.raise_if_any()
+
+    claim: idempotency.Claim | None = None
+    if key is not None:
+        caller = f"book:{guest.pk}" if guest else f"book:{person.email if person else ''}"
+        asked = {"listing": listing_id, "kind": kind_code, **asdict(request), **(asdict(person) if person else {})}
+        claim = idempotency.claim(caller=caller, key=key, cleaned_input=asked, now=now)
+        if claim.result is not None:
+            return Booking.objects.get(pk=claim.result)
+
+    kind = kind_named(kind_code)
+    listing = _bookable(kind=kind, listing_id=listing_id, guest=guest, field=listing_field)
+    kind.check_request(request)
+    occupancy = kind.occupancy(listing, request, now=now)
+    lines = kind.lines(listing, occupancy, price=listing.price)
+    if total_of(lines, currency=listing.currency).minor > LARGEST_TOTAL:
+        raise OutsideRules("This is more than can be charged.")
+
+    whole = occupancy.quantity is not None
+    expire_dead_holds(listing_id=listing.pk, period=None if whole else occupancy.occupied, now=now)
+    expires_at = now + timedelta(seconds=settings.HOLD_SECONDS)
+    allocation = allocate(
+        listing_id=listing.pk,
+        period=occupancy.occupied,
+        quantity=occupancy.quantity,
+        holder=new_holder(),
+        held_until=expires_at,
+        now=now,
+    )
+    booking = _write(
+        kind=kind,
+        listing=listing,
+        occupancy=occupancy,
+        lines=lines,
+        allocation=allocation,
+        guest=guest,
+        contact=person,
+        now=now,
+    )
+    if claim is not None:
+        idempotency.remember(claim, result=booking.pk)
+    return booking
+
+
+def _bookable(*, kind: Kind, listing_id: int | None, guest: User | None, field: str) -> Listing:
+    listing: Listing | None = None
+    if listing_id is not None:
+        # Whoever archives or deletes the listing waits until this booking is in, and then sees it.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM listings_listing WHERE id = %s FOR KEY SHARE", [listing_id])
+        listing = (
+            Listing.objects.select_related(*relations()).filter(pk=listing_id, kind=kind.code, deleted_at=None).first()
+        )
+    if listing is not None and guest is not None and listing.host_id == guest.pk:
+        raise NotAllowed("You cannot book your own listing.", field=field)
+    if listing is None or listing.status != ListingStatus.PUBLISHED:
+        raise NotFound("There is no such listing.", field=field)
+    if guest is not None and settings.REQUIRE_VERIFIED_EMAIL and guest.email_verified_at is None:
+        raise NotAllowed("Verify your email address first.")
+    return listing
+
+
+def _write(
+    *,
+    kind: Kind,
+    listing: Listing,
+    occupancy: Occupancy,
+    lines: list[Line],
+    allocation: Allocation,
+    guest: User | None,
+    contact: Contact | None,
+    now: datetime,
+) -> Booking:
+    total = total_of(lines, currency=listing.currency)
+    bill = open_bill(total=total, timing=PaymentTiming(kind.payment_timing), now=now)
+    booking = Booking.objects.create(
+        listing=listing,
+        guest=guest,
+        is_anonymous=guest is None,
+        email=guest.email if guest else contact.email if contact else "",
+        first_name=guest.first_name if guest else contact.first_name if contact else "",
+        last_name=guest.last_name if guest else contact.last_name if contact else "",
+        allocation=allocation,
+        bill=bill,
+        period=DateTimeTZRange(occupancy.period.start, occupancy.period.end),
+        check_in=occupancy.check_in,
+        check_out=occupancy.check_out,
+        tickets=occupancy.quantity,
+        guests=occupancy.guests,
+        price_minor=listing.price_minor,
+        currency=listing.currency,
+        cancellation_policy=listing.cancellation_policy,
+        expires_at=allocation.held_until,
+        created_at=now,
+    )
+    write_lines(booking, lines)
+    booking.record(BookingEventType.HELD, now=now, actor=Actor.GUEST)
+    if total.minor == 0:
+        Allocation.objects.filter(pk=allocation.pk).update(held_until=None)
+        booking.move_to(BookingStatus.CONFIRMED, now=now, actor=Actor.SYSTEM)
+    return booking
+
+
+def write_lines(booking: Booking, lines: list[Line]) -> None:
+    """Make these the lines of the booking."""
+    BookingLine.objects.filter(booking=booking).delete()
+    BookingLine.objects.bulk_create(
+        BookingLine(
+            booking=booking,
+            position=position,
+            label=line.label,
+            quantity=line.quantity,
+            unit_amount_minor=line.unit_amount.minor,
+            amount_minor=line.amount.minor,
+            currency=booking.currency,
+        )
+        for position, line in enumerate(lines)
+    )

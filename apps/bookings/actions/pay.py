@@ -1,0 +1,223 @@
+"""Paying: accepted in one transaction, asked of the processor with none open, settled in another."""
+
+import logging
+import re
+from datetime import datetime, timedelta
+
+from apps.availability.actions import allocate, hold_until
+from apps.bookings.actions.expire import expire, expire_dead_holds
+from apps.bookings.actions.hold import clean_key
+from apps.bookings.models import Booking
+from apps.bookings.selectors import booking_for
+from apps.bookings.states import Actor, BookingEventType, BookingStatus
+from apps.core import idempotency
+from apps.core.db import unit_of_work
+from apps.core.errors import Collector, HoldExpired, Invalid, NotAllowed, Unavailable, WrongState
+from apps.core.money import Money
+from apps.core.outbox import enqueue
+from apps.core.periods import Period
+from apps.payments import gateway
+from apps.payments.actions import ask_processor, open_charge, record_outcome, start_charge, start_refund
+from apps.payments.models import OPEN_STATUSES, Bill, Charge, ChargeStatus, PaymentTiming
+from apps.users.models import User
+
+logger = logging.getLogger(__name__)
+
+PAYMENT_METHOD = re.compile(r"pm_[A-Za-z0-9_]{1,252}")
+# A charge whose worker has not been heard of for this long is taken up by the sweep.
+PATIENCE = timedelta(seconds=30)
+BATCH = 50
+
+
+@unit_of_work
+def pay(
+    *,
+    viewer: User | None,
+    booking_id: int | None,
+    access_token: str | None = None,
+    payment_method: str,
+    idempotency_key: str | None = None,
+    now: datetime,
+) -> Charge:
+    """Accept the payment; a worker carries it out. While one is under way, that one is the answer.
+
+    Raises Invalid at `payment_method`, NotFound at `booking_id`, NotAllowed to host and staff, HoldExpired after the
+    hold, WrongState where nothing is owed, Duplicate at `idempotency_key`.
+    """
+    problems = Collector()
+    method = payment_method.strip()
+    problems.require(
+        PAYMENT_METHOD.fullmatch(method) is not None,
+        Invalid("A Stripe PaymentMethod begins with pm_.", field="payment_method"),
+    )
+    key: str | None = None
+    with problems.caught():
+        key = clean_key(idempotency_key)
+    problems.raise_if_any()
+
+    booking, side = booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token, lock=True)
+    if side is not Actor.GUEST:
+        raise NotAllowed("A booking is paid by its guest.", field="booking_id")
+    claim: idempotency.Claim | None = None
+    if key is not None:
+        claim = idempotency.claim(
+            caller=f"pay:{booking.pk}", key=key, cleaned_input={"payment_method": method}, now=now
+        )
+        if claim.result is not None:
+            return Charge.objects.get(pk=claim.result)
+    charge = open_charge(booking.bill_id) or _start(booking, payment_method=method, viewer=viewer, now=now)
+    if claim is not None:
+        idempotency.remember(claim, result=charge.pk)
+    return charge
+
+
+def _start(booking: Booking, *, payment_method: str, viewer: User | None, now: datetime) -> Charge:
+    bill = Bill.objects.select_for_update().get(pk=booking.bill_id)
+    timing, amount = _what_is_due(booking, bill, now=now)
+    charge = start_charge(bill=bill, payer=viewer, timing=timing, amount=amount, payment_method=payment_method, now=now)
+    if booking.status == BookingStatus.PENDING:
+        # While the processor is asked the place is kept, however long the answer takes.
+        hold_until(booking.allocation_id, None)
+    booking.record(BookingEventType.PAYMENT_STARTED, now=now, actor=Actor.GUEST)
+    enqueue("bookings.carry_out_payment", charge_id=charge.pk)
+    return charge
+
+
+def _what_is_due(booking: Booking, bill: Bill, *, now: datetime) -> tuple[PaymentTiming, Money]:
+    """How and how much is to be paid now. Raises HoldExpired or WrongState."""
+    held_until = booking.allocation.held_until
+    if booking.status == BookingStatus.EXPIRED or (
+        booking.status == BookingStatus.PENDING and held_until is not None and held_until <= now
+    ):
+        raise HoldExpired("The hold has run out; book again.", field="booking_id")
+    owed = bill.total - bill.paid
+    if booking.status == BookingStatus.PENDING:
+        return PaymentTiming(bill.timing), owed
+    settled_later = bill.timing == PaymentTiming.AT_END and booking.status == BookingStatus.CONFIRMED
+    payable = booking.status in (BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN, BookingStatus.COMPLETED)
+    if not payable or settled_later or owed.minor <= 0:
+        raise WrongState("There is nothing to pay for this booking.", field="booking_id")
+    return PaymentTiming.NOW, owed
+
+
+def carry_out_payment(*, charge_id: int, now: datetime) -> None:
+    """The worker's part: ask the processor, then settle. Safe to run twice and in parallel.
+
+    Raises GatewayUnavailable; the sweep comes again then.
+    """
+    charge = Charge.objects.get(pk=charge_id)
+    if charge.status not in OPEN_STATUSES:
+        return
+    outcome = ask_processor(charge)
+    settle(charge_id=charge_id, outcome=outcome, now=now)
+
+
+@unit_of_work
+def settle(*, charge_id: int, outcome: gateway.Outcome, now: datetime) -> None:
+    """Write down what the processor said, and what follows for the booking, in one transaction."""
+    booking = (
+        Booking.objects.select_for_update(of=("self",))
+        .select_related("allocation", "listing")
+        .get(bill__charges=charge_id)
+    )
+    charge = Charge.objects.select_for_update().get(pk=charge_id)
+    if not record_outcome(charge, outcome, now=now):
+        return
+    match charge.status:
+        case ChargeStatus.SUCCEEDED | ChargeStatus.AUTHORIZED:
+            booking.record(BookingEventType.PAYMENT_SUCCEEDED, now=now, actor=Actor.SYSTEM, **_told(charge))
+            _confirm(booking, charge, now=now)
+        case ChargeStatus.FAILED | ChargeStatus.CANCELED:
+            booking.record(BookingEventType.PAYMENT_FAILED, now=now, actor=Actor.SYSTEM, code=charge.failure_code)
+            _hold_again(booking, now=now)
+        case ChargeStatus.REQUIRES_ACTION:
+            _hold_again(booking, now=now)
+        case _:
+            logger.info("charge %s is still with the processor", charge.pk)
+
+
+def _told(charge: Charge) -> dict[str, str | int]:
+    if charge.timing == PaymentTiming.AT_END:
+        return {}
+    return {"amountMinor": charge.amount_minor, "currency": charge.currency}
+
+
+def _hold_again(booking: Booking, *, now: datetime) -> None:
+    """The hold goes on until its own end; if that has passed meanwhile, it ends now."""
+    if booking.status != BookingStatus.PENDING or booking.expires_at is None:
+        return
+    if booking.expires_at <= now:
+        expire(booking, now=now)
+    else:
+        hold_until(booking.allocation_id, booking.expires_at)
+
+
+def _confirm(booking: Booking, charge: Charge, *, now: datetime) -> None:
+    if booking.status == BookingStatus.PENDING:
+        hold_until(booking.allocation_id, None)
+        booking.move_to(BookingStatus.CONFIRMED, now=now, actor=Actor.SYSTEM)
+    elif booking.status == BookingStatus.EXPIRED:
+        _take_again_or_refund(booking, charge, now=now)
+    elif booking.status == BookingStatus.CANCELED and charge.status == ChargeStatus.SUCCEEDED:
+        _give_back(booking, charge, now=now)
+
+
+def _take_again_or_refund(booking: Booking, charge: Charge, *, now: datetime) -> None:
+    """A payment that lands after the hold died takes the place again if it is free, else refunds itself."""
+    old = booking.allocation
+    place: Period = old.occupied
+    quantity = old.quantity if old.unit_id is None else None
+    expire_dead_holds(listing_id=booking.listing_id, period=place if quantity is None else None, now=now)
+    try:
+        taken = allocate(
+            listing_id=booking.listing_id, period=place, quantity=quantity, holder=old.holder, held_until=None, now=now
+        )
+    except Unavailable:
+        if charge.status == ChargeStatus.SUCCEEDED:
+            _give_back(booking, charge, now=now)
+        return
+    booking.allocation = taken
+    booking.save(update_fields=["allocation", "updated_at"])
+    booking.move_to(BookingStatus.CONFIRMED, now=now, actor=Actor.SYSTEM)
+
+
+def _give_back(booking: Booking, charge: Charge, *, now: datetime) -> None:
+    start_refund(charge, amount=charge.amount, reason="The place was given away before the payment landed.", now=now)
+    booking.record(
+        BookingEventType.REFUNDED,
+        now=now,
+        actor=Actor.SYSTEM,
+        amountMinor=charge.amount_minor,
+        currency=charge.currency,
+    )
+
+
+def refresh(
+    *, viewer: User | None, booking_id: int | None, access_token: str | None = None, now: datetime
+) -> tuple[Booking, Charge | None]:
+    """Ask the processor about every open payment of the booking, now. Answers with the newest payment.
+
+    Raises NotFound at `booking_id`. When the processor cannot be reached the answer is what is known.
+    """
+    booking, _ = booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token)
+    for charge in Charge.objects.filter(bill=booking.bill_id, status__in=OPEN_STATUSES):
+        try:
+            carry_out_payment(charge_id=charge.pk, now=now)
+        except gateway.GatewayUnavailable:
+            logger.warning("charge %s could not be refreshed", charge.pk)
+    newest = Charge.objects.filter(bill=booking.bill_id).order_by("-pk").first()
+    return booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token)[0], newest
+
+
+def resume_payments(*, now: datetime) -> int:
+    """The sweep: take up charges whose worker died or whose webhook was lost. Returns how many were asked about."""
+    waiting = Charge.objects.filter(status__in=OPEN_STATUSES, updated_at__lt=now - PATIENCE).order_by("updated_at")
+    count = 0
+    for pk in list(waiting.values_list("pk", flat=True)[:BATCH]):
+        Charge.objects.filter(pk=pk).update(updated_at=now)
+        try:
+            carry_out_payment(charge_id=pk, now=now)
+        except gateway.GatewayUnavailable:
+            logger.warning("charge %s: the processor is away", pk)
+        count += 1
+    return count

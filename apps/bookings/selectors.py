@@ -1,0 +1,165 @@
+"""Reads of bookings: always "visible to whom"."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from django.db.models import F, Func, Q, QuerySet
+
+from apps.bookings.models import Booking, BookingEvent, BookingLine
+from apps.bookings.policies import side_of
+from apps.bookings.states import LIVE, Actor, BookingStatus
+from apps.core.errors import NotFound
+from apps.core.ids import READABLE
+from apps.listings.kinds import relations
+from apps.users.models import User, UserRole
+
+# What a booking is nearly always read with.
+RELATED = ("allocation", "bill", "guest")
+FINISHED = frozenset({BookingStatus.CANCELED, BookingStatus.EXPIRED, BookingStatus.NO_SHOW, BookingStatus.COMPLETED})
+PAID_FOR = frozenset(
+    {BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN, BookingStatus.COMPLETED, BookingStatus.NO_SHOW}
+)
+
+
+class BookingWhen(StrEnum):
+    """Which part of a person's bookings."""
+
+    UPCOMING = "UPCOMING"
+    CURRENT = "CURRENT"
+    PAST = "PAST"
+
+
+def _rows() -> QuerySet[Booking]:
+    return Booking.objects.select_related(*RELATED, "listing", *(f"listing__{name}" for name in relations()))
+
+
+def booking_for(
+    *, viewer: User | None, booking_id: int | None, access_token: str | None = None, lock: bool = False
+) -> tuple[Booking, Actor]:
+    """The booking and as whom the caller sees it. With `lock` its row is locked, inside the caller's transaction.
+
+    Raises NotFound at `booking_id`, alike for what was never there and for what the caller may not see.
+    """
+    found: Booking | None = None
+    if booking_id is not None:
+        rows = _rows().filter(pk=booking_id)
+        found = rows.select_for_update(of=("self",)).first() if lock else rows.first()
+    side = side_of(found, viewer=viewer, access_token=access_token) if found else None
+    if found is None or side is None:
+        raise NotFound("There is no such booking.", field="booking_id")
+    return found, side
+
+
+def find_booking(
+    *, viewer: User | None, booking_id: int | None = None, reference: str | None = None, access_token: str | None = None
+) -> Booking | None:
+    """The booking by id or by reference (in any case), as far as the caller may see it."""
+    if reference is not None:
+        wanted = reference.strip().upper()
+        if not wanted or set(wanted) - set(READABLE):
+            return None
+        booking_id = Booking.objects.filter(reference=wanted).values_list("pk", flat=True).first()
+    try:
+        return booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token)[0]
+    except NotFound:
+        return None
+
+
+def visible_bookings(*, viewer: User | None, ids: Iterable[int]) -> dict[int, Booking]:
+    """Those of the bookings that an account may see, by id."""
+    if viewer is None:
+        return {}
+    rows = _rows().filter(pk__in=list(ids))
+    if viewer.role != UserRole.STAFF:
+        rows = rows.filter(Q(guest=viewer) | Q(listing__host=viewer))
+    return {row.pk: row for row in rows}
+
+
+def bookings_of(
+    *, guest: User, statuses: Iterable[str] | None = None, when: BookingWhen | None = None, now: datetime
+) -> QuerySet[Booking]:
+    """A person's own bookings, in no order yet."""
+    rows = _rows().filter(guest=guest)
+    if statuses is not None:
+        rows = rows.filter(status__in=list(statuses))
+    start, end = Func(F("period"), function="lower"), Func(F("period"), function="upper")
+    if when is not None:
+        rows = rows.alias(used_from=start, used_until=end)
+    finished = Q(status__in=FINISHED)
+    if when is BookingWhen.UPCOMING:
+        rows = rows.filter(~finished, used_from__gt=now)
+    elif when is BookingWhen.CURRENT:
+        rows = rows.filter(~finished, used_from__lte=now, used_until__gt=now)
+    elif when is BookingWhen.PAST:
+        rows = rows.filter(finished | Q(used_until__lte=now))
+    return rows
+
+
+def hosted_bookings(
+    *, host: User, statuses: Iterable[str] | None = None, listing_id: int | None = None
+) -> QuerySet[Booking]:
+    """The bookings of a person's listings, in no order yet."""
+    rows = _rows().filter(listing__host=host)
+    if statuses is not None:
+        rows = rows.filter(status__in=list(statuses))
+    return rows if listing_id is None else rows.filter(listing=listing_id)
+
+
+def lines_of(booking_ids: Iterable[int]) -> dict[int, list[BookingLine]]:
+    """The price lines of each booking, in order."""
+    ids = list(booking_ids)
+    found: dict[int, list[BookingLine]] = {pk: [] for pk in ids}
+    for line in BookingLine.objects.filter(booking__in=ids).order_by("booking", "position"):
+        found[line.booking_id].append(line)
+    return found
+
+
+def history_of(booking_ids: Iterable[int]) -> dict[int, list[BookingEvent]]:
+    """What happened to each booking, oldest first."""
+    ids = list(booking_ids)
+    found: dict[int, list[BookingEvent]] = {pk: [] for pk in ids}
+    for event in BookingEvent.objects.filter(booking__in=ids).order_by("booking", "at", "pk"):
+        found[event.booking_id].append(event)
+    return found
+
+
+def has_live_bookings(listing_id: int) -> bool:
+    """Whether anything of the listing is held, confirmed or in use."""
+    return Booking.objects.filter(listing=listing_id, status__in=LIVE).exists()
+
+
+def booked_listing_ids(*, viewer: User | None, listing_ids: Iterable[int]) -> set[int]:
+    """Those of the listings that the account has a booking of, in any state."""
+    if viewer is None:
+        return set()
+    rows = Booking.objects.filter(guest=viewer, listing__in=list(listing_ids))
+    return set(rows.values_list("listing", flat=True).distinct())
+
+
+def may_see_address(*, viewer: User | None, listing_ids: Iterable[int]) -> set[int]:
+    """Those of the listings whose address the account's own bookings open: confirmed, in use or completed."""
+    if viewer is None:
+        return set()
+    open_to_guest = (BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN, BookingStatus.COMPLETED)
+    rows = Booking.objects.filter(guest=viewer, listing__in=list(listing_ids), status__in=open_to_guest)
+    return set(rows.values_list("listing", flat=True).distinct())
+
+
+def are_sides(*, viewer: User | None, user_ids: Iterable[int]) -> set[int]:
+    """Those of the accounts that are the other side of a booking of the viewer's, unpaid holds left out."""
+    if viewer is None:
+        return set()
+    ids = list(user_ids)
+    real = Booking.objects.exclude(status=BookingStatus.EXPIRED).exclude(
+        status=BookingStatus.PENDING, bill__captured_minor=0
+    )
+    hosts = real.filter(guest=viewer, listing__host__in=ids).values_list("listing__host", flat=True)
+    guests = real.filter(listing__host=viewer, guest__in=ids).values_list("guest", flat=True)
+    return {pk for pk in (*hosts.distinct(), *guests.distinct()) if pk is not None}
+
+
+def completed_by(*, viewer: User, listing_ids: Iterable[int]) -> set[int]:
+    """Those of the listings that the account has a completed booking of."""
+    rows = Booking.objects.filter(guest=viewer, listing__in=list(listing_ids), status=BookingStatus.COMPLETED)
+    return set(rows.values_list("listing", flat=True).distinct())

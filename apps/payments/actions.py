@@ -1,0 +1,195 @@
+"""Steps of the money ledger: in somebody's unit of work, never with the network inside."""
+
+import logging
+import uuid
+from datetime import UTC, datetime
+
+from django.db.models import F
+
+from apps.core.db import require_transaction
+from apps.core.money import Money
+from apps.core.outbox import enqueue
+from apps.payments import gateway
+from apps.payments.models import (
+    CAPTURED_STATUSES,
+    OPEN_STATUSES,
+    Bill,
+    Charge,
+    ChargeStatus,
+    Customer,
+    PaymentTiming,
+    ReceiptCounter,
+    Refund,
+    RefundStatus,
+)
+from apps.users.models import User
+
+logger = logging.getLogger(__name__)
+
+
+def open_bill(*, total: Money, timing: PaymentTiming, now: datetime) -> Bill:
+    """A new debt."""
+    require_transaction()
+    return Bill.objects.create(currency=total.currency, total_minor=total.minor, timing=timing, created_at=now)
+
+
+def open_charge(bill_id: int) -> Charge | None:
+    """The charge of the bill that is under way, if there is one. There is never more than one."""
+    return Charge.objects.filter(bill=bill_id, status__in=OPEN_STATUSES).first()
+
+
+def start_charge(
+    *, bill: Bill, payer: User | None, timing: PaymentTiming, amount: Money, payment_method: str, now: datetime
+) -> Charge:
+    """Write the charge down, with the key that the processor will be asked with. The caller enqueues the asking."""
+    require_transaction()
+    return Charge.objects.create(
+        bill=bill,
+        payer=payer,
+        timing=timing,
+        status=ChargeStatus.PROCESSING,
+        amount_minor=amount.minor,
+        currency=amount.currency,
+        payment_method=payment_method,
+        idempotency_key=uuid.uuid4().hex,
+        created_at=now,
+    )
+
+
+def cancel_open_charges(bill_id: int, *, now: datetime) -> None:
+    """What waits for the payer waits no longer. The processor is told after commit."""
+    require_transaction()
+    waiting = Charge.objects.select_for_update().filter(bill=bill_id, status=ChargeStatus.REQUIRES_ACTION)
+    for charge in waiting:
+        Charge.objects.filter(pk=charge.pk).update(
+            status=ChargeStatus.CANCELED, client_secret="", next_action_url="", updated_at=now
+        )
+        enqueue("bookings.cancel_intent", charge_id=charge.pk)
+
+
+def ask_processor(charge: Charge) -> gateway.Outcome:
+    """Carry the charge out, or find out what became of it. Safe to repeat; no transaction may be open.
+
+    Raises GatewayUnavailable.
+    """
+    if charge.intent_id or charge.setup_intent_id:
+        return gateway.look_up(intent_id=charge.intent_id, setup_intent_id=charge.setup_intent_id)
+    customer_id = charge.customer_id or _customer_of(charge)
+    if charge.timing == PaymentTiming.AT_END:
+        return gateway.save_card(
+            payment_method=charge.payment_method,
+            customer_id=customer_id,
+            charge_id=charge.pk,
+            idempotency_key=charge.idempotency_key,
+        )
+    return gateway.charge(
+        amount=charge.amount,
+        payment_method=charge.payment_method,
+        customer_id=customer_id,
+        charge_id=charge.pk,
+        idempotency_key=charge.idempotency_key,
+    )
+
+
+def _customer_of(charge: Charge) -> str:
+    """The payer's customer id; an anonymous payer gets one for the bill."""
+    if charge.payer_id is None:
+        return gateway.create_customer(
+            account=f"bill-{charge.bill_id}", idempotency_key=f"customer-bill-{charge.bill_id}"
+        )
+    known = Customer.objects.filter(user=charge.payer_id).first()
+    if known is not None:
+        return known.processor_id
+    made = gateway.create_customer(
+        account=f"user-{charge.payer_id}", idempotency_key=f"customer-user-{charge.payer_id}"
+    )
+    Customer.objects.bulk_create([Customer(user_id=charge.payer_id, processor_id=made)], ignore_conflicts=True)
+    return Customer.objects.get(user=charge.payer_id).processor_id
+
+
+def record_outcome(charge: Charge, outcome: gateway.Outcome, *, now: datetime) -> bool:
+    """Move the locked charge forward to what the processor said. Returns whether its status changed.
+
+    States move forward only: success is believed at any time, everything else only of a charge that is still open.
+    """
+    require_transaction()
+    is_open = charge.status in OPEN_STATUSES
+    succeeded = outcome.status is ChargeStatus.SUCCEEDED
+    if charge.status in CAPTURED_STATUSES or not (is_open or succeeded):
+        return False
+    changed = charge.status != outcome.status
+    charge.status = outcome.status
+    charge.intent_id = outcome.intent_id or charge.intent_id
+    charge.setup_intent_id = outcome.setup_intent_id or charge.setup_intent_id
+    charge.customer_id = outcome.customer_id or charge.customer_id
+    charge.payment_method = outcome.payment_method or charge.payment_method
+    charge.client_secret = outcome.client_secret
+    charge.next_action_url = outcome.next_action_url
+    charge.failure_code = outcome.failure_code
+    charge.card_brand = outcome.card_brand or charge.card_brand
+    charge.card_last4 = outcome.card_last4 or charge.card_last4
+    if succeeded:
+        charge.paid_at = now
+        charge.receipt_number = next_receipt_number(now=now)
+        Bill.objects.filter(pk=charge.bill_id).update(captured_minor=F("captured_minor") + charge.amount_minor)
+    charge.save()
+    return changed
+
+
+def next_receipt_number(*, now: datetime) -> str:
+    """`YYYY-NNNNNN` without gaps: the counter's row is locked until the payment that takes the number commits."""
+    require_transaction()
+    year = now.astimezone(UTC).year
+    ReceiptCounter.objects.bulk_create([ReceiptCounter(year=year)], ignore_conflicts=True)
+    ReceiptCounter.objects.filter(year=year).update(last=F("last") + 1)
+    return f"{year}-{ReceiptCounter.objects.get(year=year).last:06d}"
+
+
+def start_refund(charge: Charge, *, amount: Money, reason: str, now: datetime) -> Refund:
+    """Write the refund down against the locked charge and send for it after commit.
+
+    The database refuses more than was captured.
+    """
+    require_transaction()
+    refund = Refund.objects.create(
+        charge=charge,
+        amount_minor=amount.minor,
+        reason=reason,
+        idempotency_key=uuid.uuid4().hex,
+        created_at=now,
+    )
+    charge.refunded_minor += amount.minor
+    charge.status = (
+        ChargeStatus.REFUNDED if charge.refunded_minor == charge.amount_minor else ChargeStatus.PARTIALLY_REFUNDED
+    )
+    charge.save(update_fields=["refunded_minor", "status", "updated_at"])
+    Bill.objects.filter(pk=charge.bill_id).update(refunded_minor=F("refunded_minor") + amount.minor)
+    enqueue("bookings.carry_out_refund", refund_id=refund.pk)
+    return refund
+
+
+def ask_for_refund(refund: Refund) -> gateway.RefundOutcome:
+    """Carry the refund out; safe to repeat. Raises GatewayUnavailable."""
+    return gateway.refund(
+        intent_id=refund.charge.intent_id,
+        amount=Money(refund.amount_minor, refund.charge.currency),
+        refund_id=refund.pk,
+        idempotency_key=refund.idempotency_key,
+    )
+
+
+def record_refund(refund: Refund, outcome: gateway.RefundOutcome) -> None:
+    """Note what became of the locked refund. A refund that failed is no longer counted as money gone back."""
+    require_transaction()
+    if refund.status != RefundStatus.PENDING:
+        return
+    refund.status = outcome.status
+    refund.processor_id = outcome.processor_id or refund.processor_id
+    refund.save()
+    if outcome.status is RefundStatus.FAILED:
+        logger.error("refund %s failed: %s", refund.pk, outcome.failure_code)
+        charge = Charge.objects.select_for_update().get(pk=refund.charge_id)
+        charge.refunded_minor -= refund.amount_minor
+        charge.status = ChargeStatus.PARTIALLY_REFUNDED if charge.refunded_minor else ChargeStatus.SUCCEEDED
+        charge.save(update_fields=["refunded_minor", "status", "updated_at"])
+        Bill.objects.filter(pk=charge.bill_id).update(refunded_minor=F("refunded_minor") - refund.amount_minor)

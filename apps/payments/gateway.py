@@ -1,0 +1,285 @@
+"""The one door to Stripe. Everything comes back as an `Outcome`; nothing of Stripe's own leaves this module."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+from apps.core.money import Money
+from apps.payments.models import ChargeStatus, RefundStatus
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 20
+INTENT_STATUS = {
+    "succeeded": ChargeStatus.SUCCEEDED,
+    "requires_action": ChargeStatus.REQUIRES_ACTION,
+    "processing": ChargeStatus.PROCESSING,
+    "requires_capture": ChargeStatus.PROCESSING,
+    "requires_confirmation": ChargeStatus.PROCESSING,
+    "canceled": ChargeStatus.CANCELED,
+    "requires_payment_method": ChargeStatus.FAILED,
+}
+REFUND_STATUS = {
+    "succeeded": RefundStatus.SUCCEEDED,
+    "pending": RefundStatus.PENDING,
+    "requires_action": RefundStatus.PENDING,
+    "failed": RefundStatus.FAILED,
+    "canceled": RefundStatus.FAILED,
+}
+
+
+class GatewayUnavailable(Exception):
+    """Stripe did not say what became of the request: ask again, with the same idempotency key."""
+
+
+class BadSignature(Exception):
+    """A webhook that Stripe did not sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an attempt to be paid. Empty strings where there is nothing to tell."""
+
+    status: ChargeStatus
+    intent_id: str = ""
+    setup_intent_id: str = ""
+    customer_id: str = ""
+    payment_method: str = ""
+    client_secret: str = ""
+    next_action_url: str = ""
+    failure_code: str = ""
+    card_brand: str = ""
+    card_last4: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOutcome:
+    """What became of a refund."""
+
+    status: RefundStatus
+    processor_id: str = ""
+    failure_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A webhook's message: only its name and what it is about; what it says is asked again."""
+
+    event_id: str
+    type: str
+    object_id: str
+    object_type: str
+
+
+@lru_cache(maxsize=1)
+def _client() -> stripe.StripeClient:
+    addresses: stripe.BaseAddresses = {"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else {}
+    return stripe.StripeClient(
+        settings.STRIPE_SECRET_KEY,
+        base_addresses=addresses,
+        max_network_retries=0,
+        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+        raise GatewayUnavailable(type(error).__name__) from error
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        logger.error("Stripe refuses our key")
+        raise GatewayUnavailable("the key is refused") from error
+    except stripe.APIError as error:
+        raise GatewayUnavailable(type(error).__name__) from error
+    except stripe.IdempotencyError as error:
+        if error.code == "idempotency_key_in_use":
+            raise GatewayUnavailable("the same request is under way") from error
+        raise
+
+
+def _failure_code(code: str | None, decline_code: str | None) -> str:
+    """Stripe's decline code where it says more than "declined", else its error code."""
+    if decline_code and decline_code != "generic_decline":
+        return decline_code
+    return code or "payment_failed"
+
+
+def _card(method: Any) -> dict[str, str]:
+    card = getattr(method, "card", None)
+    if card is None:
+        return {}
+    return {"card_brand": card.brand or "", "card_last4": card.last4 or "", "payment_method": method.id}
+
+
+def _next_url(intent: Any) -> str:
+    action = getattr(intent, "next_action", None)
+    redirect = getattr(action, "redirect_to_url", None) if action else None
+    return str(redirect.url) if redirect else ""
+
+
+def _from_intent(intent: Any, *, is_setup: bool) -> Outcome:
+    status = INTENT_STATUS[intent.status]
+    if is_setup and status is ChargeStatus.SUCCEEDED:
+        status = ChargeStatus.AUTHORIZED
+    error = intent.last_setup_error if is_setup else intent.last_payment_error
+    method = intent.payment_method
+    customer = intent.customer
+    waiting = status is ChargeStatus.REQUIRES_ACTION
+    return Outcome(
+        status=status,
+        intent_id="" if is_setup else intent.id,
+        setup_intent_id=intent.id if is_setup else "",
+        customer_id=customer if isinstance(customer, str) else customer.id if customer else "",
+        client_secret=intent.client_secret or "" if waiting else "",
+        next_action_url=_next_url(intent) if waiting else "",
+        failure_code=_failure_code(error.code, error.decline_code)
+        if status is ChargeStatus.FAILED and error
+        else "canceled"
+        if status is ChargeStatus.CANCELED
+        else "",
+        **({} if method is None or isinstance(method, str) else _card(method)),
+    )
+
+
+def _attempt(call: Callable[[], Any], *, is_setup: bool) -> Outcome:
+    with _translated():
+        try:
+            intent = call()
+        except stripe.CardError as error:
+            return _declined(error, is_setup=is_setup)
+        except stripe.InvalidRequestError as error:
+            if error.code == "idempotency_key_in_use" or error.http_status == 409:
+                raise GatewayUnavailable("the same request is under way") from error
+            return Outcome(status=ChargeStatus.FAILED, failure_code=error.code or "invalid_request")
+        return _from_intent(intent, is_setup=is_setup)
+
+
+def _declined(error: stripe.CardError, *, is_setup: bool) -> Outcome:
+    body = error.error
+    intent = getattr(body, "setup_intent" if is_setup else "payment_intent", None) if body else None
+    known = _from_intent(intent, is_setup=is_setup) if intent else Outcome(status=ChargeStatus.FAILED)
+    return replace(
+        known,
+        status=ChargeStatus.FAILED,
+        client_secret="",
+        next_action_url="",
+        failure_code=_failure_code(error.code, getattr(body, "decline_code", None)),
+    )
+
+
+EXPAND = ["payment_method"]
+
+
+def create_customer(*, account: str, idempotency_key: str) -> str:
+    """A customer of Stripe's to save cards with; it knows our own name for the payer and nothing personal."""
+    with _translated():
+        made = _client().v1.customers.create(
+            {"metadata": {"holdfast_account": account}}, {"idempotency_key": idempotency_key}
+        )
+    return made.id
+
+
+def charge(
+    *,
+    amount: Money,
+    payment_method: str,
+    customer_id: str,
+    charge_id: int,
+    idempotency_key: str,
+    off_session: bool = False,
+) -> Outcome:
+    """Charge the card now, and keep it for later differences. Raises GatewayUnavailable."""
+    params: Any = {
+        "amount": amount.minor,
+        "currency": amount.currency.lower(),
+        "customer": customer_id,
+        "payment_method": payment_method,
+        "payment_method_types": ["card"],
+        "confirm": True,
+        "metadata": {"holdfast_charge": str(charge_id)},
+        "expand": EXPAND,
+    }
+    if off_session:
+        params["off_session"] = True
+    else:
+        params |= {"setup_future_usage": "off_session", "return_url": f"{settings.PUBLIC_URL}/"}
+    return _attempt(
+        lambda: _client().v1.payment_intents.create(params, {"idempotency_key": idempotency_key}), is_setup=False
+    )
+
+
+def save_card(*, payment_method: str, customer_id: str, charge_id: int, idempotency_key: str) -> Outcome:
+    """Save the card for a charge without its owner present. AUTHORIZED when saved. Raises GatewayUnavailable."""
+    params: Any = {
+        "customer": customer_id,
+        "payment_method": payment_method,
+        "payment_method_types": ["card"],
+        "usage": "off_session",
+        "confirm": True,
+        "return_url": f"{settings.PUBLIC_URL}/",
+        "metadata": {"holdfast_charge": str(charge_id)},
+        "expand": EXPAND,
+    }
+    return _attempt(
+        lambda: _client().v1.setup_intents.create(params, {"idempotency_key": idempotency_key}), is_setup=True
+    )
+
+
+def look_up(*, intent_id: str = "", setup_intent_id: str = "") -> Outcome:
+    """What Stripe says of the intent now. Raises GatewayUnavailable."""
+    if intent_id:
+        return _attempt(lambda: _client().v1.payment_intents.retrieve(intent_id, {"expand": EXPAND}), is_setup=False)
+    return _attempt(lambda: _client().v1.setup_intents.retrieve(setup_intent_id, {"expand": EXPAND}), is_setup=True)
+
+
+def cancel(*, intent_id: str = "", setup_intent_id: str = "") -> Outcome:
+    """Cancel the intent; one that cannot be canceled any more is told as it is. Raises GatewayUnavailable."""
+    with _translated():
+        try:
+            if intent_id:
+                _client().v1.payment_intents.cancel(intent_id)
+            else:
+                _client().v1.setup_intents.cancel(setup_intent_id)
+        except stripe.InvalidRequestError:
+            logger.info("an intent could not be canceled; asking what it is")
+    return look_up(intent_id=intent_id, setup_intent_id=setup_intent_id)
+
+
+def refund(*, intent_id: str, amount: Money, refund_id: int, idempotency_key: str) -> RefundOutcome:
+    """Give the amount back. Raises GatewayUnavailable."""
+    params: Any = {
+        "payment_intent": intent_id,
+        "amount": amount.minor,
+        "metadata": {"holdfast_refund": str(refund_id)},
+    }
+    with _translated():
+        try:
+            made = _client().v1.refunds.create(params, {"idempotency_key": idempotency_key})
+        except stripe.InvalidRequestError as error:
+            if error.http_status == 409:
+                raise GatewayUnavailable("the same request is under way") from error
+            return RefundOutcome(status=RefundStatus.FAILED, failure_code=error.code or "invalid_request")
+    return RefundOutcome(status=REFUND_STATUS[made.status or "pending"], processor_id=made.id)
+
+
+def read_event(*, payload: bytes, signature: str) -> Event:
+    """The webhook's message. Raises BadSignature for whatever Stripe did not sign within the tolerance."""
+    try:
+        event = _client().construct_event(payload, signature, settings.STRIPE_WEBHOOK_SECRET)
+        subject = event.data.object
+        return Event(
+            event_id=event.id,
+            type=event.type,
+            object_id=str(getattr(subject, "id", "") or ""),
+            object_type=str(getattr(subject, "object", "") or ""),
+        )
+    except (stripe.SignatureVerificationError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise BadSignature from error
