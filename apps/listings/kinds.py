@@ -1,6 +1,7 @@
 """The contract of a kind, and the registry. A new kind is one folder that registers itself here."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -67,12 +68,23 @@ class Kind(ABC):
         problems.raise_if_any()
 
     @abstractmethod
-    def occupancy(self, listing: "Listing", request: BookingRequest, *, now: datetime) -> Occupancy:
-        """What the request takes. Raises Required, Invalid, OutsideRules (or InputErrors) at the request's fields."""
+    def occupancy(
+        self, listing: "Listing", request: BookingRequest, *, now: datetime, present: Occupancy | None = None
+    ) -> Occupancy:
+        """What the request takes. Raises InputErrors of Required, Invalid or OutsideRules at the request's fields.
+
+        `present` is the place of a booking that is being changed: what the request leaves of it as it is was right
+        when it was booked and is not checked again, so it may lie in the past.
+        """
 
     @abstractmethod
-    def lines(self, listing: "Listing", occupancy: Occupancy, *, price: Money) -> list[Line]:
-        """The itemised price of an occupancy, at `price` a unit."""
+    def lines(
+        self, listing: "Listing", occupancy: Occupancy, *, price: Money, booked: Sequence[Line] = ()
+    ) -> list[Line]:
+        """The itemised price of an occupancy, at `price` a unit; `booked` are the lines of a booking that is changed.
+
+        Raises OutsideRules when the total is more than can be counted.
+        """
 
     @abstractmethod
     def request_of(self, listing: "Listing", occupancy: Occupancy) -> BookingRequest:

@@ -1,12 +1,20 @@
 """The words in which kinds speak of a booking: what is asked, what it takes, what it costs. Pure Python."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from apps.core.money import Money, total
+from apps.core.errors import OutsideRules
+from apps.core.money import LARGEST_TOTAL, Money, total
 from apps.core.periods import Period
+
+# How far ahead anything may start.
+HORIZON_DAYS = 730
+HORIZON = timedelta(days=HORIZON_DAYS)
+# A client's "now" is a little old when it arrives: a start this far back counts as now.
+GRACE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +71,17 @@ class Line:
 def total_of(lines: list[Line], *, currency: str) -> Money:
     """What the lines sum to."""
     return total([line.amount for line in lines], currency=currency)
+
+
+def check_total(lines: Sequence[Line], *, currency: str, field: str) -> None:
+    """Raises OutsideRules at `field` when the lines sum to more than a client can count exactly."""
+    if sum(line.amount.minor for line in lines) > LARGEST_TOTAL:
+        raise OutsideRules(f"The total is more than {LARGEST_TOTAL} minor units of {currency}.", field=field)
+
+
+def check_start(starts_at: datetime, *, now: datetime, field: str) -> None:
+    """Raises OutsideRules at `field` unless the start lies between now (less GRACE) and the horizon."""
+    if starts_at < now - GRACE:
+        raise OutsideRules("The start is in the past.", field=field)
+    if starts_at > now + HORIZON:
+        raise OutsideRules(f"The start is more than {HORIZON_DAYS} days ahead.", field=field)
