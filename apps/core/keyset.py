@@ -1,0 +1,155 @@
+"""Pages of a query set by keyset: the next page begins after the key of the last row, never at an OFFSET.
+
+    slice_ = read_slice(Review.objects.filter(listing=listing), keys("-created_at", "-id"), limit=20)
+    slice_.rows, slice_.has_more
+    read_slice(..., after=key_of(slice_.rows[-1], keys("-created_at", "-id")), limit=20)
+
+A key is a field or annotation of the row, `-` for descending. The last key must be unique, or rows would be lost
+between pages. Nulls come last in either direction: say `Key("rating", descending=True, nullable=True)`. A computed key
+must be float8, not float4: what PostgreSQL prints of a float4 is not what it compares with.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.db.models import F, Model, Q, QuerySet, Window
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import RowNumber
+
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One column of an order."""
+
+    name: str
+    descending: bool = False
+    nullable: bool = False
+
+    def order(self, *, backwards: bool) -> OrderBy:
+        """The ORDER BY term; backwards it is the exact reverse, so nulls come first there."""
+        descending = self.descending != backwards
+        nulls: dict[str, bool] = {}
+        if self.nullable:
+            nulls = {"nulls_first": True} if backwards else {"nulls_last": True}
+        expression = F(self.name)
+        return expression.desc(**nulls) if descending else expression.asc(**nulls)
+
+    def equal(self, value: Any) -> Q:
+        return Q(**{f"{self.name}__isnull": True}) if value is None else Q(**{self.name: value})
+
+    def beyond(self, value: Any, *, backwards: bool) -> Q | None:
+        """Rows whose key comes strictly after the value in the direction of travel; None when there can be none."""
+        if value is None:
+            # Nulls are the end of the order: after them nothing, before them everything else.
+            return Q(**{f"{self.name}__isnull": False}) if backwards else None
+        found = Q(**{f"{self.name}__{'lt' if self.descending != backwards else 'gt'}": value})
+        return found | Q(**{f"{self.name}__isnull": True}) if self.nullable and not backwards else found
+
+
+def keys(*names: str) -> tuple[Key, ...]:
+    """Keys that are never null, from names as `order_by` takes them."""
+    return tuple(Key(name.removeprefix("-"), descending=name.startswith("-")) for name in names)
+
+
+def key_of(row: Any, order: Sequence[Key]) -> tuple[Any, ...]:
+    """The row's place in the order. A name may follow relations with `__`."""
+    return tuple(_value(row, key.name) for key in order)
+
+
+def _value(row: Any, name: str) -> Any:
+    for part in name.split("__"):
+        row = getattr(row, part)
+    return row
+
+
+def beyond(order: Sequence[Key], place: Sequence[Any], *, backwards: bool = False) -> Q:
+    """The condition of rows strictly after the place, or before it when backwards."""
+    if len(order) != len(place):
+        raise ValueError("A place has one value for each key.")
+    condition = Q()
+    same = Q()
+    for key, value in zip(order, place, strict=True):
+        further = key.beyond(value, backwards=backwards)
+        if further is not None:
+            condition |= same & further
+        same &= key.equal(value)
+    if not condition:
+        return Q(pk__in=())
+    first, value = order[0], place[0]
+    if not first.nullable and value is not None:
+        # Says nothing new, but an index range scan starts from it where it cannot from the alternatives.
+        condition &= Q(**{f"{first.name}__{'lte' if first.descending != backwards else 'gte'}": value})
+    return condition
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[Row]):
+    """Rows in the order asked for. `has_more` tells whether there are further rows in the direction of travel."""
+
+    rows: list[Row]
+    has_more: bool
+
+
+def read_slice(
+    rows: QuerySet[Row],
+    order: Sequence[Key],
+    *,
+    limit: int,
+    place: Sequence[Any] | None = None,
+    backwards: bool = False,
+) -> Slice[Row]:
+    """At most `limit` rows after the place; backwards those before it, the nearest. One query, of one row more than the
+    limit.
+    """
+    if place is not None:
+        rows = rows.filter(beyond(order, place, backwards=backwards))
+    found = list(rows.order_by(*(key.order(backwards=backwards) for key in order))[: limit + 1])
+    return _slice(found, limit, backwards)
+
+
+def _slice(found: list[Row], limit: int, backwards: bool) -> Slice[Row]:
+    kept = found[:limit]
+    if backwards:
+        kept.reverse()
+    return Slice(kept, len(found) > limit)
+
+
+def exists_beyond(
+    rows: QuerySet[Row], order: Sequence[Key], place: Sequence[Any], *, backwards: bool, including: bool = False
+) -> bool:
+    """Whether a row lies after the place (before it when backwards), with `including` also at it."""
+    condition = beyond(order, place, backwards=backwards)
+    if including:
+        here = Q()
+        for key, value in zip(order, place, strict=True):
+            here &= key.equal(value)
+        condition |= here
+    return rows.filter(condition).order_by().exists()
+
+
+def read_slices(
+    rows: QuerySet[Row],
+    order: Sequence[Key],
+    *,
+    parent: str,
+    parents: Iterable[Any],
+    limit: int,
+    place: Sequence[Any] | None = None,
+    backwards: bool = False,
+) -> dict[Any, Slice[Row]]:
+    """The same slice for each of many parents, in one query. `parent` is the column that names a row's parent."""
+    wanted = list(parents)
+    rows = rows.filter(**{f"{parent}__in": wanted})
+    if place is not None:
+        rows = rows.filter(beyond(order, place, backwards=backwards))
+    terms = [key.order(backwards=backwards) for key in order]
+    numbered = rows.annotate(keyset_number=Window(RowNumber(), partition_by=[F(parent)], order_by=terms)).filter(
+        keyset_number__lte=limit + 1
+    )
+    found: dict[Any, list[Row]] = {each: [] for each in wanted}
+    for row in numbered.order_by(F(parent), F("keyset_number")):
+        found[_value(row, parent)].append(row)
+    return {each: _slice(its, limit, backwards) for each, its in found.items()}

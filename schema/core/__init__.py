@@ -1,0 +1,1 @@
+"""The GraphQL engine of the endpoint. Nothing in here knows what is sold."""

@@ -1,0 +1,56 @@
+"""Who asks: read once per request, from `Authorization: Bearer <access token>`.
+
+A token that is not accepted never breaks a public field: the caller is anonymous then, and the response says why in
+`extensions.token`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from apps.core.errors import InvalidToken
+
+if TYPE_CHECKING:
+    from apps.users.models import User
+
+EXPIRED = "EXPIRED"
+INVALID = "INVALID"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The account behind a token, or nobody and what was wrong with the token (None when there was none)."""
+
+    user: User | None = None
+    token_state: str | None = None
+    token: str | None = None
+
+
+ANONYMOUS = Caller()
+
+
+def bearer_token(header: str) -> str | None:
+    """The token of an Authorization header, "" for an empty one; None when the header is about something else."""
+    scheme, _, token = header.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def authenticate(header: str, *, now: datetime) -> Caller:
+    """The caller of a request with this Authorization header ("" when it has none)."""
+    token = bearer_token(header)
+    if token is None:
+        return ANONYMOUS
+    if not token:
+        return Caller(token_state=INVALID)
+    try:
+        return Caller(user=_viewer(token=token, now=now), token=token)
+    except InvalidToken as error:
+        return Caller(token_state=EXPIRED if type(error).__name__ == "ExpiredToken" else INVALID)
+
+
+def _viewer(*, token: str, now: datetime) -> Any:
+    from apps.users.selectors import viewer_for_access_token
+
+    return viewer_for_access_token(token=token, now=now)

@@ -1,0 +1,99 @@
+"""What every resolver gets as `info.context`: who asks, at which instant, and the loaders of this request.
+
+    def resolve_listing(root: None, info: Info, id: str) -> Listing | None:
+        return listing_for(viewer=info.context.user, id=..., now=info.context.now)
+
+    async def resolve_host(parent: Listing, info: Info) -> User | None:
+        return await info.context.load(users_by_id, parent.host_id)
+
+It is made by the transport (`schema.views` for HTTP), never by a resolver.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Hashable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from schema.core.errors import Unauthenticated
+from schema.core.loaders import Batch, Deferred, Scheduler
+
+if TYPE_CHECKING:
+    from graphql import GraphQLResolveInfo
+
+    from apps.users.models import User
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Info(Protocol):
+    """The part of GraphQLResolveInfo that resolvers use, with the context typed."""
+
+    context: Context
+    field_name: str
+    parent_type: Any
+    path: Any
+    field_nodes: list[Any]
+
+
+class Context:
+    """One per request. `now` is aware UTC and is the only clock a resolver reads.
+
+    `user` is None for an anonymous caller; then `token_state` tells whether a token was sent and not accepted
+    ("EXPIRED" or "INVALID"). `session` is whatever the accepted token says about its session. `state` is scratch space
+    of the areas, under keys of their own.
+    """
+
+    __slots__ = ("ip", "loaders", "now", "request_id", "session", "state", "token_state", "user", "user_agent")
+
+    def __init__(
+        self,
+        *,
+        now: datetime,
+        user: User | None = None,
+        session: Any = None,
+        token_state: str | None = None,
+        ip: str = "",
+        user_agent: str = "",
+        request_id: str | None = None,
+    ) -> None:
+        self.now = now
+        self.user = user
+        self.session = session
+        self.token_state = token_state
+        self.ip = ip
+        self.user_agent = user_agent
+        self.request_id = request_id or uuid.uuid4().hex
+        self.loaders = Scheduler(self)
+        self.state: dict[Hashable, Any] = {}
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the caller is a signed-in member of staff."""
+        return self.user is not None and self.user.role == "STAFF"
+
+    def require_user(self) -> User:
+        """The signed-in caller. Raises Unauthenticated for an anonymous one."""
+        if self.user is None:
+            raise Unauthenticated
+        return self.user
+
+    def load(self, batch: Batch[Key, Value], key: Key) -> Deferred[Value | None]:
+        """The value of `batch` for this key, loaded together with all others asked for; None when the batch lacks the
+        key.
+
+        Await it, or return it as it is when nothing is to be done with it.
+        """
+        return self.loaders.load(batch, key)
+
+    def load_many(self, batch: Batch[Key, Value], keys: Iterable[Key]) -> list[Deferred[Value | None]]:
+        """One deferred value for each key, in order. A list field may return it as it is."""
+        return [self.loaders.load(batch, key) for key in keys]
+
+
+def context_of(info: GraphQLResolveInfo | Info) -> Context:
+    """The context of a request, typed."""
+    context: Context = info.context
+    return context

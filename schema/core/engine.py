@@ -1,0 +1,175 @@
+"""From the text of a query to the answer, for any transport.
+
+    engine = Engine(schema)
+    answer = engine.answer(Operation(query="{ me { email } }"), context=context)
+    answer.body()           {"data": {"me": None}}
+
+Parsed and validated documents are kept per process by their text, since clients send the same few again and again.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import graphene
+from django.conf import settings
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    get_operation_ast,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from schema.core.complexity import Limits, check
+from schema.core.context import Context
+from schema.core.errors import BadUserInput, QueryTooComplex, formatted, internal_error
+from schema.core.execution import execute
+
+KEPT_DOCUMENTS = 512
+# A longer text is rarely sent twice and would crowd out many short ones.
+LONGEST_KEPT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a client sent, already checked for its types."""
+
+    query: str
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """`executed` is False when the request was refused before execution: then there is no data, not even null."""
+
+    data: dict[str, Any] | None
+    errors: list[dict[str, Any]]
+    extensions: dict[str, Any]
+    executed: bool
+
+    def body(self) -> dict[str, Any]:
+        """The response as GraphQL defines it."""
+        body: dict[str, Any] = {"errors": self.errors} if self.errors else {}
+        if self.executed:
+            body["data"] = self.data
+        if self.extensions:
+            body["extensions"] = self.extensions
+        return body
+
+
+class DocumentRefused(Exception):
+    """The text is no valid document of this schema."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = errors
+
+
+class Document:
+    """A valid document, and which of its operations are cheap whatever their variables."""
+
+    __slots__ = ("ast", "cheap")
+
+    def __init__(self, ast: DocumentNode) -> None:
+        self.ast = ast
+        self.cheap: set[str | None] = set()
+
+
+class Engine:
+    """Answers operations on one schema."""
+
+    def __init__(self, schema: graphene.Schema, *, limits: Limits | None = None) -> None:
+        self.schema = schema
+        self.limits = limits or Limits()
+        self._kept = functools.lru_cache(maxsize=KEPT_DOCUMENTS)(self._read)
+
+    def document(self, query: str, *, is_open: bool) -> Document:
+        """The parsed and validated document. Raises DocumentRefused. Without `is_open` it may not look at the schema
+        itself.
+        """
+        read = self._kept if len(query) <= LONGEST_KEPT else self._read
+        return read(query, is_open)
+
+    def operation_type(self, operation: Operation, *, is_open: bool) -> OperationType | None:
+        """Query, mutation or subscription; None when the document has no such operation. Raises DocumentRefused."""
+        node = get_operation_ast(self.document(operation.query, is_open=is_open).ast, operation.name)
+        return node.operation if node else None
+
+    def answer(self, operation: Operation, *, context: Context) -> Answer:
+        """Executes a query or a mutation. Never raises: a bug becomes an INTERNAL error."""
+        extensions = {"token": context.token_state} if context.token_state else {}
+        try:
+            data, errors, executed = self._execute(operation, context)
+            return Answer(data, formatted(errors, request_id=context.request_id), extensions, executed)
+        except Exception as error:  # noqa: BLE001, RUF100 - the last door: nothing of it may reach the caller
+            return Answer(None, [internal_error(error, request_id=context.request_id)], extensions, executed=True)
+
+    def _execute(
+        self, operation: Operation, context: Context
+    ) -> tuple[dict[str, Any] | None, list[GraphQLError], bool]:
+        is_open = may_look_inside(context)
+        try:
+            document = self.document(operation.query, is_open=is_open)
+            node = get_operation_ast(document.ast, operation.name)
+            if node is not None:
+                self._admit(document, node, operation)
+        except DocumentRefused as refused:
+            return None, refused.errors, False
+        except GraphQLError as error:
+            return None, [error], False
+        result, executed = execute(
+            self.schema.graphql_schema,
+            document.ast,
+            context=context,
+            variables=operation.variables,
+            operation_name=operation.name,
+            hide_suggestions=not is_open,
+        )
+        return result.data, result.errors or [], executed
+
+    def _admit(self, document: Document, node: OperationDefinitionNode, operation: Operation) -> None:
+        """Raises QueryTooComplex, and BadUserInput for a subscription, which needs a transport that stays open."""
+        if node.operation is OperationType.SUBSCRIPTION:
+            raise BadUserInput("Subscriptions are served over WebSocket and server-sent events, not here.")
+        if operation.name in document.cheap:
+            return
+        schema = self.schema.graphql_schema
+        try:
+            check(schema, document.ast, node, variables=None, limits=self.limits)
+        except QueryTooComplex:
+            if not check(schema, document.ast, node, variables=operation.variables, limits=self.limits):
+                raise
+        else:
+            document.cheap.add(operation.name)
+
+    def _read(self, query: str, is_open: bool) -> Document:
+        limits = self.limits
+        try:
+            if len(query) > limits.characters:
+                raise QueryTooComplex(f"The query has more than {limits.characters} characters.")
+            ast = parse(query, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
+        except GraphQLError as error:
+            if " more than " in error.message and not isinstance(error, QueryTooComplex):
+                raise DocumentRefused([QueryTooComplex(f"The query has more than {limits.tokens} tokens.")]) from None
+            raise DocumentRefused([error]) from None
+        rules = specified_rules if is_open else [*specified_rules, NoSchemaIntrospectionCustomRule]
+        errors = validate(self.schema.graphql_schema, ast, rules, max_errors=20, hide_suggestions=not is_open)
+        if errors:
+            raise DocumentRefused(errors)
+        return Document(ast)
+
+
+def may_look_inside(context: Context) -> bool:
+    """Whether the caller may introspect the schema and is helped with suggestions: staff, and everybody outside
+    production.
+    """
+    return settings.INTROSPECTION_OPEN or context.is_staff

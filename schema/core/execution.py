@@ -1,0 +1,230 @@
+"""Executes an operation synchronously, with deferred values.
+
+graphql-core runs resolvers synchronously until one returns an awaitable, and then wants an event loop. Here the
+awaitables are coroutines over `loaders.Deferred`, which the request's own scheduler drives: no loop, no threads, no
+cost where nothing is deferred. Null propagation, error paths and the serial order of mutations are those of the
+specification.
+
+    result = execute(schema, document, context=context, variables={}, operation_name=None)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine, Mapping
+from types import CoroutineType
+from typing import Any, TypeVar
+
+from graphql import (
+    DocumentNode,
+    ExecutionContext,
+    ExecutionResult,
+    FieldNode,
+    GraphQLError,
+    GraphQLField,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    located_error,
+)
+from graphql.execution.execute import get_field_def
+from graphql.execution.values import get_argument_values
+from graphql.pyutils import Path, Undefined, is_iterable
+
+from schema.core.context import Context
+from schema.core.errors import Code
+from schema.core.loaders import gather, is_deferred
+
+Container = TypeVar("Container", dict[str, Any], list[Any])
+
+
+class DeferredExecutionContext(ExecutionContext):
+    """graphql-core's executor, waiting for loaders instead of an event loop."""
+
+    is_awaitable = staticmethod(is_deferred)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._opened: list[CoroutineType[Any, Any, Any]] = []
+
+    def execute_operation(self, operation: OperationDefinitionNode, root_value: Any) -> dict[str, Any] | None:
+        """The data of the operation. Raises GraphQLError when null reaches the root."""
+        try:
+            data = super().execute_operation(operation, root_value)
+            return self.context_value.loaders.run(data) if is_deferred(data) else data
+        finally:
+            # What a failed sibling made needless was never awaited; closing says that this is meant.
+            for coroutine in self._opened:
+                coroutine.close()
+
+    def execute_fields(
+        self, parent_type: GraphQLObjectType, source_value: Any, path: Path | None, fields: dict[str, list[FieldNode]]
+    ) -> Any:
+        results: dict[str, Any] = {}
+        deferred: list[str] = []
+        for name, nodes in fields.items():
+            value = self.execute_field(parent_type, source_value, nodes, Path(path, name, parent_type.name))
+            if value is Undefined:
+                continue
+            results[name] = value
+            if is_deferred(value):
+                deferred.append(name)
+        return self._open(_settled(results, deferred)) if deferred else results
+
+    def execute_fields_serially(
+        self, parent_type: GraphQLObjectType, source_value: Any, path: Path | None, fields: dict[str, list[FieldNode]]
+    ) -> dict[str, Any]:
+        loaders = self.context_value.loaders
+        results: dict[str, Any] = {}
+        for name, nodes in fields.items():
+            # The mutation before this one has written: nothing read until then may be shown as the present state.
+            loaders.forget()
+            value = self.execute_field(parent_type, source_value, nodes, Path(path, name, parent_type.name))
+            if is_deferred(value):
+                value = loaders.run(value)
+            if value is not Undefined:
+                results[name] = value
+        return results
+
+    def execute_field(
+        self, parent_type: GraphQLObjectType, source: Any, field_nodes: list[FieldNode], path: Path
+    ) -> Any:
+        field = get_field_def(self.schema, parent_type, field_nodes[0])
+        if field is None:
+            return Undefined
+        resolve = field.resolve or self.field_resolver
+        try:
+            arguments = self._arguments(field, field_nodes[0])
+            info = self.build_resolve_info(field, field_nodes, parent_type, path)
+            value = resolve(source, info, **arguments)
+            if is_deferred(value):
+                return self._open(self._completed_later(field.type, field_nodes, info, path, self._open(value)))
+            completed = self.complete_value(field.type, field_nodes, info, path, value)
+        except Exception as error:  # noqa: BLE001, RUF100 - every failure of a resolver is a field error
+            return self._failed(error, field.type, field_nodes, path)
+        if is_deferred(completed):
+            return self._open(self._guarded(completed, field.type, field_nodes, path))
+        return completed
+
+    def complete_list_value(
+        self,
+        return_type: GraphQLList[GraphQLOutputType],
+        field_nodes: list[FieldNode],
+        info: GraphQLResolveInfo,
+        path: Path,
+        result: Any,
+    ) -> Any:
+        if not is_iterable(result):
+            return super().complete_list_value(return_type, field_nodes, info, path, result)
+        item_type = return_type.of_type
+        items: list[Any] = []
+        deferred: list[int] = []
+        for index, item in enumerate(result):
+            value = self._complete_item(item_type, field_nodes, info, path.add_key(index, None), item)
+            items.append(value)
+            if is_deferred(value):
+                deferred.append(index)
+        return self._open(_settled(items, deferred)) if deferred else items
+
+    def _complete_item(
+        self,
+        item_type: GraphQLOutputType,
+        field_nodes: list[FieldNode],
+        info: GraphQLResolveInfo,
+        path: Path,
+        item: Any,
+    ) -> Any:
+        if is_deferred(item):
+            return self._open(self._completed_later(item_type, field_nodes, info, path, self._open(item)))
+        try:
+            completed = self.complete_value(item_type, field_nodes, info, path, item)
+        except Exception as error:  # noqa: BLE001, RUF100 - a failed item must not take the others with it
+            return self._failed(error, item_type, field_nodes, path)
+        if is_deferred(completed):
+            return self._open(self._guarded(completed, item_type, field_nodes, path))
+        return completed
+
+    async def _completed_later(
+        self,
+        return_type: GraphQLOutputType,
+        field_nodes: list[FieldNode],
+        info: GraphQLResolveInfo,
+        path: Path,
+        awaitable: Awaitable[Any],
+    ) -> Any:
+        try:
+            completed = self.complete_value(return_type, field_nodes, info, path, await awaitable)
+            return await completed if is_deferred(completed) else completed
+        except Exception as error:  # noqa: BLE001, RUF100
+            return self._failed(error, return_type, field_nodes, path)
+
+    async def _guarded(
+        self, awaitable: Awaitable[Any], return_type: GraphQLOutputType, field_nodes: list[FieldNode], path: Path
+    ) -> Any:
+        try:
+            return await awaitable
+        except Exception as error:  # noqa: BLE001, RUF100
+            return self._failed(error, return_type, field_nodes, path)
+
+    def _failed(
+        self, error: Exception, return_type: GraphQLOutputType, field_nodes: list[FieldNode], path: Path
+    ) -> None:
+        """Null with a collected error where the type allows null; else raises, for the parent to become null."""
+        self.handle_field_error(located_error(error, field_nodes, path.as_list()), return_type, path)
+
+    def _arguments(self, field: GraphQLField, node: FieldNode) -> dict[str, Any]:
+        try:
+            return get_argument_values(field, node, self.variable_values)
+        except GraphQLError as error:
+            error.extensions = {**(error.extensions or {}), "code": Code.BAD_USER_INPUT}
+            raise
+
+    def _open(self, awaitable: Any) -> Any:
+        if isinstance(awaitable, CoroutineType):
+            self._opened.append(awaitable)
+        return awaitable
+
+
+def _settled(container: Container, deferred: list[Any]) -> Coroutine[Any, Any, Container]:
+    """The container, once its deferred places hold their values."""
+
+    async def settle() -> Container:
+        values = await gather([container[key] for key in deferred])
+        for key, value in zip(deferred, values, strict=True):
+            container[key] = value
+        return container
+
+    return settle()
+
+
+def execute(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    *,
+    context: Context,
+    variables: Mapping[str, Any] | None = None,
+    operation_name: str | None = None,
+    root_value: Any = None,
+    hide_suggestions: bool = False,
+) -> tuple[ExecutionResult, bool]:
+    """The result, and whether execution began: it does not when the operation is unknown or a variable is bad."""
+    execution = DeferredExecutionContext.build(
+        schema,
+        document,
+        root_value,
+        context,
+        dict(variables or {}),
+        operation_name,
+        hide_suggestions=hide_suggestions,
+    )
+    if isinstance(execution, list):
+        return ExecutionResult(None, execution), False
+    errors = execution.collected_errors
+    try:
+        data = execution.execute_operation(execution.operation, root_value)
+    except GraphQLError as error:
+        errors.add(error, None)
+        data = None
+    return execution.build_response(data, errors.errors), True

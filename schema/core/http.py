@@ -1,0 +1,209 @@
+"""GraphQL over HTTP: reads a request, chooses the media type of the answer, writes it.
+
+    sent = read_request(request)            Sent(operation, is_get)
+    media = choose_media(request)           "application/json" or "application/graphql-response+json"
+    write_answer(answer, media)
+
+Raises `Refused`, which is the whole answer: a status and one error. With application/json a well-formed request is
+always answered 200, as old clients expect; with application/graphql-response+json one that was refused before its
+execution is 400.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import RawPostDataException, UnreadablePostError
+
+from schema.core.engine import Answer, Operation
+from schema.core.errors import Code
+from schema.core.uploads import MultipartError, read_multipart
+
+JSON = "application/json"
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+HTML = "text/html"
+
+# In bytes. A picture may have 5 MB and the refusal of a larger one is the mutation's to say, so files get room to
+# arrive.
+LARGEST_JSON_BODY = 1_000_000
+LARGEST_MULTIPART_BODY = 30_000_000
+
+PREFLIGHT_HEADERS = ("Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With")
+
+
+class Refused(Exception):
+    """The request ends here with this status."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str = Code.BAD_USER_INPUT,
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})
+        self.body = {"errors": [{"message": message, "extensions": {"code": code, **extensions}}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An operation, and whether it came in a GET, which may only read."""
+
+    operation: Operation
+    is_get: bool
+
+
+def accepted(header: str) -> list[tuple[str, float]]:
+    """The media types of an Accept header with their weights, best first; of equal ones the more specific first."""
+    found: list[tuple[str, float]] = []
+    for part in header.split(","):
+        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if not media:
+            continue
+        weight = 1.0
+        for parameter in parameters:
+            name, _, text = parameter.partition("=")
+            if name.strip() == "q":
+                try:
+                    weight = float(text)
+                except ValueError:
+                    weight = 0.0
+        if weight > 0:
+            found.append((media, weight))
+    return sorted(found, key=lambda pair: (-pair[1], pair[0].count("*")))
+
+
+def choose_media(request: HttpRequest) -> str:
+    """The media type of the answer. Raises Refused (406) when the client takes none that there is."""
+    header = request.headers.get("Accept", "").strip()
+    if not header:
+        return JSON
+    for media, _weight in accepted(header):
+        if media in {JSON, "*/*", "application/*"}:
+            return JSON
+        if media == GRAPHQL_RESPONSE:
+            return GRAPHQL_RESPONSE
+    raise Refused(406, f"Accept {JSON} or {GRAPHQL_RESPONSE}.")
+
+
+def wants_html(request: HttpRequest) -> bool:
+    """Whether a browser opened the address: HTML is what it likes best."""
+    best = accepted(request.headers.get("Accept", ""))
+    return request.method == "GET" and bool(best) and best[0][0] == HTML
+
+
+def read_request(request: HttpRequest) -> Sent:
+    """The operation of a GET or POST request. Raises Refused."""
+    if request.method == "GET":
+        return Sent(_operation(_query_parameters(request)), is_get=True)
+    if request.method != "POST":
+        raise Refused(405, "Use POST, or GET for queries.", headers={"Allow": "GET, POST"})
+    if request.content_type == "multipart/form-data":
+        return Sent(_operation(_multipart(request)), is_get=False)
+    if request.content_type != JSON:
+        raise Refused(415, f"Send {JSON}, or multipart/form-data for files.")
+    charset = request.content_params.get("charset", "utf-8").lower() if request.content_params else "utf-8"
+    if charset not in {"utf-8", "utf8"}:
+        raise Refused(415, "The body must be encoded in UTF-8.")
+    return Sent(_operation(_json(_body(request), "The body")), is_get=False)
+
+
+def _content_length(request: HttpRequest) -> int:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isdecimal() else 0
+
+
+def _body(request: HttpRequest) -> bytes:
+    if _content_length(request) > LARGEST_JSON_BODY:
+        raise Refused(413, f"The body must have at most {LARGEST_JSON_BODY} bytes.")
+    try:
+        body = request.body
+    except (RequestDataTooBig, RawPostDataException, UnreadablePostError) as error:
+        raise Refused(400, "The body could not be read.") from error
+    if len(body) > LARGEST_JSON_BODY:
+        raise Refused(413, f"The body must have at most {LARGEST_JSON_BODY} bytes.")
+    return body
+
+
+def _json(text: bytes | str, name: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise Refused(400, f"{name} is not JSON.") from None
+
+
+def _query_parameters(request: HttpRequest) -> dict[str, Any]:
+    parameters: dict[str, Any] = {name: request.GET[name] for name in ("query", "operationName") if name in request.GET}
+    for name in ("variables", "extensions"):
+        if request.GET.get(name):
+            parameters[name] = _json(request.GET[name], name)
+    if parameters.get("operationName") == "":
+        del parameters["operationName"]
+    return parameters
+
+
+def _multipart(request: HttpRequest) -> Any:
+    # A form on another site can send multipart without asking; it cannot set a header.
+    if not any(request.headers.get(name) for name in PREFLIGHT_HEADERS):
+        raise Refused(400, f"A multipart request needs one of the headers {', '.join(PREFLIGHT_HEADERS)}.")
+    if _content_length(request) > LARGEST_MULTIPART_BODY:
+        raise Refused(413, f"The body must have at most {LARGEST_MULTIPART_BODY} bytes.")
+    try:
+        fields, files = request.POST, request.FILES
+    except (MultiPartParserError, BadRequest, SuspiciousOperation, TooManyFilesSent, UnreadablePostError) as error:
+        raise Refused(400, "The multipart body could not be read.") from error
+    try:
+        return read_multipart(fields, files)
+    except MultipartError as error:
+        raise Refused(400, str(error)) from error
+
+
+def _operation(parameters: Any) -> Operation:
+    if not isinstance(parameters, dict):
+        raise Refused(400, "One operation is wanted: an object with query, variables and operationName.")
+    query, variables, name = (parameters.get(each) for each in ("query", "variables", "operationName"))
+    if not isinstance(query, str) or not query.strip():
+        raise Refused(400, "query must be a text.")
+    if variables is not None and not isinstance(variables, dict):
+        raise Refused(400, "variables must be an object.")
+    if name is not None and not isinstance(name, str):
+        raise Refused(400, "operationName must be a text.")
+    if not isinstance(parameters.get("extensions") or {}, dict):
+        raise Refused(400, "extensions must be an object.")
+    return Operation(query=query, variables=variables or {}, name=name)
+
+
+def write_answer(answer: Answer, media: str) -> HttpResponse:
+    """The response to an operation that was understood, whether it was executed or refused."""
+    status = 400 if not answer.executed and media == GRAPHQL_RESPONSE else 200
+    return write_body(answer.body(), media, status=status)
+
+
+def write_refusal(refused: Refused, media: str) -> HttpResponse:
+    """The response to a request that was refused before it was understood."""
+    response = write_body(refused.body, media, status=refused.status)
+    for name, text in refused.headers.items():
+        response[name] = text
+    return response
+
+
+def write_body(body: Mapping[str, Any], media: str, *, status: int) -> HttpResponse:
+    response = HttpResponse(
+        orjson.dumps(body, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS),
+        content_type=f"{media}; charset=utf-8",
+        status=status,
+    )
+    # Answers depend on who asks: no cache between may keep them.
+    response["Cache-Control"] = "no-store"
+    response["Vary"] = "Accept, Authorization"
+    return response

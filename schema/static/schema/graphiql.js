@@ -1,0 +1,69 @@
+// Starts GraphiQL on the address it was opened at. What is typed is kept in the fragment of the address, so that it can be shared;
+// headers are not, since they hold the access token.
+(function () {
+  "use strict";
+
+  var remembered = ["query", "variables", "operationName"];
+  var shared = new URLSearchParams(window.location.hash.slice(1));
+
+  function remember(name, value) {
+    if (value) {
+      shared.set(name, value);
+    } else {
+      shared.delete(name);
+    }
+    window.history.replaceState(null, "", "#" + shared.toString());
+  }
+
+  var url = window.location.origin + window.location.pathname;
+  var welcome = [
+    "# Welcome to Holdfast. Every type and field is described: open the docs on the left.",
+    "#",
+    "# To sign in, run tokenAuth and put its token into the Headers tab below:",
+    '#   { "Authorization": "Bearer <token>" }',
+    "",
+    "{",
+    "  __typename",
+    "}",
+    "",
+  ].join("\n");
+
+  var options = { url: url };
+  if (window.graphqlWs) {
+    // The subscription signs in with the same header that queries use.
+    options.wsClient = undefined;
+    options.subscriptionUrl = url.replace(/^http/, "ws");
+  }
+  var fetcher = window.GraphiQL.createFetcher(options);
+
+  function Holdfast() {
+    var state = React.useState(shared.get("query") || welcome);
+    var query = state[0];
+    var setQuery = state[1];
+
+    function edit(text) {
+      setQuery(text);
+      remember("query", text);
+    }
+
+    var plugins = [];
+    if (window.GraphiQLPluginExplorer) {
+      plugins.push(window.GraphiQLPluginExplorer.useExplorerPlugin({ query: query, onEdit: edit }));
+    }
+    return React.createElement(window.GraphiQL, {
+      fetcher: fetcher,
+      plugins: plugins,
+      query: query,
+      variables: shared.get(remembered[1]) || undefined,
+      operationName: shared.get(remembered[2]) || undefined,
+      defaultEditorToolsVisibility: "headers",
+      isHeadersEditorEnabled: true,
+      shouldPersistHeaders: false,
+      onEditQuery: edit,
+      onEditVariables: function (text) { remember("variables", text); },
+      onEditOperationName: function (text) { remember("operationName", text); },
+    });
+  }
+
+  ReactDOM.render(React.createElement(Holdfast), document.getElementById("graphiql"));
+})();

@@ -1,0 +1,107 @@
+"""The HTTP edge of GraphQL: who asks and when, one call of the engine, one answer."""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.module_loading import import_string
+from django.views.decorators.csrf import csrf_exempt
+from graphql import OperationType
+
+from schema.core.authentication import authenticate
+from schema.core.context import Context
+from schema.core.engine import DocumentRefused, Engine, may_look_inside
+from schema.core.errors import Code, RateLimited, internal_error
+from schema.core.graphiql import graphiql_page, may_open
+from schema.core.http import (
+    JSON,
+    Refused,
+    Sent,
+    choose_media,
+    read_request,
+    wants_html,
+    write_answer,
+    write_body,
+    write_refusal,
+)
+from schema.core.limits import REQUESTS, caller_of
+
+LONGEST_USER_AGENT = 400
+
+
+@functools.cache
+def engine() -> Engine:
+    """The engine of this process on the schema of the settings."""
+    return Engine(import_string(settings.GRAPHENE["SCHEMA"]))
+
+
+@csrf_exempt
+def graphql_view(request: HttpRequest) -> HttpResponseBase:
+    """`/graphql`. Needs no CSRF token: cookies sign nobody in here, the Authorization header does."""
+    if wants_html(request) and "query" not in request.GET and may_open(request):
+        return graphiql_page(request)
+    media = JSON
+    try:
+        media = choose_media(request)
+        return _answer(request, media)
+    except Refused as refused:
+        return write_refusal(refused, media)
+    except Exception as error:  # noqa: BLE001, RUF100 - the last door: nothing of it may reach the caller
+        return write_body({"errors": [internal_error(error, request_id="")]}, media, status=500)
+
+
+def _answer(request: HttpRequest, media: str) -> HttpResponse:
+    sent = read_request(request)
+    context = context_of_request(request)
+    try:
+        REQUESTS.spend(caller_of(context))
+    except RateLimited as limited:
+        raise Refused(
+            429,
+            limited.message,
+            code=Code.RATE_LIMITED,
+            headers={"Retry-After": str(limited.retry_after)},
+            retryAfter=limited.retry_after,
+        ) from limited
+    if sent.is_get:
+        _only_reads(sent, context)
+    return write_answer(engine().answer(sent.operation, context=context), media)
+
+
+def _only_reads(sent: Sent, context: Context) -> None:
+    """Raises Refused (405) for a mutation in a GET: addresses are followed, fetched ahead and repeated without
+    anybody's will.
+    """
+    try:
+        kind = engine().operation_type(sent.operation, is_open=may_look_inside(context))
+    except DocumentRefused:
+        return
+    if kind is OperationType.MUTATION:
+        raise Refused(405, "A mutation needs POST.", headers={"Allow": "POST"})
+
+
+def context_of_request(request: HttpRequest) -> Context:
+    """Who asks, from where and when. The only place where the clock is read for GraphQL over HTTP."""
+    now = datetime.now(UTC)
+    caller = authenticate(request.headers.get("Authorization", ""), now=now)
+    return Context(
+        now=now,
+        user=caller.user,
+        session=caller.token,
+        token_state=caller.token_state,
+        ip=client_address(request),
+        user_agent=request.headers.get("User-Agent", "")[:LONGEST_USER_AGENT],
+    )
+
+
+def client_address(request: HttpRequest) -> str:
+    """The address of the client. Behind TRUSTED_PROXIES proxies of ours it is the one that the outermost of them saw."""
+    proxies = settings.TRUSTED_PROXIES
+    if proxies:
+        chain = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+        if len(chain) >= proxies:
+            return chain[-proxies]
+    return str(request.META.get("REMOTE_ADDR", ""))
