@@ -1,0 +1,57 @@
+"""The host moves what people have booked: a listing that takes place once takes place at another time."""
+
+from datetime import datetime, timedelta
+
+from psycopg2.extras import DateTimeTZRange
+
+from apps.availability.models import Allocation
+from apps.bookings.models import Booking, BookingEvent
+from apps.bookings.states import LIVE, Actor, BookingEventType
+from apps.core.db import require_transaction
+from apps.core.periods import Period
+
+# Moved by more than this, a guest may cancel and gets everything back.
+FAR = timedelta(days=1)
+
+
+def move_along(*, listing_id: int, period: Period, actor: Actor, now: datetime) -> list[int]:
+    """Move the live bookings of the listing, and their places, to `period`; each gets a CHANGED event that says so.
+
+    A step of the host's change: the caller has locked the listing, so that no booking comes in between. Returns the
+    bookings that moved.
+    """
+    require_transaction()
+    moved = [
+        booking
+        for booking in Booking.objects.select_for_update(of=("self",))
+        .filter(listing=listing_id, status__in=LIVE)
+        .order_by("pk")
+        if booking.span != period
+    ]
+    span = DateTimeTZRange(period.start, period.end)
+    ids = [booking.pk for booking in moved]
+    Booking.objects.filter(pk__in=ids).update(period=span, updated_at=now)
+    Allocation.objects.filter(pk__in=[booking.allocation_id for booking in moved], is_active=True).update(period=span)
+    BookingEvent.objects.bulk_create(
+        BookingEvent(
+            booking=booking, at=now, type=BookingEventType.CHANGED, actor=actor, data=_story(booking.span, period)
+        )
+        for booking in moved
+    )
+    return ids
+
+
+def _story(old: Period, new: Period) -> dict[str, str]:
+    return {
+        "startsAt": new.start.isoformat(),
+        "endsAt": new.end.isoformat(),
+        "previousStartsAt": old.start.isoformat(),
+        "previousEndsAt": old.end.isoformat(),
+    }
+
+
+def was_moved_far(booking: Booking) -> bool:
+    """Whether the host moved the start by more than a day, at once or bit by bit, since it was booked."""
+    moves = booking.history.filter(type=BookingEventType.CHANGED, data__has_key="previousStartsAt").order_by("at", "pk")
+    starts = [datetime.fromisoformat(data["previousStartsAt"]) for data in moves.values_list("data", flat=True)]
+    return any(abs(booking.span.start - start) > FAR for start in starts)
