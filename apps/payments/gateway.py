@@ -202,7 +202,7 @@ def charge(
         "currency": amount.currency.lower(),
         "customer": customer_id,
         "payment_method": payment_method,
-        "payment_method_types": ["card"],
+        "allowed_payment_method_types": ["card"],
         "confirm": True,
         "metadata": {"holdfast_charge": str(charge_id)},
         "expand": EXPAND,
@@ -221,7 +221,7 @@ def save_card(*, payment_method: str, customer_id: str, charge_id: int, idempote
     params: Any = {
         "customer": customer_id,
         "payment_method": payment_method,
-        "payment_method_types": ["card"],
+        "allowed_payment_method_types": ["card"],
         "usage": "off_session",
         "confirm": True,
         "return_url": f"{settings.PUBLIC_URL}/",
