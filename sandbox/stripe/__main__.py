@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import logging
+import os
 import signal
 import sqlite3
 import sys
@@ -58,7 +59,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Runs until SIGTERM or SIGINT; 0, or 1 with one line where it cannot start (2: wrong arguments)."""
+    """Runs until SIGTERM or SIGINT, then ends the process with 0; 1 with one line where it cannot start (2: arguments)."""
     logging.basicConfig(level=logging.WARNING, format="stripe emulator: %(message)s")
     options = _arguments(given)
     try:
@@ -95,7 +96,9 @@ def main(given: Sequence[str] | None = None) -> int:
     server.server_close()
     emulator.background.stop()
     store.close()
-    return 0
+    # A receiver that does not answer holds a thread; what it was sent is sent again after the next start.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from sandbox.stripe.store import Store
 logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 10.0
+PATIENCE_SECONDS = 2.0
 LONGEST_WAIT = 60.0
 MOST_ATTEMPTS = 200
 _ACCOUNTS_AT_ONCE = 8
@@ -71,12 +72,13 @@ class Background:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Stops looking; waits for a delivery under way, at most its time limit."""
+        """Stops looking; waits a moment for a delivery under way. One that is cut off is made again after the next start."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._busy, PATIENCE_SECONDS)
         self._thread.join()
-        self._senders.shutdown(wait=True, cancel_futures=True)
+        self._senders.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
         while True:
@@ -137,7 +139,8 @@ class Background:
         finally:
             with self._changed:
                 self._busy.discard(account)
-            self.wake()
+                self._news = True
+                self._changed.notify_all()
 
     def _deliver_next(self, account: str) -> bool:
         rows = self._store.run(

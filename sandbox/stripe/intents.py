@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from sandbox.stripe import payment_methods
 from sandbox.stripe.cards import Decline
 from sandbox.stripe.errors import ApiError
-from sandbox.stripe.params import Spec, anything, boolean, many, nested, one_of, text
+from sandbox.stripe.params import Spec, anything, boolean, gone, many, nested, one_of, text
 from sandbox.stripe.session import Json, Session
 from sandbox.stripe.store import new_id
 
@@ -25,6 +25,7 @@ CONFIRMING: Spec = {
     "excluded_payment_method_types": many(text(50)),
     "mandate_data": anything,
     "payment_method": text(255),
+    "payment_method_types": gone,
     "payment_method_data": nested(payment_methods.CREATE),
     "payment_method_options": anything,
     "return_url": text(2_048),
@@ -56,6 +57,20 @@ def check_owner(method: Json, customer: str | None, label: str) -> None:
             )
         raise ApiError(400, message, param="payment_method")
     payment_methods.refuse_spent(method)
+
+
+def check_type(method: Json, intent: Json) -> None:
+    """Raises ApiError 400 where the intent does not take PaymentMethods of this type."""
+    allowed, excluded = intent["allowed_payment_method_types"], intent["excluded_payment_method_types"]
+    if (allowed and method["type"] not in allowed) or (excluded and method["type"] in excluded):
+        label = "PaymentIntent" if intent["object"] == "payment_intent" else "SetupIntent"
+        raise ApiError(
+            400,
+            f"The PaymentMethod provided ({method['type']}) is not allowed for this {label}. Please attach a "
+            "PaymentMethod of a type that it takes.",
+            code="payment_method_unexpected_type",
+            param="payment_method",
+        )
 
 
 def return_url(given: Json) -> str | None:
@@ -91,6 +106,12 @@ def require_return_url(intent: Json, label: str) -> None:
 def automatic(given: Json) -> Json | None:
     """The `automatic_payment_methods` of a new intent: on unless its types are given."""
     asked = given.get("automatic_payment_methods")
+    exclusive = ("allowed_payment_method_types", "automatic_payment_methods", "excluded_payment_method_types")
+    named = [name for name in exclusive if given.get(name)]
+    if "allowed_payment_method_types" in named and len(named) > 1:
+        raise ApiError(
+            400, f"You may only specify one of these parameters: {', '.join(named)}.", param=named[0], began=False
+        )
     if asked is not None:
         if "enabled" not in asked:
             raise ApiError(

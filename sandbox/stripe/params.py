@@ -247,6 +247,15 @@ def nested(spec: Spec) -> Parser:
     return parse
 
 
+def gone(value: Any, param: str) -> None:
+    """A parameter that this version of the API has dropped: always refused, with a code of its own."""
+    raise invalid(
+        f"The `{param}` parameter is no longer supported. Use `allowed_{param}` to limit what is offered.",
+        param=param,
+        code=f"{param}_no_longer_supported",
+    )
+
+
 def anything(value: Any, param: str) -> Any:
     """A parameter that is taken, and means nothing here beyond being kept."""
     return None if value == "" else value

@@ -11,6 +11,7 @@ from sandbox.stripe.params import (
     anything,
     boolean,
     currency,
+    gone,
     metadata,
     nested,
     off_session,
@@ -46,6 +47,7 @@ CREATE: Spec = {
 }
 UPDATE: Spec = {
     **_SHARED,
+    "payment_method_types": gone,
     "amount": amount,
     "currency": currency,
     "capture_method": _CAPTURE_METHODS,
@@ -103,6 +105,7 @@ def create(session: Session, given: Json) -> Json:
     intent: Json = {
         "id": identifier,
         "object": "payment_intent",
+        "allowed_payment_method_types": given.get("allowed_payment_method_types"),
         "amount": given["amount"],
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
@@ -147,6 +150,7 @@ def create(session: Session, given: Json) -> Json:
     _apply(intent, given)
     if method:
         intents.check_owner(method, customer, "PaymentIntent")
+        intents.check_type(method, intent)
     if given.get("confirm"):
         # Refused before anything is written: Stripe leaves no intent behind for these.
         if method is None:
@@ -182,6 +186,7 @@ def update(session: Session, identifier: str, given: Json) -> Json:
         intent["customer"] = customer
     if method:
         intents.check_owner(method, intent["customer"], "PaymentIntent")
+        intents.check_type(method, intent)
         intent |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
     elif intent["status"] == "requires_action" and fixed:
         intent |= {"status": "requires_confirmation", "next_action": None}
@@ -210,12 +215,16 @@ def confirm(session: Session, identifier: str, given: Json) -> Json:
             "PaymentIntent with one of the following statuses may be confirmed: "
             "requires_confirmation, requires_action.",
         )
+    if given.get("allowed_payment_method_types"):
+        intent |= {"automatic_payment_methods": None, "payment_method_types": given["allowed_payment_method_types"]}
+        intent["allowed_payment_method_types"] = given["allowed_payment_method_types"]
     method = intents.chosen_method(session, given)
     if method is None and intent["payment_method"]:
         method = session.find("payment_method", intent["payment_method"])
     if method is None:
         raise _without_method(session, intent, shown=True)
     intents.check_owner(method, intent["customer"], "PaymentIntent")
+    intents.check_type(method, intent)
     if url:
         intent["_hidden"] = intent["_hidden"] | {"return_url": url}
     _apply(intent, given)

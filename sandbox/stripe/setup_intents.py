@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandbox.stripe import customers, intents, payment_methods
 from sandbox.stripe.cards import Decline
 from sandbox.stripe.errors import ApiError
-from sandbox.stripe.params import Spec, boolean, metadata, nested, one_of, text
+from sandbox.stripe.params import Spec, boolean, gone, metadata, nested, one_of, text
 from sandbox.stripe.session import Json, Session, merge_metadata
 from sandbox.stripe.store import new_id
 
@@ -23,6 +23,7 @@ UPDATE: Spec = {
     "description": text(1_000),
     "metadata": metadata,
     "payment_method": text(255),
+    "payment_method_types": gone,
 }
 CONFIRM: Spec = intents.CONFIRMING
 CANCEL: Spec = {"cancellation_reason": one_of("abandoned", "requested_by_customer", "duplicate")}
@@ -46,6 +47,7 @@ def create(session: Session, given: Json) -> Json:
     intent: Json = {
         "id": identifier,
         "object": "setup_intent",
+        "allowed_payment_method_types": given.get("allowed_payment_method_types"),
         "application": None,
         "automatic_payment_methods": intents.automatic(given),
         "cancellation_reason": None,
@@ -74,6 +76,7 @@ def create(session: Session, given: Json) -> Json:
     }
     if method:
         intents.check_owner(method, customer, "SetupIntent")
+        intents.check_type(method, intent)
     if given.get("confirm"):
         if method is None:
             raise ApiError(400, _MISSING, code="parameter_missing", param="payment_method")
@@ -102,6 +105,7 @@ def update(session: Session, identifier: str, given: Json) -> Json:
     intent["customer"] = customer or intent["customer"]
     if method:
         intents.check_owner(method, intent["customer"], "SetupIntent")
+        intents.check_type(method, intent)
         intent |= {"payment_method": method["id"], "status": "requires_confirmation", "next_action": None}
     if "metadata" in given:
         intent["metadata"] = merge_metadata(intent["metadata"], given["metadata"])
@@ -122,12 +126,16 @@ def confirm(session: Session, identifier: str, given: Json) -> Json:
             "confirmed: requires_confirmation, requires_action"
         )
         raise intents.wrong_move(session, intent, f"You cannot confirm this SetupIntent because {why}.")
+    if given.get("allowed_payment_method_types"):
+        intent |= {"automatic_payment_methods": None, "payment_method_types": given["allowed_payment_method_types"]}
+        intent["allowed_payment_method_types"] = given["allowed_payment_method_types"]
     method = intents.chosen_method(session, given)
     if method is None and intent["payment_method"]:
         method = session.find("payment_method", intent["payment_method"])
     if method is None:
         raise intents.wrong_move(session, intent, _MISSING)
     intents.check_owner(method, intent["customer"], "SetupIntent")
+    intents.check_type(method, intent)
     if url:
         intent["_hidden"] = intent["_hidden"] | {"return_url": url}
     intents.require_return_url(intent, "SetupIntent")
