@@ -163,3 +163,8 @@ def completed_by(*, viewer: User, listing_ids: Iterable[int]) -> set[int]:
     """Those of the listings that the account has a completed booking of."""
     rows = Booking.objects.filter(guest=viewer, listing__in=list(listing_ids), status=BookingStatus.COMPLETED)
     return set(rows.values_list("listing", flat=True).distinct())
+
+
+def bookings_of_bills(bill_ids: Iterable[int]) -> dict[int, Booking]:
+    """The booking of each bill, for whoever was allowed to see the bill."""
+    return {row.bill_id: row for row in _rows().filter(bill__in=list(bill_ids))}

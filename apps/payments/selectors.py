@@ -20,3 +20,8 @@ def charges_of_bills(bill_ids: Iterable[int]) -> dict[int, list[Charge]]:
 def charges_of(*, payer: User) -> QuerySet[Charge]:
     """What a person paid or tried to, in no order yet."""
     return Charge.objects.filter(payer=payer)
+
+
+def charges_by_id(ids: Iterable[int]) -> dict[int, Charge]:
+    """The charges with these ids. Who may see them is for the caller to decide."""
+    return {row.pk: row for row in Charge.objects.filter(pk__in=list(ids))}

@@ -1,0 +1,35 @@
+"""What a guest gets back by canceling, by the terms as booked."""
+
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from apps.bookings.models import Booking
+from apps.bookings.states import BookingStatus
+from apps.core.money import Money
+from apps.listings.models import CancellationPolicy
+from apps.payments.models import PaymentTiming
+
+NOTHING, HALF, ALL = Fraction(0), Fraction(1, 2), Fraction(1)
+
+
+def share(*, policy: str, start: datetime, now: datetime) -> Fraction:
+    """The share of what was paid that goes back. The limits are inclusive; after the start it is nothing."""
+    left = start - now
+    if left <= timedelta(0):
+        return NOTHING
+    match policy:
+        case CancellationPolicy.FLEXIBLE:
+            return ALL if left >= timedelta(hours=24) else NOTHING
+        case CancellationPolicy.MODERATE:
+            return ALL if left >= timedelta(days=5) else HALF
+        case CancellationPolicy.STRICT:
+            return HALF if left >= timedelta(days=7) else NOTHING
+        case _:
+            return NOTHING
+
+
+def refundable(booking: Booking, *, now: datetime) -> Money:
+    """What the guest would get back by canceling now. Half up; nothing before it is paid or after it is over."""
+    if booking.status != BookingStatus.CONFIRMED or booking.bill.timing == PaymentTiming.AT_END:
+        return Money.zero(booking.currency)
+    return booking.bill.paid.times(share(policy=booking.cancellation_policy, start=booking.span.start, now=now))

@@ -1,0 +1,78 @@
+"""What the booking mutations take."""
+
+from __future__ import annotations
+
+import graphene
+
+from schema.core.inputs import OMITTED, text, value
+from schema.core.scalars import Date, DateTime
+
+
+def access_token() -> graphene.String:
+    """The argument of every action on a booking that was made without an account."""
+    return graphene.String(description="The booking's secret, for callers without an account.")
+
+
+def idempotency_key() -> graphene.String:
+    """The argument that makes a retry safe."""
+    return graphene.String(
+        description="8 to 200 characters: the same key from the same caller within 24 hours gives the same answer."
+    )
+
+
+class ContactInput(graphene.InputObjectType):
+    """Who books, without an account."""
+
+    email = graphene.String(required=True, description="Where the guest is written to.")
+    first_name = text(150, description="First name.")
+    last_name = text(150, description="Last name.")
+
+
+def contact() -> value:
+    return value(ContactInput, null=OMITTED, description="Required without an account; ignored with one.")
+
+
+class BookPropertyInput(graphene.InputObjectType):
+    """Nights to hold."""
+
+    property_id = graphene.ID(required=True, description="The property.")
+    check_in = Date(required=True, description="The day of arrival, in the property's zone.")
+    check_out = Date(required=True, description="The day of departure, in the property's zone.")
+    guests = graphene.Int(required=True, description="How many people come.")
+    contact = contact()
+    idempotency_key = idempotency_key()
+
+
+class BookServiceInput(graphene.InputObjectType):
+    """An appointment to hold."""
+
+    service_id = graphene.ID(required=True, description="The service.")
+    starts_at = DateTime(required=True, description="The beginning of a free slot.")
+    contact = contact()
+    idempotency_key = idempotency_key()
+
+
+class BookEventInput(graphene.InputObjectType):
+    """Tickets to hold."""
+
+    event_id = graphene.ID(required=True, description="The event.")
+    tickets = graphene.Int(required=True, description="How many.")
+    contact = contact()
+    idempotency_key = idempotency_key()
+
+
+class BookParkingSpotInput(graphene.InputObjectType):
+    """Minutes to hold."""
+
+    parking_spot_id = graphene.ID(required=True, description="The parking spot.")
+    starts_at = value(DateTime, null=OMITTED, description="When the driver comes; now unless said.")
+    minutes = graphene.Int(required=True, description="How long at first; it can be extended.")
+    contact = contact()
+    idempotency_key = idempotency_key()
+
+
+class BookingActionInput(graphene.InputObjectType):
+    """A booking to act on."""
+
+    booking_id = graphene.ID(required=True, description="The booking.")
+    access_token = access_token()

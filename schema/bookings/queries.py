@@ -1,0 +1,51 @@
+"""Reading one booking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import graphene
+
+from apps.bookings.selectors import find_booking
+from schema.bookings.secrets import remember_secret
+from schema.bookings.types import Booking
+from schema.core.context import Info
+from schema.core.errors import BadUserInput
+from schema.core.ids import read_global_id
+from schema.core.permissions import RootField, anyone
+
+
+class BookingQueries:
+    """Mixed into Query."""
+
+    booking = RootField(
+        Booking,
+        id=graphene.ID(description="The booking's id; or give its reference."),
+        reference=graphene.String(description="The booking's reference, in any case."),
+        access_token=graphene.String(description="The booking's secret, for callers without an account."),
+        ticket_code=graphene.String(description="A scanned ticket code; for the event's host and staff."),
+        permission=anyone,
+        description="A booking that you may see: as its guest, its host, staff, or by its secret.",
+    )
+
+    def resolve_booking(
+        root: None,
+        info: Info,
+        id: str | None = None,  # noqa: A002
+        reference: str | None = None,
+        access_token: str | None = None,
+        ticket_code: str | None = None,
+    ) -> Any:
+        if sum(given is not None for given in (id, reference, ticket_code)) != 1:
+            raise BadUserInput("Give one of id, reference and ticketCode.")
+        if ticket_code is not None:
+            return None
+        booking = find_booking(
+            viewer=info.context.user,
+            booking_id=read_global_id(id, "Booking"),
+            reference=reference,
+            access_token=access_token,
+        )
+        if booking is not None and access_token is not None:
+            remember_secret(info.context, booking, access_token)
+        return booking

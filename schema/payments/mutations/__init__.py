@@ -1,0 +1,14 @@
+"""The payment mutations."""
+
+from schema.payments.mutations.pay_booking import PayBooking
+from schema.payments.mutations.refresh_payment import RefreshPayment
+
+
+class PaymentMutations:
+    """Mixed into Mutation."""
+
+    pay_booking = PayBooking.Field()
+    refresh_payment = RefreshPayment.Field()
+
+
+__all__ = ["PaymentMutations"]

@@ -1,0 +1,26 @@
+"""Query and Mutation, assembled from the areas."""
+
+from __future__ import annotations
+
+import graphene
+
+from schema.bookings.mutations import BookingMutations
+from schema.bookings.queries import BookingQueries
+from schema.core.nodes import NodeQueries
+from schema.kinds import KindMutations, kind_types
+from schema.listings.mutations import ListingMutations
+from schema.listings.queries import ListingQueries
+from schema.payments.mutations import PaymentMutations
+from schema.users.mutations import UserMutations
+from schema.users.queries import UserQueries
+
+
+class Query(NodeQueries, UserQueries, ListingQueries, BookingQueries, graphene.ObjectType):
+    """What can be read."""
+
+
+class Mutation(UserMutations, KindMutations, ListingMutations, BookingMutations, PaymentMutations, graphene.ObjectType):
+    """What can be done."""
+
+
+schema = graphene.Schema(query=Query, mutation=Mutation, types=kind_types())
