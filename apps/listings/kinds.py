@@ -37,6 +37,9 @@ class Kind(ABC):
     change_fields: frozenset[str]  # of BookingRequest, that a change may give
     is_blockable: bool = True  # whether a host can take periods off the market
     ends_early: bool = False  # whether `endBooking` is meant for it
+    needs_coordinates: bool = False  # whether a listing of it must say where on the map it is
+    has_private_address: bool = False  # whether strangers do not see where it is to the door
+    capacity_field: str = "units"  # the input field that says how much there is to sell
 
     def details(self, listing: "Listing") -> Any:
         """The kind's own row of the listing."""
@@ -59,6 +62,10 @@ class Kind(ABC):
     @abstractmethod
     def capacity(self, listing: "Listing") -> Capacity:
         """How much the availability ledger may sell of it."""
+
+    def fixed_period(self, listing: "Listing") -> Period | None:
+        """When everybody who books it comes, if that is the host's to say; None where each guest chooses."""
+        return None
 
     def check_request(self, request: BookingRequest) -> None:
         """Raises InputErrors (INVALID) naming each field that this kind does not know."""
