@@ -63,7 +63,9 @@ def call(*command: str, doing: str) -> None:
     }
     with LOG.open("ab") as log:
         start = log.tell()
-        code = subprocess.call(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        code = subprocess.call(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=False
+        )
     if code:
         said = LOG.read_bytes()[start:].decode(errors="replace").splitlines()
         lines = [line.strip() for line in said if line.strip()]
@@ -122,6 +124,8 @@ def ensure_installed() -> None:
     except OSError as error:
         fail(f"Cannot write to {TOOL}: {error.strerror}.")
     with guard:
+        # What is called inherits the lock: an installer that outlives a killed start keeps the next one waiting.
+        os.set_inheritable(guard.fileno(), True)
         fcntl.flock(guard, fcntl.LOCK_EX)
         if installed() == lock:
             return
