@@ -61,8 +61,13 @@ class DetailsInput:
         )
 
     def now_or(self, name: str, present: Any) -> Any:
-        """What the field will be: as cleaned here, else as it is at `present` (a row or None), else None."""
-        return self.cleaned[name] if name in self.cleaned else getattr(present, name, None)
+        """What the field will be: as cleaned here, or when not given as it is at `present` (a row or None).
+
+        None where what was given is wrong: then there is nothing to compare.
+        """
+        if name in self.cleaned:
+            return self.cleaned[name]
+        return None if name in self.fields else getattr(present, name, None)
 
     def result(self) -> dict[str, Any]:
         """What was cleaned. Raises InputErrors when anything is wrong."""
