@@ -84,6 +84,27 @@ class Reader:
             "PORT": str(port),
         }
 
+    def mail_server(self, name: str) -> dict[str, Any]:
+        """The server as Django wants it, from smtp://user:password@host:port; smtps:// for TLS from the start.
+
+        A login over smtp:// is only ever sent after STARTTLS. Without the variable there is no server, and HOST is "".
+        """
+        url = urlsplit(self.url(name, ("smtp", "smtps"), ""))
+        try:
+            port = url.port or (465 if url.scheme == "smtps" else 587)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} has a port that is no number.") from error
+        if url.scheme and not url.hostname:
+            raise ImproperlyConfigured(f"{name} must look like smtp://user:password@host:port.")
+        return {
+            "HOST": url.hostname or "",
+            "PORT": port,
+            "HOST_USER": unquote(url.username or ""),
+            "HOST_PASSWORD": unquote(url.password or ""),
+            "USE_SSL": url.scheme == "smtps",
+            "USE_TLS": url.scheme == "smtp" and url.username is not None,
+        }
+
     def url(self, name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
         value = self.text(name, default)
         if value and urlsplit(value).scheme not in schemes:
@@ -117,6 +138,8 @@ class Environment:
     stripe_webhook_secret: str
     stripe_api_base: str
     mail_dir: Path | None
+    mail_server: dict[str, Any]
+    mail_from: str
     media_dir: Path
     static_dir: Path
     trusted_issuers: dict[str, dict[str, str]]
@@ -154,6 +177,8 @@ class Environment:
             stripe_webhook_secret=read.text("STRIPE_WEBHOOK_SECRET"),
             stripe_api_base=read.url("STRIPE_API_BASE", ("http", "https"), ""),
             mail_dir=Path(mail_dir) if mail_dir else None,
+            mail_server=read.mail_server("EMAIL_URL"),
+            mail_from=read.text("MAIL_FROM", "Holdfast <no-reply@localhost>"),
             media_dir=Path(read.text("MEDIA_DIR", str(base / "media"))),
             static_dir=Path(read.text("STATIC_DIR", str(base / "staticfiles"))),
             trusted_issuers=read.table("TRUSTED_ISSUERS", trusted_issuers, {}),

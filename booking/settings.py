@@ -1,6 +1,7 @@
 """Django settings, all of them from the environment (`.env.example` lists it)."""
 
 import zoneinfo
+from datetime import timedelta
 from pathlib import Path
 
 from booking.env import read_environment
@@ -100,6 +101,7 @@ CACHES = {
 }
 
 AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = ["apps.users.backends.StaffRoleBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -168,6 +170,14 @@ STRIPE_WEBHOOK_SECRET = ENV.stripe_webhook_secret
 STRIPE_API_BASE = ENV.stripe_api_base
 
 MAIL_DIR = ENV.mail_dir
+EMAIL_HOST = ENV.mail_server["HOST"]
+EMAIL_PORT = ENV.mail_server["PORT"]
+EMAIL_HOST_USER = ENV.mail_server["HOST_USER"]
+EMAIL_HOST_PASSWORD = ENV.mail_server["HOST_PASSWORD"]
+EMAIL_USE_SSL = ENV.mail_server["USE_SSL"]
+EMAIL_USE_TLS = ENV.mail_server["USE_TLS"]
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.mail_from
 TRUSTED_ISSUERS = ENV.trusted_issuers
 RATE_LIMITS_ENABLED = ENV.rate_limits
 REQUIRE_VERIFIED_EMAIL = ENV.require_verified_email
@@ -178,6 +188,12 @@ REFRESH_TOKEN_SECONDS = ENV.refresh_token_seconds
 GRAPHQL_JWT = {
     "JWT_ALGORITHM": "HS256",
     "JWT_VERIFY_EXPIRATION": True,
+    "JWT_EXPIRATION_DELTA": timedelta(seconds=ACCESS_TOKEN_SECONDS),
+    "JWT_LONG_RUNNING_REFRESH_TOKEN": True,
+    "JWT_REFRESH_EXPIRATION_DELTA": timedelta(seconds=REFRESH_TOKEN_SECONDS),
+    "JWT_AUTH_HEADER_PREFIX": "Bearer",
+    "JWT_ENCODE_HANDLER": "apps.users.tokens.encode",
+    "JWT_DECODE_HANDLER": "apps.users.tokens.decode",
 }
 
 LOGGING = {

@@ -1,4 +1,4 @@
-"""Accounts and their sessions."""
+"""Accounts, their sessions, and the other proofs of who somebody is."""
 
 from typing import Any
 
@@ -20,7 +20,12 @@ class UserQueries(BaseUserManager["User"]):
     """Creates accounts for Django's own commands; everybody else goes through actions."""
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email=(username or "").strip().lower())
+        return self.with_email(username or "").get()
+
+    def with_email(self, email: str) -> models.QuerySet["User"]:
+        """The account with this address, if any, in any case; in the words of the unique index."""
+        wanted = email.strip().lower()
+        return self.alias(lower_email=Lower("email")).filter(~models.Q(email=""), lower_email=wanted)
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         user = self.model(email=email.strip().lower(), **fields)
@@ -57,6 +62,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: list[str] = []
 
     objects = UserQueries()
+
+    # Not stored: the session whose access token this caller sent, set by the selector that accepted the token.
+    current_session: "Session | None" = None
 
     class Meta:
         constraints = [
@@ -112,3 +120,64 @@ class RefreshToken(models.Model):
 
     def __str__(self) -> str:
         return f"refresh token {self.pk}"
+
+
+class MailPurpose(models.TextChoices):
+    """What a link in a mail lets its reader do."""
+
+    VERIFY_EMAIL = "VERIFY_EMAIL"
+    RESET_PASSWORD = "RESET_PASSWORD"  # noqa: S105
+
+
+class MailToken(models.Model):
+    """A single-use token that leaves by mail. It is derived from the nonce and the secret key, and never stored itself."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="mail_tokens")
+    purpose = models.CharField(max_length=20, choices=MailPurpose.choices)
+    # The address that the mail goes to; what the token proves is that its holder reads that mailbox.
+    email = models.EmailField(max_length=254)
+    nonce = models.CharField(max_length=64)
+    token_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user", "purpose", "-created_at"], name="mail_token_of_user"),
+            models.Index(fields=["expires_at"], name="mail_token_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"mail token {self.pk}"
+
+
+class TrustedIdentity(models.Model):
+    """The account of a person whom a trusted issuer knows under `subject`."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="trusted_identities")
+    issuer = models.CharField(max_length=100)
+    subject = models.CharField(max_length=255)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="trusted_identity_once")]
+        verbose_name_plural = "trusted identities"
+
+    def __str__(self) -> str:
+        return f"{self.issuer} identity {self.pk}"
+
+
+class UsedAssertion(models.Model):
+    """An issuer's token that was exchanged; it is refused from then on. Kept until it would have expired anyway."""
+
+    issuer = models.CharField(max_length=100)
+    token_id = models.CharField(max_length=64)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["issuer", "token_id"], name="assertion_used_once")]
+        indexes = [models.Index(fields=["expires_at"], name="used_assertion_age")]
+
+    def __str__(self) -> str:
+        return f"assertion {self.pk}"

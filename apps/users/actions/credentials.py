@@ -1,0 +1,134 @@
+"""Passwords and addresses: changing them, and proving to be the owner of the account."""
+
+from datetime import datetime
+
+from apps.core.db import unit_of_work
+from apps.core.emails import clean_email
+from apps.core.errors import Collector, Duplicate, InvalidCredentials
+from apps.core.outbox import enqueue
+from apps.users import passwords
+from apps.users.actions.accounts import save_with_email
+from apps.users.actions.mail_tokens import find, mail_link, redeem
+from apps.users.actions.sessions import end_all_sessions, open_session
+from apps.users.models import MailPurpose, User
+from apps.users.selectors import user_by_email
+from apps.users.tokens import TokenPair
+
+
+def change_password(
+    *, viewer: User, current_password: str, new_password: str, user_agent: str, now: datetime
+) -> TokenPair:
+    """The new password holds, every session has ended, and the caller gets a new one.
+
+    Raises InputErrors: InvalidCredentials at `current_password`, WeakPassword at `new_password`.
+    """
+    problems = Collector()
+    if not passwords.is_right(current_password, user=viewer):
+        problems.add(_wrong("current_password"))
+    with problems.caught():
+        passwords.check_strength(new_password, user=viewer, field="new_password")
+    problems.raise_if_any()
+    return _changed(viewer, passwords.hashed(new_password), user_agent=user_agent, now=now)
+
+
+@unit_of_work
+def _changed(viewer: User, password_hash: str, *, user_agent: str, now: datetime) -> TokenPair:
+    user = User.objects.select_for_update(of=("self",)).get(pk=viewer.pk)
+    # Another request changed it since it was checked.
+    if user.password != viewer.password or not user.is_active:
+        raise _wrong("current_password")
+    return _renewed(user, password_hash, user_agent=user_agent, now=now)
+
+
+def _renewed(user: User, password_hash: str, *, user_agent: str, now: datetime) -> TokenPair:
+    user.password = password_hash
+    user.save(update_fields=["password", "email_verified_at", "updated_at"])
+    end_all_sessions(user=user, now=now)
+    return open_session(user=user, user_agent=user_agent, now=now)
+
+
+@unit_of_work
+def request_password_reset(*, email: str) -> None:
+    """Promise to mail a link if the address has an account. The worker looks, so that the answer and its time tell nothing.
+
+    Raises Required or Invalid at `email` for what is no address.
+    """
+    enqueue("users.mail_password_reset", email=clean_email(email, field="email"))
+
+
+@unit_of_work
+def mail_reset_link(*, email: str, now: datetime) -> None:
+    """Mail the link to the owner of the address; nothing happens when it has no open account."""
+    user = user_by_email(email)
+    if user is not None and user.is_active:
+        mail_link(user=user, purpose=MailPurpose.RESET_PASSWORD, email=user.email, now=now)
+
+
+def reset_password(*, token: str, new_password: str, user_agent: str, now: datetime) -> TokenPair:
+    """The new password holds, every session has ended, and the holder of the link is signed in. Their address is verified by that.
+
+    Raises InvalidToken at `token`; WeakPassword at `new_password`, which leaves the link good.
+    """
+    found = find(secret=token, purpose=MailPurpose.RESET_PASSWORD, now=now)
+    passwords.check_strength(new_password, user=found.user, field="new_password")
+    return _reset(token, passwords.hashed(new_password), user_agent=user_agent, now=now)
+
+
+@unit_of_work
+def _reset(token: str, password_hash: str, *, user_agent: str, now: datetime) -> TokenPair:
+    redeemed = redeem(secret=token, purpose=MailPurpose.RESET_PASSWORD, now=now)
+    user = redeemed.user
+    if user.email == redeemed.email:
+        user.email_verified_at = user.email_verified_at or now
+    return _renewed(user, password_hash, user_agent=user_agent, now=now)
+
+
+@unit_of_work
+def verify_email(*, token: str, now: datetime) -> User:
+    """The account has the address that the link went to, and it is verified.
+
+    Raises InvalidToken at `token`, and Duplicate at `token` when the address became another account's meanwhile.
+    """
+    redeemed = redeem(secret=token, purpose=MailPurpose.VERIFY_EMAIL, now=now)
+    user = redeemed.user
+    user.email = redeemed.email
+    user.email_verified_at = now
+    save_with_email(user, field="token")
+    return user
+
+
+@unit_of_work
+def resend_verification(*, viewer: User, now: datetime) -> bool:
+    """Mail the link again. False, and no mail, when there is nothing left to verify."""
+    if viewer.email_verified_at is not None or not viewer.email:
+        return False
+    mail_link(user=viewer, purpose=MailPurpose.VERIFY_EMAIL, email=viewer.email, now=now)
+    return True
+
+
+def change_email(*, viewer: User, new_email: str, password: str, now: datetime) -> None:
+    """Mail a link to the new address, which becomes the account's when the link is followed; the old address is told.
+
+    Raises InputErrors: Required, Invalid or Duplicate at `new_email`, InvalidCredentials at `password`.
+    """
+    problems = Collector()
+    address = ""
+    with problems.caught():
+        address = clean_email(new_email, field="new_email")
+    if not passwords.is_right(password, user=viewer):
+        problems.add(_wrong("password"))
+    problems.raise_if_any()
+    if user_by_email(address) is not None:
+        raise Duplicate("There is an account with this email.", field="new_email")
+    _changing(viewer, address, now=now)
+
+
+@unit_of_work
+def _changing(viewer: User, address: str, *, now: datetime) -> None:
+    mail_link(user=viewer, purpose=MailPurpose.VERIFY_EMAIL, email=address, now=now)
+    if viewer.email:
+        enqueue("users.mail_email_change_notice", email=viewer.email)
+
+
+def _wrong(field: str) -> InvalidCredentials:
+    return InvalidCredentials("The password is wrong.", field=field)

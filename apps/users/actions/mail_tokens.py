@@ -1,0 +1,76 @@
+"""Proofs that somebody reads a mailbox: links in mails, good once and for a while."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from apps.core.db import require_transaction
+from apps.core.errors import InvalidToken
+from apps.core.ids import derive, digest, new_secret
+from apps.core.outbox import enqueue
+from apps.users.models import MailPurpose, MailToken, User
+
+LIFETIMES = {MailPurpose.VERIFY_EMAIL: timedelta(days=3), MailPurpose.RESET_PASSWORD: timedelta(hours=1)}
+LONGEST = 200
+
+
+def mail_link(*, user: User, purpose: MailPurpose, email: str, now: datetime) -> None:
+    """Send a link to the address when the transaction commits. A step.
+
+    Links that would make another address the account's are void from then on.
+    """
+    require_transaction()
+    _unused(user, purpose).exclude(email=email).update(used_at=now)
+    nonce = new_secret()
+    token = MailToken.objects.create(
+        user=user,
+        purpose=purpose,
+        email=email,
+        nonce=nonce,
+        token_hash=digest(_secret(nonce)),
+        created_at=now,
+        expires_at=now + LIFETIMES[purpose],
+    )
+    enqueue("users.mail_link", token_id=token.pk)
+
+
+def secret_of(token: MailToken) -> str:
+    """What stands in the link: made again from the nonce, so that no table and no queue holds it."""
+    return _secret(token.nonce)
+
+
+def redeem(*, secret: str, purpose: MailPurpose, now: datetime) -> MailToken:
+    """Use the token of a link up, together with all others for the same. A step; the account is locked by it.
+
+    Raises InvalidToken at `token` for one that is unknown, used, expired, for something else or of a closed account.
+    """
+    require_transaction()
+    token = find(secret=secret, purpose=purpose, now=now)
+    user = User.objects.select_for_update(of=("self",)).get(pk=token.user_id)
+    # Under the lock: of two that bring the same link at once, one finds it used.
+    if not user.is_active or not _unused(user, purpose).filter(pk=token.pk).exists():
+        raise _refusal()
+    _unused(user, purpose).update(used_at=now)
+    token.user = user
+    return token
+
+
+def find(*, secret: str, purpose: MailPurpose, now: datetime) -> MailToken:
+    """The token, with its account, without using it up. Raises InvalidToken as `redeem` does."""
+    rows = MailToken.objects.select_related("user").filter(purpose=purpose, used_at=None, expires_at__gt=now)
+    token = rows.filter(token_hash=digest(secret)).first() if len(secret) <= LONGEST else None
+    if token is None or not token.user.is_active:
+        raise _refusal()
+    return token
+
+
+def _unused(user: User, purpose: MailPurpose) -> QuerySet[MailToken]:
+    return MailToken.objects.filter(user=user, purpose=purpose, used_at=None)
+
+
+def _refusal() -> InvalidToken:
+    return InvalidToken("The link is not valid any more.", field="token")
+
+
+def _secret(nonce: str) -> str:
+    return derive("mail-token", nonce)

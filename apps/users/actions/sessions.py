@@ -1,0 +1,185 @@
+"""Signing in, staying signed in, and leaving.
+
+A sign-in opens a session: a family of refresh tokens of which only the newest is good. Each refresh replaces the token,
+under a lock of the session. A token that was replaced and comes again has been copied, and ends its session; but within
+REUSE_GRACE, while its successor is untouched, it gets that same successor again. So two tabs that refresh at once, or a
+client whose answer was lost on the way, stay signed in and hold one token between them, and a thief gains no second line
+of tokens.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F
+
+from apps.core.db import require_transaction, unit_of_work
+from apps.core.errors import InvalidCredentials, InvalidToken, NotFound
+from apps.core.ids import derive, digest, new_secret
+from apps.users import passwords
+from apps.users.models import RefreshToken, Session, User
+from apps.users.profiles import device_of
+from apps.users.selectors import user_by_email
+from apps.users.tokens import TokenPair, make_access_token
+
+logger = logging.getLogger(__name__)
+
+REUSE_GRACE = timedelta(seconds=3)
+LONGEST_REFRESH_TOKEN = 200
+
+
+def sign_in(*, email: str, password: str, user_agent: str, now: datetime) -> TokenPair:
+    """A new session for the right email and password.
+
+    Raises InvalidCredentials, with the same words and after the same time for an unknown email, a wrong password and an
+    account that was closed.
+    """
+    user = user_by_email(email)
+    pair = None
+    if passwords.is_right(password, user=user) and user is not None:
+        pair = _signed_in(user=user, user_agent=user_agent, now=now)
+    if pair is None:
+        logger.info("a sign-in was refused")
+        raise InvalidCredentials("The email or the password is wrong.")
+    return pair
+
+
+@unit_of_work
+def _signed_in(*, user: User, user_agent: str, now: datetime) -> TokenPair | None:
+    """None when the password was changed or the account closed since the password was checked."""
+    locked = User.objects.select_for_update(of=("self",)).get(pk=user.pk)
+    if not locked.is_active or locked.password != user.password:
+        return None
+    return open_session(user=locked, user_agent=user_agent, now=now)
+
+
+def open_session(*, user: User, user_agent: str, now: datetime) -> TokenPair:
+    """A session of an account whose owner has just proved to be there. A step: the caller has locked the account."""
+    require_transaction()
+    session = Session.objects.create(user=user, device=device_of(user_agent), created_at=now, last_used_at=now)
+    user.last_login = now
+    user.save(update_fields=["last_login"])
+    secret = new_secret()
+    token = _store(session=session, secret=secret, now=now)
+    user.current_session = session
+    return _pair(user=user, session=session, secret=secret, token=token, now=now)
+
+
+def refresh(*, refresh_token: str, now: datetime) -> TokenPair:
+    """A new pair for a good refresh token, which is used up by it.
+
+    Raises InvalidToken for one that is unknown, expired, of an ended session or a closed account, or used before.
+    """
+    pair = _rotated(refresh_token=refresh_token, now=now) if len(refresh_token) <= LONGEST_REFRESH_TOKEN else None
+    if pair is None:
+        raise InvalidToken("The refresh token is not valid.", field="refresh_token")
+    return pair
+
+
+@unit_of_work
+def _rotated(*, refresh_token: str, now: datetime) -> TokenPair | None:
+    """None for a refused token; the end of its session, where the refusal brings that, is committed all the same."""
+    session = _locked_session(refresh_token)
+    if session is None or session.ended_at is not None or not session.user.is_active:
+        return None
+    token = RefreshToken.objects.get(token_hash=digest(refresh_token))
+    if token.expires_at <= now:
+        return None
+    secret = derive("refresh-token", refresh_token)
+    if token.used_at is None:
+        token.used_at = now
+        token.save(update_fields=["used_at"])
+        session.last_used_at = now
+        session.save(update_fields=["last_used_at"])
+        successor = _store(session=session, secret=secret, now=now)
+        return _pair(user=session.user, session=session, secret=secret, token=successor, now=now)
+    same = RefreshToken.objects.filter(token_hash=digest(secret), used_at=None).first()
+    if same is None or now - token.used_at > REUSE_GRACE:
+        logger.warning("a used refresh token came again: session %s of user %s is ended", session.pk, session.user_id)
+        _end(session, now=now)
+        return None
+    return _pair(user=session.user, session=session, secret=secret, token=same, now=now)
+
+
+@unit_of_work
+def revoke(*, refresh_token: str, now: datetime) -> datetime:
+    """End the session of a refresh token, with all its tokens. Returns the instant of it.
+
+    Raises InvalidToken for a token that is unknown or of a session that has ended.
+    """
+    _end(_session_of(refresh_token), now=now)
+    return now
+
+
+@unit_of_work
+def sign_out(*, viewer: User | None, refresh_token: str | None, everywhere: bool, now: datetime) -> None:
+    """End the session of the refresh token, or without one the session of the caller; or all sessions of that account.
+
+    One of the two is needed. Raises InvalidToken at `refresh_token` for a token that ends nothing.
+    """
+    session = _session_of(refresh_token) if refresh_token is not None else viewer and viewer.current_session
+    if session is None:
+        raise InvalidToken("There is no session to end.", field="refresh_token")
+    if everywhere:
+        end_all_sessions(user=session.user, now=now)
+    else:
+        _end(session, now=now)
+
+
+@unit_of_work
+def end_session(*, viewer: User, session_id: int | None, now: datetime) -> None:
+    """End one of the caller's own sessions, on whatever device. Raises NotFound at `id` for any other and for an ended one."""
+    rows = Session.objects.filter(pk=session_id, user=viewer, ended_at=None)
+    if session_id is None or not rows.update(ended_at=now):
+        raise NotFound("There is no such session.", field="id")
+
+
+def end_all_sessions(*, user: User, now: datetime) -> None:
+    """Every session of the account ends, and every access token that was ever given out. A step."""
+    require_transaction()
+    User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
+    user.refresh_from_db(fields=["token_version"])
+    Session.objects.filter(user=user, ended_at=None).update(ended_at=now)
+
+
+def _end(session: Session, *, now: datetime) -> None:
+    Session.objects.filter(pk=session.pk, ended_at=None).update(ended_at=now)
+
+
+def _session_of(refresh_token: str) -> Session:
+    session = _locked_session(refresh_token) if len(refresh_token) <= LONGEST_REFRESH_TOKEN else None
+    if session is None or session.ended_at is not None:
+        raise InvalidToken("The refresh token is not valid.", field="refresh_token")
+    return session
+
+
+def _locked_session(refresh_token: str) -> Session | None:
+    return (
+        Session.objects.select_for_update(of=("self",))
+        .select_related("user")
+        .filter(refresh_tokens__token_hash=digest(refresh_token))
+        .first()
+    )
+
+
+def _store(*, session: Session, secret: str, now: datetime) -> RefreshToken:
+    return RefreshToken.objects.create(
+        session=session,
+        token_hash=digest(secret),
+        created_at=now,
+        expires_at=now + timedelta(seconds=settings.REFRESH_TOKEN_SECONDS),
+    )
+
+
+def _pair(*, user: User, session: Session, secret: str, token: RefreshToken, now: datetime) -> TokenPair:
+    access_token, payload = make_access_token(user=user, session=session, now=now)
+    return TokenPair(
+        user=user,
+        session=session,
+        access_token=access_token,
+        payload=payload,
+        refresh_token=secret,
+        refresh_expires_at=token.expires_at,
+    )

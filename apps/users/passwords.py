@@ -1,0 +1,52 @@
+"""What a password must be, and whether one is right."""
+
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+
+from apps.core.errors import WeakPassword
+from apps.users.models import User
+
+SHORTEST = 8
+LONGEST = 128
+
+
+def check_strength(password: str, *, user: User, field: str) -> None:
+    """Raises WeakPassword at `field` unless it has 8..128 characters, is not common, not all digits, not like `user`'s data."""
+    if len(password) > LONGEST:
+        raise WeakPassword(f"The password must have at most {LONGEST} characters.", field=field)
+    if not _is_encodable(password):
+        raise WeakPassword("The password has characters that cannot be typed.", field=field)
+    try:
+        validate_password(password, user=user)
+    except ValidationError as error:
+        raise WeakPassword(" ".join(error.messages), field=field) from error
+
+
+def hashed(password: str) -> str:
+    """The salted Argon2 hash to store. It takes tens of milliseconds: never call it inside a transaction."""
+    return make_password(password)
+
+
+def is_right(password: str, *, user: User | None) -> bool:
+    """Whether it is the password of an account that may sign in.
+
+    Takes as long for nobody (None), for an account without a password and for one that was closed as for a wrong password. It is
+    slow on purpose: never call it inside a transaction.
+    """
+    if not _is_encodable(password):
+        make_password("")
+        return False
+    if user is None:
+        make_password(password)
+        return False
+    # An account without a usable password costs the same: Django hashes something else then.
+    return user.check_password(password) and user.is_active
+
+
+def _is_encodable(password: str) -> bool:
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

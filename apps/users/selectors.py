@@ -1,0 +1,80 @@
+"""Reads of accounts: always "visible to whom"."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Concat, Lower
+
+from apps.core.errors import InvalidToken
+from apps.users.models import Session, User, UserRole
+from apps.users.tokens import read_access_token
+
+LONGEST_SEARCH = 200
+LONGEST_EMAIL = 254
+
+
+def viewer_for_access_token(*, token: str, now: datetime) -> User:
+    """The account that sent the token, with `current_session` set to the session of the token.
+
+    One query, so that a role that was given, an account that was closed and a session that was ended count at once. Raises
+    ExpiredToken for a token that ran out and InvalidToken for any other that is not accepted.
+    """
+    claims = read_access_token(token, now=now)
+    session = (
+        Session.objects.select_related("user")
+        .filter(
+            pk=claims.session_id,
+            user_id=claims.user_id,
+            ended_at=None,
+            user__is_active=True,
+            user__token_version=claims.token_version,
+        )
+        .first()
+    )
+    if session is None:
+        raise InvalidToken("The token is not valid any more.")
+    user = session.user
+    user.current_session = session
+    return user
+
+
+def sessions_of(*, viewer: User, now: datetime) -> list[Session]:
+    """The sessions of the caller that can still be refreshed, the latest used first."""
+    oldest = now - timedelta(seconds=settings.REFRESH_TOKEN_SECONDS)
+    rows = Session.objects.filter(user=viewer, ended_at=None, last_used_at__gt=oldest)
+    return list(rows.order_by("-last_used_at", "-pk"))
+
+
+def user_by_email(email: str) -> User | None:
+    """The account with this address, in any case; None for whatever no address can be."""
+    if not email.isprintable() or len(email) > LONGEST_EMAIL:
+        return None
+    return User.objects.with_email(email).first()
+
+
+def users_by_id(*, ids: Iterable[int]) -> dict[int, User]:
+    """The accounts with these ids. What of one a caller may see is decided field by field; deleted ones are nameless."""
+    return {user.pk: user for user in User.objects.filter(pk__in=list(ids))}
+
+
+def visible_users(*, viewer: User | None, ids: Iterable[int]) -> dict[int, User]:
+    """Those whose profile a caller may open by id: active accounts, and for staff and themselves the closed ones too."""
+    rows = User.objects.filter(pk__in=list(ids))
+    if viewer is None:
+        rows = rows.filter(is_active=True, deleted_at=None)
+    elif viewer.role != UserRole.STAFF:
+        rows = rows.filter(Q(is_active=True, deleted_at=None) | Q(pk=viewer.pk))
+    return {user.pk: user for user in rows}
+
+
+def search_users(*, search: str | None) -> QuerySet[User]:
+    """Accounts in which the text is part of the name or the email, in any case; for staff alone. Without text: all."""
+    rows = User.objects.filter(deleted_at=None)
+    text = " ".join((search or "").replace("\x00", " ").split())[:LONGEST_SEARCH].lower()
+    if text:
+        rows = rows.annotate(
+            searched=Lower(Concat(F("first_name"), Value(" "), F("last_name"), Value(" "), F("email")))
+        ).filter(searched__contains=text)
+    return rows

@@ -1,0 +1,36 @@
+"""The mails about accounts, sent by the worker. A mail may arrive twice; its link still works once."""
+
+from smtplib import SMTPException
+
+from celery import shared_task
+from django.utils import timezone
+
+from apps.users import mails
+from apps.users.actions.credentials import mail_reset_link
+from apps.users.actions.mail_tokens import secret_of
+from apps.users.models import MailToken
+
+# A mail server that is away for an hour costs no mail: 10 s, 20 s, 40 s ... 10 min.
+_RETRIES = {
+    "autoretry_for": (OSError, SMTPException),
+    "retry_backoff": 10,
+    "retry_backoff_max": 600,
+    "max_retries": 12,
+}
+
+
+@shared_task(name="users.mail_link", **_RETRIES)
+def mail_link(*, token_id: int) -> None:
+    token = MailToken.objects.select_related("user").filter(pk=token_id, used_at=None).first()
+    if token is not None and token.expires_at > timezone.now():
+        mails.send_link(token=token, secret=secret_of(token))
+
+
+@shared_task(name="users.mail_password_reset")
+def mail_password_reset(*, email: str) -> None:
+    mail_reset_link(email=email, now=timezone.now())
+
+
+@shared_task(name="users.mail_email_change_notice", **_RETRIES)
+def mail_email_change_notice(*, email: str) -> None:
+    mails.send_email_change_notice(email=email)

@@ -1,0 +1,119 @@
+"""Access tokens: short-lived signed JWTs that name an account, one of its sessions and the account's token version.
+
+What is in one, besides django-graphql-jwt's `exp` and `origIat`: `sub` (the account), `sid` (the session), `ver` (the account's
+`token_version`), `jti` and `iat`. Instants are whole seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import jwt
+from django.conf import settings
+
+from apps.core.errors import InvalidToken
+from apps.users.models import Session, User
+
+ALGORITHM = "HS256"
+KIND = "access"
+CLAIMS = ["sub", "sid", "ver", "jti", "iat", "exp"]
+# Ours have about 350 characters; nothing longer is worth a signature check.
+LONGEST = 4_000
+LARGEST_ID = 2**63 - 1
+
+
+class ExpiredToken(InvalidToken):
+    """The token was good until it ran out."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What an access token with a right signature says. Whether it still counts is for the database to say."""
+
+    user_id: int
+    session_id: int
+    token_version: int
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a sign-in or a refresh hands out. `refresh_expires_at` is when the refresh token runs out."""
+
+    user: User
+    session: Session
+    access_token: str
+    payload: dict[str, Any]
+    refresh_token: str
+    refresh_expires_at: datetime
+
+
+def make_access_token(*, user: User, session: Session, now: datetime) -> tuple[str, dict[str, Any]]:
+    """The token and what is in it."""
+    payload = {
+        "sub": str(user.pk),
+        "sid": str(session.pk),
+        "ver": user.token_version,
+        "jti": uuid4().hex,
+        "iat": int(now.timestamp()),
+        "exp": int((now + timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)).timestamp()),
+        "origIat": int(session.created_at.timestamp()),
+        "typ": KIND,
+    }
+    return encode(payload), payload
+
+
+def encode(payload: dict[str, Any], context: object = None) -> str:
+    """The signed token. Also django-graphql-jwt's JWT_ENCODE_HANDLER, whence the unused context."""
+    return jwt.encode(payload, _signing_key(), algorithm=ALGORITHM)
+
+
+def decode(token: str, context: object = None) -> dict[str, Any]:
+    """What a token with a right signature holds, by the clock of the machine. django-graphql-jwt's JWT_DECODE_HANDLER.
+
+    Raises jwt.InvalidTokenError.
+    """
+    return jwt.decode(token, _signing_key(), algorithms=[ALGORITHM], options={"require": CLAIMS})
+
+
+def read_access_token(token: str, *, now: datetime) -> AccessClaims:
+    """The claims of a token that this system signed and that has not run out.
+
+    Raises ExpiredToken, and InvalidToken for everything else that is wrong.
+    """
+    if len(token) > LONGEST:
+        raise InvalidToken("The token is not valid.")
+    try:
+        # The times are compared below, with the clock of the request.
+        payload = jwt.decode(
+            token,
+            _signing_key(),
+            algorithms=[ALGORITHM],
+            options={"require": CLAIMS, "verify_exp": False, "verify_iat": False},
+        )
+    except (jwt.InvalidTokenError, ValueError) as error:
+        raise InvalidToken("The token is not valid.") from error
+    claims = _claims(payload)
+    if now >= datetime.fromtimestamp(payload["exp"], tz=UTC):
+        raise ExpiredToken("The token has expired.")
+    return claims
+
+
+def _claims(payload: dict[str, Any]) -> AccessClaims:
+    try:
+        if payload.get("typ") != KIND or not isinstance(payload["exp"], int) or not isinstance(payload["ver"], int):
+            raise ValueError("not an access token")
+        user_id, session_id = int(payload["sub"]), int(payload["sid"])
+        if not (0 < user_id <= LARGEST_ID and 0 < session_id <= LARGEST_ID):
+            raise ValueError("not an id")
+    except (ValueError, TypeError) as error:
+        raise InvalidToken("The token is not valid.") from error
+    return AccessClaims(user_id=user_id, session_id=session_id, token_version=payload["ver"], payload=payload)
+
+
+def _signing_key() -> str:
+    """The key of access tokens; other secrets are derived from SECRET_KEY under names of their own."""
+    return f"access-token:{settings.SECRET_KEY}"
