@@ -1,5 +1,7 @@
 """Accounts and sessions in Django admin."""
 
+from typing import TYPE_CHECKING
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,9 +11,16 @@ from apps.core.db import unit_of_work
 from apps.users.actions.sessions import end_all_sessions, end_session
 from apps.users.models import Session, User
 
+if TYPE_CHECKING:
+    _ForUsers = admin.ModelAdmin[User]
+    _ForSessions = admin.ModelAdmin[Session]
+else:
+    # Only the type stubs know a ModelAdmin of something.
+    _ForUsers = _ForSessions = admin.ModelAdmin
+
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin[User]):
+class UserAdmin(_ForUsers):
     """Profile, role and standing can be changed. Passwords and addresses are their owners' to change, by mail."""
 
     list_display = ("id", "email", "first_name", "last_name", "role", "is_active", "joined_at")
@@ -51,7 +60,7 @@ class UserAdmin(admin.ModelAdmin[User]):
 
 
 @admin.register(Session)
-class SessionAdmin(admin.ModelAdmin[Session]):
+class SessionAdmin(_ForSessions):
     """Sessions can be seen and ended, not written."""
 
     list_display = ("id", "user", "device", "created_at", "last_used_at", "ended_at")
