@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 
-from sandbox.configuration import demo_settings, port_of, process_environment, webhook_url
+from sandbox.configuration import demo_settings, port_of, process_environment, stated, webhook_url
 from sandbox.folder import ROOT, DataFolder, Held, data_folder, running_environment
-from sandbox.processes import Watcher
+from sandbox.processes import Watcher, die_with_parent
 from sandbox.servers import (
     Server,
     Stopped,
@@ -29,7 +29,10 @@ def manage(arguments: list[str]) -> int:
     try:
         folder = DataFolder(path)
     except Held as held:
-        return run_with({**running_environment(path, held.pid), **os.environ}, arguments)
+        settings = running_environment(path, held.pid)
+        environment = process_environment({**settings, **stated(os.environ, settings)})
+        os.chdir(ROOT)
+        os.execve(sys.executable, [sys.executable, "manage.py", *arguments], environment)
     servers: list[Server] = []
     watcher = Watcher(keep=[folder.lock])
     stop_on_signals()
@@ -53,7 +56,12 @@ def manage(arguments: list[str]) -> int:
 
 def run_with(settings: dict[str, str], arguments: list[str]) -> int:
     """Run it in the foreground: the terminal and its Ctrl-C are its own."""
-    process = subprocess.Popen([sys.executable, "manage.py", *arguments], cwd=ROOT, env=process_environment(settings))
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=process_environment(settings),
+        preexec_fn=die_with_parent(signal.SIGTERM, os.getpid()),
+    )
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         code = process.wait()

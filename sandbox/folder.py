@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.problem import Problem
+from sandbox.watcher import alive
 
 ROOT = Path(__file__).resolve().parent.parent
 MARKER = ".holdfast"
@@ -26,16 +27,6 @@ def data_folder(environ: Mapping[str, str]) -> Path:
     """`DEMO_DIR`, else `.data/demo` in the checkout."""
     given = environ.get("DEMO_DIR", "").strip()
     return Path(given).expanduser().absolute() if given else ROOT / ".data" / "demo"
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Held(Problem):
