@@ -35,6 +35,7 @@ class Kind(ABC):
     payment_timing: str = "NOW"  # or "AT_END"
     request_fields: frozenset[str]  # of BookingRequest, that a booking or a quote of this kind may give
     change_fields: frozenset[str]  # of BookingRequest, that a change may give
+    start_path: str | None = None  # the lookup from Listing to when it takes place; None: it is always there
     is_blockable: bool = True  # whether a host can take periods off the market
     ends_early: bool = False  # whether `endBooking` is meant for it
     needs_coordinates: bool = False  # whether a listing of it must say where on the map it is

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex, GistIndex
+from django.contrib.postgres.indexes import GistIndex, OpClass
 from django.db import models
 from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Coalesce, Lower, Now
+from django.db.models.functions import Coalesce, Lower, Now, Reverse
 
 from apps.core.money import Money
 
@@ -30,7 +30,10 @@ class CancellationPolicy(models.TextChoices):
 
 
 class Listing(models.Model):
-    """Something bookable of some kind. The kind's own table hangs off it one to one, under the kind's `relation` name."""
+    """Something bookable of some kind. The kind's own table hangs off it one to one, under the kind's `relation` name.
+
+    The table has one column more, `search_vector`, that the database keeps by itself: see `apps.listings.words`.
+    """
 
     host = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="listings")
     kind = models.CharField(max_length=20)
@@ -74,23 +77,6 @@ class Listing(models.Model):
     # Where an imported listing came from: importing the same file again updates the same row.
     source = models.CharField(max_length=60, blank=True)
     external_id = models.CharField(max_length=100, blank=True)
-    # What `text` searches: lower case, one column, one trigram index.
-    search_text = models.GeneratedField(
-        expression=Lower(
-            Func(
-                F("title"),
-                Value(" "),
-                F("city"),
-                Value(" "),
-                F("description"),
-                function="",
-                template="(%(expressions)s)",
-                arg_joiner=" || ",
-            )
-        ),
-        output_field=models.TextField(),
-        db_persist=True,
-    )
 
     images: "RelatedManager[Image]"
 
@@ -120,8 +106,9 @@ class Listing(models.Model):
             models.Index(fields=["host", "-created_at", "-id"], name="listing_of_host"),
             models.Index(
                 Lower("city"),
-                "price_minor",
-                "id",
+                F("currency"),
+                F("price_minor"),
+                F("id"),
                 name="listing_city_price",
                 condition=Q(status="PUBLISHED", deleted_at=None),
             ),
@@ -138,10 +125,20 @@ class Listing(models.Model):
                 name="listing_rating",
                 condition=Q(status="PUBLISHED", deleted_at=None),
             ),
-            GinIndex(fields=["search_text"], opclasses=["gin_trgm_ops"], name="listing_words"),
+            models.Index(
+                fields=["currency", "-price_minor", "-id"],
+                name="listing_price_falling",
+                condition=Q(status="PUBLISHED", deleted_at=None),
+            ),
+            models.Index(
+                fields=["latitude", "longitude"],
+                name="listing_coordinates",
+                condition=Q(status="PUBLISHED", deleted_at=None),
+            ),
             GistIndex(
-                Func(F("longitude"), F("latitude"), function="point", output_field=models.TextField()),
-                name="listing_point",
+                Func(F("latitude"), F("longitude"), function="unit_sphere", output_field=models.TextField()),
+                name="listing_sphere",
+                condition=Q(status="PUBLISHED", deleted_at=None),
             ),
         ]
 
@@ -173,3 +170,21 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return f"image {self.pk}"
+
+
+class Word(models.Model):
+    """The vocabulary of all listings: words of five letters and more, in lower case and without accents.
+
+    The database adds the words of each new text by itself. A word may be there twice, and stays when its listing goes.
+    """
+
+    word = models.CharField(max_length=60)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["word"], name="word_beginning", opclasses=["text_pattern_ops"]),
+            models.Index(OpClass(Reverse("word"), name="text_pattern_ops"), name="word_end"),
+        ]
+
+    def __str__(self) -> str:
+        return self.word

@@ -38,6 +38,19 @@ class Box:
     east: float
 
 
+# What only kinds can answer: asking for one of these leaves out the kinds that do not know it.
+KIND_FIELDS = (
+    "guests",
+    "tickets",
+    "amenities",
+    "free",
+    "check_in",
+    "check_out",
+    "starts_after",
+    "starts_before",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ListingSearch:
     """A filter, already checked: half pairs and nonsense were refused at the edge (rules 68, 69, 147)."""

@@ -26,6 +26,7 @@ FURTHEST = timedelta(days=3650)
 class EventKind(Kind):
     code = "EVENT"
     relation = "event"
+    start_path = "event__starts_at"
     price_unit = "TICKET"
     request_fields = frozenset({"tickets"})
     change_fields = request_fields

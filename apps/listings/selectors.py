@@ -1,0 +1,178 @@
+"""Reads of listings: always "visible to whom"."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import DateTimeField, F, Q, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, Lower
+from django.db.models.lookups import Exact
+
+from apps.core.keyset import Key, Slice, exists_beyond, read_slice
+from apps.listings.geo import around, distance_km_to, in_reach, inside, within
+from apps.listings.kinds import Kind, all_kinds, relations
+from apps.listings.models import Image, Listing, ListingStatus
+from apps.listings.ranking import ranking
+from apps.listings.search import KIND_FIELDS, ListingOrder, ListingSearch
+from apps.listings.words import SoughtWord, finding, sought_words
+from apps.users.models import User, UserRole
+
+PUBLISHED = Q(status=ListingStatus.PUBLISHED, deleted_at=None)
+
+
+def visible_to(viewer: User | None) -> QuerySet[Listing]:
+    """Published listings to everybody, those of any status to their host and to staff. A deleted one to nobody."""
+    if viewer is None:
+        return Listing.objects.filter(PUBLISHED)
+    if viewer.role == UserRole.STAFF:
+        return Listing.objects.filter(deleted_at=None)
+    return Listing.objects.filter(Q(status=ListingStatus.PUBLISHED) | Q(host=viewer), deleted_at=None)
+
+
+def listings_of(*, host_id: int, viewer: User | None) -> QuerySet[Listing]:
+    """What a host offers, as far as the viewer may see it. To be read newest first."""
+    return with_relations(visible_to(viewer).filter(host=host_id))
+
+
+def with_relations(rows: QuerySet[Listing]) -> QuerySet[Listing]:
+    """Listings with their host and their kind's own row, in the same statement."""
+    return rows.select_related("host", *relations())
+
+
+def listings_by_id(*, listing_ids: Iterable[int], viewer: User | None) -> dict[int, Listing]:
+    """Those of the listings that the viewer may see, with host and kind. What a booking shows to its guest is not in here."""
+    return with_relations(visible_to(viewer)).in_bulk(list(listing_ids))
+
+
+def archived_by_id(*, listing_ids: Iterable[int]) -> dict[int, Listing]:
+    """Those of the listings that are archived; for viewers of whom the caller knows that they booked them."""
+    return with_relations(Listing.objects.filter(status=ListingStatus.ARCHIVED, deleted_at=None)).in_bulk(
+        list(listing_ids)
+    )
+
+
+def any_listings_by_id(*, listing_ids: Iterable[int]) -> dict[int, Listing]:
+    """The listings whatever their state, deleted ones too; for whoever reaches them through something of their own."""
+    return with_relations(Listing.objects.all()).in_bulk(list(listing_ids))
+
+
+def images_of(listing_ids: Iterable[int]) -> dict[int, list[Image]]:
+    """The pictures of each listing, in order."""
+    found: dict[int, list[Image]] = {pk: [] for pk in listing_ids}
+    for image in Image.objects.filter(listing__in=list(found)).order_by("listing", "position"):
+        found[image.listing_id].append(image)
+    return found
+
+
+def find_listings(*, search: ListingSearch, order: ListingOrder, now: datetime) -> "FoundListings":
+    """What the search finds among the published listings, in the order."""
+    return FoundListings(search=search, order=order, now=now)
+
+
+class FoundListings:
+    """A search that reads what is asked of it: a page, the number of all, whether there is more.
+
+    A page is two statements for any number of listings: the keys of its rows alone, and then those rows with host and
+    kind. `text` costs one more. Listings found near a place carry `distance_km`, the number that was compared.
+    """
+
+    def __init__(self, *, search: ListingSearch, order: ListingOrder, now: datetime) -> None:
+        words = sought_words(search.text) if search.text else []
+        kinds = _kinds_in_question(search)
+        ranked = ranking(search=search, order=order, words=words, start=_start(kinds))
+        self.keys: tuple[Key, ...] = ranked.keys
+        self._near = search.near
+        rows = Listing.objects.filter(PUBLISHED)
+        if search.text and not words:
+            rows = rows.none()
+        rows = _filtered(rows, search, words, now)
+        if search.near is not None:
+            by_distance = order is ListingOrder.DISTANCE
+            bounds = in_reach(search.near) if by_distance else (box := around(search.near)) and inside(box)
+            rows = rows.filter(within(search.near), *([bounds] if bounds else []))
+        if order is ListingOrder.STARTS_AT and kinds and all(kind.start_path for kind in kinds):
+            # Says nothing new, but lets the database begin with the starts instead of all listings.
+            rows = rows.filter(reduce(or_, (Q(**{f"{kind.start_path}__isnull": False}) for kind in kinds)))
+        self._rows = rows.annotate(**ranked.computed)
+
+    def page(self, *, limit: int, place: Sequence[Any] | None = None, backwards: bool = False) -> Slice[Listing]:
+        """At most `limit` listings after the place, or before it. They carry the values of `keys`."""
+        names = dict.fromkeys(["id", *(key.name for key in self.keys)])
+        rows = self._rows
+        if self._near is not None:
+            rows = rows.annotate(distance_km=distance_km_to(self._near))
+            names["distance_km"] = None
+        part = read_slice(
+            rows.values_list(*names, named=True), self.keys, limit=limit, place=place, backwards=backwards
+        )
+        return Slice(_hydrated(part.rows), part.has_more)
+
+    def count(self) -> int:
+        """How many there are in all."""
+        return self._rows.order_by().count()
+
+    def exists(self, place: Sequence[Any], backwards: bool, including: bool) -> bool:
+        """Whether a listing lies after the place (before it when backwards), with `including` also at it."""
+        return exists_beyond(self._rows, self.keys, place, backwards=backwards, including=including)
+
+
+def _hydrated(found: list[Any]) -> list[Listing]:
+    """The listings of the rows, in their order, with what the rows computed."""
+    listings = with_relations(Listing.objects.all()).in_bulk([row.id for row in found])
+    hydrated = []
+    for row in found:
+        # One that was deleted for good between the two statements is no longer there.
+        if (listing := listings.get(row.id)) is not None:
+            for name, value in row._asdict().items():
+                setattr(listing, name, value)
+            hydrated.append(listing)
+    return hydrated
+
+
+def _kinds_in_question(search: ListingSearch) -> list[Kind]:
+    return [kind for kind in all_kinds() if search.kinds is None or kind.code in search.kinds]
+
+
+def _start(kinds: Sequence[Kind]) -> Combinable | None:
+    paths = [F(kind.start_path) for kind in kinds if kind.start_path]
+    if not paths:
+        return None
+    return paths[0] if len(paths) == 1 else Coalesce(*paths, output_field=DateTimeField())
+
+
+def _filtered(
+    rows: QuerySet[Listing], search: ListingSearch, words: Sequence[SoughtWord], now: datetime
+) -> QuerySet[Listing]:
+    if words:
+        rows = rows.filter(finding(words))
+    if search.city:
+        rows = rows.filter(Exact(Lower("city"), Lower(Value(search.city))))
+    if search.host_id is not None:
+        rows = rows.filter(host=search.host_id)
+    if search.currency:
+        rows = rows.filter(currency=search.currency)
+    if search.min_price_minor is not None:
+        rows = rows.filter(price_minor__gte=search.min_price_minor)
+    if search.max_price_minor is not None:
+        rows = rows.filter(price_minor__lte=search.max_price_minor)
+    if search.min_rating is not None:
+        rows = rows.filter(rating_average__gte=Decimal(repr(search.min_rating)))
+    if search.box is not None:
+        rows = rows.filter(inside(search.box))
+    return _of_kinds(rows, search, now)
+
+
+def _of_kinds(rows: QuerySet[Listing], search: ListingSearch, now: datetime) -> QuerySet[Listing]:
+    """The kinds' own parts of the filter, joined by OR; none where nothing is asked of them."""
+    if not search.asks_for(*KIND_FIELDS):
+        return rows if search.kinds is None else rows.filter(kind__in=sorted(search.kinds))
+    parts = []
+    for kind in _kinds_in_question(search):
+        part = kind.search_filter(search, now=now)
+        if part is not None:
+            parts.append(Q(kind=kind.code) & part)
+    return rows.filter(reduce(or_, parts)) if parts else rows.none()

@@ -1,0 +1,130 @@
+"""The words of a search: which words of listings they find, and how alike a listing is.
+
+Every word of the search must be found in title, city or description. A word finds itself; from three letters on what
+begins with it; and, of the words of five letters and more, those that one typing error made of it: a letter wrong,
+missing, too many, or two letters swapped. Case and accents do not count.
+
+The database splits texts into words (`search_words`), keeps them per listing in the column `search_vector` and all of
+them in the vocabulary `Word`. A search first finds the words of the vocabulary that are meant, by the half of the word
+that the error left whole, and then asks one index for exactly those.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+from django.db import connection
+from django.db.models import BooleanField, Case, F, Func, IntegerField, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.sql.compiler import SQLCompiler
+
+# What is beyond is not looked at: nobody types so much, and a search must stay cheap.
+MOST_LETTERS = 1_000
+MOST_WORDS = 12
+MOST_FORMS = 40
+
+SHORTEST_BEGINNING = 3
+SHORTEST_MISTYPED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SoughtWord:
+    """A word of a search with the words of listings that one typing error could have made of it."""
+
+    word: str
+    mistyped: tuple[str, ...] = ()
+
+    @property
+    def near(self) -> str:
+        """What counts as found, in the language of tsquery. Words are letters and digits only."""
+        beginning = f"{self.word}:*" if len(self.word) >= SHORTEST_BEGINNING else self.word
+        return " | ".join([beginning, *self.mistyped])
+
+
+# The halves of a word are looked up as ranges, which an index of patterns reads though they are only known at run time.
+# `_` is one letter of any kind. A letter is only thought to be missing or needless where five are left or were meant.
+LOOK_UP = """
+WITH sought AS (
+    SELECT word, min(place) AS place, length(word) AS size, left(word, length(word) / 2) AS head,
+        reverse(substr(word, length(word) / 2 + 1)) AS tail
+    FROM search_words(%(text)s) WITH ORDINALITY AS split (word, place)
+    GROUP BY word ORDER BY 2 LIMIT %(words)s
+)
+SELECT sought.word, CASE WHEN size >= %(shortest)s - 1 AND word !~ '^[0-9]+$' THEN ARRAY(
+    SELECT DISTINCT known.word FROM listings_word AS known
+    WHERE known.word <> sought.word AND (
+        (
+            known.word ~>=~ head AND known.word ~<~ (head || U&'\\+10FFFF')
+            OR reverse(known.word) ~>=~ tail AND reverse(known.word) ~<~ (tail || U&'\\+10FFFF')
+        ) AND known.word LIKE ANY (ARRAY(
+            SELECT left(sought.word, cut) || '_' || substr(sought.word, cut + 1) FROM generate_series(0, size) AS cut
+            UNION ALL
+            SELECT left(sought.word, cut) || '_' || substr(sought.word, cut + 2)
+            FROM generate_series(0, size - 1) AS cut WHERE size >= %(shortest)s
+            UNION ALL
+            SELECT left(sought.word, cut) || substr(sought.word, cut + 2)
+            FROM generate_series(0, size - 1) AS cut WHERE size > %(shortest)s
+        ))
+        OR known.word = ANY (ARRAY(
+            SELECT left(sought.word, cut) || substr(sought.word, cut + 2, 1) || substr(sought.word, cut + 1, 1)
+                || substr(sought.word, cut + 3)
+            FROM generate_series(0, size - 2) AS cut WHERE size >= %(shortest)s
+        ))
+    )
+    ORDER BY known.word LIMIT %(forms)s
+) ELSE '{}' END AS mistyped
+FROM sought ORDER BY place
+"""
+
+
+def sought_words(text: str) -> list[SoughtWord]:
+    """The distinct words of the text, split as those of listings are, with their mistyped forms. One statement."""
+    # What no text in the database can contain would be an error there instead of nothing found.
+    readable = text[:MOST_LETTERS].replace("\x00", " ").encode(errors="ignore").decode()
+    limits = {"words": MOST_WORDS, "forms": MOST_FORMS, "shortest": SHORTEST_MISTYPED}
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK_UP, {"text": readable, **limits})
+        return [SoughtWord(word, tuple(mistyped)) for word, mistyped in cursor]
+
+
+class Finds(Func):
+    """The condition on a listing queryset that the listing's words match a tsquery."""
+
+    output_field = BooleanField()
+
+    def __init__(self, query: str) -> None:
+        # Any column of the row tells under which alias its table stands in the statement.
+        super().__init__(F("id"))
+        self.query = query
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any, **_extra: Any) -> tuple[str, list[Any]]:
+        column: Any = self.source_expressions[0]
+        return f"{compiler.quote_name_unless_alias(column.alias)}.search_vector @@ %s::tsquery", [self.query]
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        return (type(self), self.query)
+
+
+def finding(words: Sequence[SoughtWord]) -> Finds:
+    """The condition that every word is found."""
+    return Finds(" & ".join(f"({word.near})" for word in words))
+
+
+def likeness(words: Sequence[SoughtWord]) -> Combinable:
+    """How alike a listing is that was found, as a whole number: per word 4 as written and in the title, 3 as written,
+    2 nearly and in the title, 1 nearly."""
+    return reduce(add, [_likeness_of(word) for word in words])
+
+
+def _likeness_of(word: SoughtWord) -> Combinable:
+    in_title = " | ".join([f"{word.word}:*A", *(f"{form}:A" for form in word.mistyped)])
+    return Case(
+        When(Finds(f"{word.word}:A"), then=Value(4)),
+        When(Finds(word.word), then=Value(3)),
+        When(Finds(in_title), then=Value(2)),
+        default=Value(1),
+        output_field=IntegerField(),
+    )
