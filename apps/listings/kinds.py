@@ -40,6 +40,7 @@ class Kind(ABC):
     ends_early: bool = False  # whether `endBooking` is meant for it
     needs_coordinates: bool = False  # whether a listing of it must say where on the map it is
     has_private_address: bool = False  # whether strangers do not see where it is to the door
+    prefetched: tuple[str, ...] = ()  # lookups from the listing that its answers read, for many listings at once
     capacity_field: str = "units"  # the input field that says how much there is to sell
 
     def details(self, listing: "Listing") -> Any:

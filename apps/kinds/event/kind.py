@@ -31,6 +31,7 @@ class EventKind(Kind):
     request_fields = frozenset({"tickets"})
     change_fields = request_fields
     is_blockable = False
+    capacity_field = "total_tickets"
 
     def clean_details(
         self, fields: dict[str, Any], *, existing: Model | None, listing: Listing, now: datetime
@@ -62,6 +63,10 @@ class EventKind(Kind):
 
     def capacity(self, listing: Listing) -> Capacity:
         return Capacity(stock=self.details(listing).total_tickets)
+
+    def fixed_period(self, listing: Listing) -> Period | None:
+        event: Event = self.details(listing)
+        return Period(event.starts_at, event.ends_at)
 
     def occupancy(
         self, listing: Listing, request: BookingRequest, *, now: datetime, present: Occupancy | None = None

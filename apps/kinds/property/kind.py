@@ -34,6 +34,7 @@ class PropertyKind(Kind):
     price_unit = "NIGHT"
     request_fields = frozenset({"check_in", "check_out", "guests"})
     change_fields = request_fields
+    has_private_address = True
 
     def clean_details(
         self, fields: dict[str, Any], *, existing: Model | None, listing: Listing, now: datetime

@@ -28,6 +28,8 @@ class ServiceKind(Kind):
     price_unit = "APPOINTMENT"
     request_fields = frozenset({"starts_at"})
     change_fields = request_fields
+    capacity_field = "staff"
+    prefetched = ("service__opening_hours",)
 
     def clean_details(
         self, fields: dict[str, Any], *, existing: Model | None, listing: Listing, now: datetime

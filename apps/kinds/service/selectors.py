@@ -1,16 +1,19 @@
 """Reads about services: their slots, one by one and as a condition of a search."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, DateTimeField, F, Func, Value
+from django.db.models import BooleanField, DateTimeField, F, Func, Value, prefetch_related_objects
 from django.db.models.sql.compiler import SQLCompiler
 
+from apps.availability.calendars import busy_by_listing
 from apps.availability.selectors import busy_by_unit, unit_is_free
 from apps.core.periods import Period
 from apps.kinds.service import rules
 from apps.kinds.service.models import Service
+from apps.listings.kinds import kind_of
 from apps.listings.models import Listing
 from apps.listings.offers import HORIZON
 
@@ -37,6 +40,22 @@ def slots(*, listing: Listing, window: Period, now: datetime) -> list[Period]:
         return []
     busy = busy_by_unit(listing.pk, Period(ahead.start, ahead.end + terms.buffer), now=now)
     return rules.free_slots(terms, ahead, busy, now=now)
+
+
+def slots_of(*, listings: Sequence[Listing], window: Period, now: datetime) -> dict[int, list[Period]]:
+    """The same for many services at once."""
+    prefetch_related_objects(listings, *kind_of(listings[0]).prefetched)
+    terms = {listing.pk: terms_of(listing) for listing in listings}
+    longest = max(timing.step for timing in terms.values())
+    ahead = window.clip(Period(now, now + HORIZON + longest))
+    if ahead is None:
+        return {listing.pk: [] for listing in listings}
+    busy = busy_by_listing(list(terms), Period(ahead.start, ahead.end + longest), now=now)
+    found: dict[int, list[Period]] = {}
+    for pk, timing in terms.items():
+        own = ahead.clip(Period(now, now + HORIZON + timing.step))
+        found[pk] = rules.free_slots(timing, own, busy[pk], now=now) if own else []
+    return found
 
 
 class SomeSlot(Func):

@@ -1,0 +1,53 @@
+"""The calendars of many listings at once, by the same predicate as one."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.db.models import prefetch_related_objects
+
+from apps.availability.models import Block, Unit
+from apps.availability.selectors import overlapping, tickets_left_of
+from apps.core.periods import Period, merge, subtract
+from apps.listings.kinds import kind_of
+from apps.listings.models import Listing
+
+
+def busy_by_listing(listing_ids: Sequence[int], window: Period, *, now: datetime) -> dict[int, list[list[Period]]]:
+    """For each offered unit of each listing, when it is taken inside the window: merged and ordered."""
+    busy: dict[int, dict[int, list[Period]]] = {pk: {} for pk in listing_ids}
+    units = Unit.objects.filter(listing__in=listing_ids, is_offered=True).order_by("listing", "number")
+    for unit, listing in units.values_list("pk", "listing"):
+        busy[listing][unit] = []
+    rows = overlapping(window.start, window.end, now=now).filter(listing__in=listing_ids, unit__is_offered=True)
+    for listing, unit, period in rows.values_list("listing", "unit", "period"):
+        busy[listing][unit].append(Period(period.lower, period.upper))
+    return {pk: [merge(periods) for periods in units_of.values()] for pk, units_of in busy.items()}
+
+
+def free_periods_of(listings: Sequence[Listing], window: Period, *, now: datetime) -> dict[int, list[Period]]:
+    """When at least one unit of each listing is free inside the window; of a counted kind its period while some is left."""
+    kinds = {listing.pk: kind_of(listing) for listing in listings}
+    for kind in set(kinds.values()):
+        prefetch_related_objects([each for each in listings if kinds[each.pk] is kind], *kind.prefetched)
+    counted = [listing.pk for listing in listings if kinds[listing.pk].capacity(listing).stock is not None]
+    left = tickets_left_of(counted, now=now) if counted else {}
+    exclusive = [pk for pk in kinds if pk not in set(counted)]
+    busy = busy_by_listing(exclusive, window, now=now) if exclusive else {}
+    free: dict[int, list[Period]] = {}
+    for listing in listings:
+        offered = kinds[listing.pk].offered(listing, window, now=now)
+        if listing.pk in busy:
+            free[listing.pk] = merge(part for taken in busy[listing.pk] for part in subtract(offered, taken))
+        else:
+            free[listing.pk] = offered if left.get(listing.pk, 0) > 0 else []
+    return free
+
+
+def blocks_of_many(listing_ids: Iterable[int], window: Period) -> dict[int, list[Block]]:
+    """The blocks of each listing that touch the window, as the host said them, in order."""
+    ids = list(listing_ids)
+    found: dict[int, list[Block]] = {pk: [] for pk in ids}
+    rows = Block.objects.filter(listing__in=ids, period__overlap=(window.start, window.end))
+    for block in rows.order_by("listing", "period", "pk"):
+        found[block.listing_id].append(block)
+    return found

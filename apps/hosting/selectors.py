@@ -1,0 +1,26 @@
+"""Reads of what belongs to listings."""
+
+from collections.abc import Iterable
+
+from apps.listings.kinds import relations
+from apps.listings.models import Image, Listing
+
+
+def images_of(*, listing_ids: Iterable[int]) -> dict[int, list[Image]]:
+    """The pictures of each listing, in order."""
+    ids = list(listing_ids)
+    found: dict[int, list[Image]] = {pk: [] for pk in ids}
+    for image in Image.objects.filter(listing__in=ids).order_by("listing", "position"):
+        found[image.listing_id].append(image)
+    return found
+
+
+def images_by_ids(*, ids: Iterable[int]) -> dict[int, Image]:
+    """The pictures with these ids, with their listings; whoever shows them asks whether the listing may be seen."""
+    return {image.pk: image for image in Image.objects.filter(pk__in=list(ids)).select_related("listing")}
+
+
+def listings_by_ids(*, ids: Iterable[int]) -> dict[int, Listing]:
+    """The listings with their kinds' rows, in any state: for what hangs off something that may be seen itself."""
+    rows = Listing.objects.select_related("host", *relations()).filter(pk__in=list(ids))
+    return {listing.pk: listing for listing in rows}

@@ -1,0 +1,45 @@
+"""Reads of reviews."""
+
+from collections.abc import Iterable
+
+from django.db.models import Q, QuerySet
+
+from apps.bookings.selectors import completed_by
+from apps.listings.models import ListingStatus
+from apps.reviews.models import Review
+from apps.users.models import User, UserRole
+
+
+def reviewable(*, viewer: User | None, listing_ids: Iterable[int]) -> set[int]:
+    """Those of the listings that the account has a completed booking of and has not reviewed yet."""
+    if viewer is None:
+        return set()
+    ids = list(listing_ids)
+    reviewed = Review.objects.filter(author=viewer, listing__in=ids, external_id="").values_list("listing", flat=True)
+    return completed_by(viewer=viewer, listing_ids=ids) - set(reviewed)
+
+
+def reviews() -> QuerySet[Review]:
+    """All reviews, in no order yet. Whoever may see the listing may see what is said of it."""
+    return Review.objects.all()
+
+
+def _visible_to(viewer: User | None) -> QuerySet[Review]:
+    """Those of listings that the viewer sees, and what they wrote themselves; a deleted listing takes its reviews along."""
+    rows = Review.objects.filter(listing__deleted_at=None)
+    published = Q(listing__status=ListingStatus.PUBLISHED)
+    if viewer is None:
+        return rows.filter(published)
+    if viewer.role == UserRole.STAFF:
+        return rows
+    return rows.filter(published | Q(listing__host=viewer) | Q(author=viewer))
+
+
+def visible_reviews(*, viewer: User | None, ids: Iterable[int]) -> dict[int, Review]:
+    """Those of the reviews that the viewer may see, by id."""
+    return {review.pk: review for review in _visible_to(viewer).filter(pk__in=list(ids))}
+
+
+def reviews_by(*, author: User, viewer: User | None) -> QuerySet[Review]:
+    """What somebody wrote, as far as the viewer may see it, in no order yet."""
+    return _visible_to(viewer).filter(author=author)
