@@ -96,6 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             error = ApiError(code if code < 500 else 400, message or "Bad request.", began=False)
         self.command = method
+        # Before the version is read the parser assumes HTTP/0.9, whose answers have no status.
+        self.request_version = self.protocol_version
         self._send(_plain(error))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
