@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 import time
 import urllib.request
@@ -154,11 +155,16 @@ class Demo:
 
     def _await_web(self, children: list[Child]) -> None:
         until = time.monotonic() + ANSWER_SECONDS
-        while not answers(f"http://127.0.0.1:{self._port}/graphql"):
+        answer = "it does not listen"
+        while answer:
             self._require_running(children)
             if time.monotonic() > until:
-                raise Problem(f"The web server does not answer (log: {self._logs / 'web.log'}).")
+                raise Problem(f"The web server does not answer a query: {answer} (log: {self._logs / 'web.log'})")
             time.sleep(0.05)
+            if listens(self._port):
+                answer = ask(f"http://127.0.0.1:{self._port}/graphql")
+                if answer:
+                    time.sleep(0.5)  # each question counts against the rate limit of this machine's clients
 
     def _require_running(self, children: list[Child]) -> None:
         self._supervisor.look()
@@ -178,12 +184,23 @@ class Demo:
         say(f"Ready: {url}/graphql")
 
 
-def answers(url: str) -> bool:
-    """Whether a GraphQL query is answered there."""
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def ask(url: str) -> str:
+    """What is wrong with the answer to a GraphQL query, empty when it is right."""
     request = urllib.request.Request(url, b'{"query":"{ __typename }"}', {"Content-Type": "application/json"})
-    with suppress(OSError, ValueError, KeyError, TypeError), urllib.request.urlopen(request, timeout=10) as answer:
-        return bool(json.load(answer)["data"]["__typename"])
-    return False
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            said = answer.read(2000).decode(errors="replace")
+    except OSError as error:  # HTTPError is one
+        return str(error)
+    try:
+        return "" if json.loads(said)["data"]["__typename"] == "Query" else said
+    except (ValueError, KeyError, TypeError):
+        return " ".join(said.split())
 
 
 def demo(arguments: list[str]) -> None:
