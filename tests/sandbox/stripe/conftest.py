@@ -94,7 +94,7 @@ class Account:
     def event_types(self) -> list[str]:
         """The types of all events, oldest first."""
         found = self.v1.events.list({"limit": 100}).auto_paging_iter()
-        return [event.type for event in found][::-1]
+        return [str(event.type) for event in found][::-1]
 
 
 class Receiver:

@@ -45,6 +45,7 @@ def test_a_500_after_the_work_is_remembered(account: Account) -> None:
     with pytest.raises(stripe.APIError) as caught:
         account.pay(key="k")
 
+    assert caught.value.headers is not None
     assert caught.value.headers["Idempotent-Replayed"] == "true"
     assert [charge.paid for charge in account.v1.charges.list().data] == [True]
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import stripe
 
+from sandbox.stripe.api import Answer, Emulator, Request
+from sandbox.stripe.routes import Call
+from sandbox.stripe.session import Session
+from sandbox.stripe.store import Store
 from tests.sandbox.stripe.conftest import Account
 
 PAYMENT = {
@@ -113,3 +120,36 @@ def test_the_client_s_own_retries_lead_to_one_charge(account: Account) -> None:
 
     assert len(ids) == 1
     assert len(account.v1.charges.list().data) == 1
+
+
+def test_a_second_request_is_turned_away_while_the_first_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator = Emulator(Store(tmp_path / "state"), "sk_test_here")
+    begun, go_on = threading.Event(), threading.Event()
+    run = Call.run
+
+    def slow(call: Call, session: Session) -> dict[str, Any]:
+        begun.set()
+        assert go_on.wait(10)
+        return run(call, session)
+
+    def ask() -> Answer:
+        headers = {"authorization": "Bearer sk_test_here", "idempotency-key": "same"}
+        return emulator.handle(Request("POST", "/v1/payment_intents", "", headers, urlencode(PAYMENT).encode()))
+
+    monkeypatch.setattr(Call, "run", slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask)
+        assert begun.wait(10)
+        try:
+            second = pool.submit(ask).result(timeout=5)
+        finally:
+            go_on.set()
+
+        assert (second.status, second.headers["Stripe-Should-Retry"]) == (409, "true")
+        assert "idempotency_key_in_use" in second.text
+        assert first.result(timeout=10).status == 200
+    assert ask().text == first.result().text
+    assert len(emulator.store.page("", "charge", limit=10)[0]) == 1
+    emulator.store.close()

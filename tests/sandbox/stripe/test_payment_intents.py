@@ -119,8 +119,8 @@ def test_a_wrong_move_is_refused_with_the_intent_inside(account: Account, made: 
 
     assert isinstance(error, stripe.InvalidRequestError)
     assert (error.http_status, error.code) == (400, "payment_intent_unexpected_state")
-    assert error.error is not None
-    assert (error.error.payment_intent.id, error.error.payment_intent.status) == (intent.id, made)
+    inside: Any = error.error
+    assert (inside.payment_intent.id, inside.payment_intent.status) == (intent.id, made)
     assert account.v1.payment_intents.retrieve(intent.id).status == made
     assert account.event_types() == events
 
