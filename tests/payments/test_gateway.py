@@ -1,0 +1,105 @@
+"""The gateway against the Stripe emulator, over HTTP with the real client."""
+
+import uuid
+
+import pytest
+
+from apps.core.money import Money
+from apps.payments import gateway
+from apps.payments.models import ChargeStatus, RefundStatus
+
+
+def customer() -> str:
+    key = uuid.uuid4().hex
+    return gateway.create_customer(account="test", idempotency_key=key)
+
+
+def pay(method: str, *, key: str | None = None, minor: int = 12_345, currency: str = "USD") -> gateway.Outcome:
+    return gateway.charge(
+        amount=Money(minor, currency),
+        payment_method=method,
+        customer_id=customer(),
+        charge_id=1,
+        idempotency_key=key or uuid.uuid4().hex,
+    )
+
+
+def test_a_good_card_is_charged_and_kept() -> None:
+    outcome = pay("pm_card_visa")
+    assert outcome.status is ChargeStatus.SUCCEEDED
+    assert outcome.intent_id.startswith("pi_")
+    assert (outcome.card_brand, outcome.card_last4) == ("visa", "4242")
+    assert outcome.payment_method.startswith("pm_")
+    assert gateway.look_up(intent_id=outcome.intent_id).status is ChargeStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("method", "code"),
+    [
+        ("pm_card_chargeDeclined", "card_declined"),
+        ("pm_card_chargeDeclinedInsufficientFunds", "insufficient_funds"),
+        ("pm_card_chargeDeclinedExpiredCard", "expired_card"),
+        ("pm_card_chargeCustomerFail", "card_declined"),
+        ("pm_never_given_out", "resource_missing"),
+    ],
+)
+def test_a_bad_card_fails_with_stripes_code(method: str, code: str) -> None:
+    outcome = pay(method)
+    assert (outcome.status, outcome.failure_code) == (ChargeStatus.FAILED, code)
+    assert outcome.client_secret == ""
+
+
+def test_a_card_that_asks_for_authentication_says_where() -> None:
+    outcome = pay("pm_card_authenticationRequired")
+    assert outcome.status is ChargeStatus.REQUIRES_ACTION
+    assert outcome.client_secret.startswith(outcome.intent_id + "_secret_")
+    assert outcome.next_action_url.startswith("http://127.0.0.1:")
+    assert gateway.cancel(intent_id=outcome.intent_id).status is ChargeStatus.CANCELED
+
+
+def test_a_card_is_saved_for_later() -> None:
+    outcome = gateway.save_card(
+        payment_method="pm_card_visa", customer_id=customer(), charge_id=1, idempotency_key=uuid.uuid4().hex
+    )
+    assert outcome.status is ChargeStatus.AUTHORIZED
+    assert outcome.setup_intent_id.startswith("seti_")
+    assert outcome.intent_id == ""
+    later = gateway.charge(
+        amount=Money(500, "USD"),
+        payment_method=outcome.payment_method,
+        customer_id=outcome.customer_id,
+        charge_id=1,
+        idempotency_key=uuid.uuid4().hex,
+        off_session=True,
+    )
+    assert later.status is ChargeStatus.SUCCEEDED
+
+
+def test_the_same_key_is_one_charge() -> None:
+    payer, key = customer(), uuid.uuid4().hex
+    outcomes = {
+        gateway.charge(
+            amount=Money(700, "EUR"), payment_method="pm_card_visa", customer_id=payer, charge_id=2, idempotency_key=key
+        ).intent_id
+        for _ in range(3)
+    }
+    assert len(outcomes) == 1
+
+
+def test_a_refund_goes_back_once_and_never_beyond() -> None:
+    paid = pay("pm_card_visa", minor=1000)
+    key = uuid.uuid4().hex
+    first = gateway.refund(intent_id=paid.intent_id, amount=Money(600, "USD"), refund_id=1, idempotency_key=key)
+    again = gateway.refund(intent_id=paid.intent_id, amount=Money(600, "USD"), refund_id=1, idempotency_key=key)
+    beyond = gateway.refund(
+        intent_id=paid.intent_id, amount=Money(600, "USD"), refund_id=2, idempotency_key=uuid.uuid4().hex
+    )
+    assert first.status is RefundStatus.SUCCEEDED
+    assert again == first
+    assert beyond.status is RefundStatus.FAILED
+
+
+def test_what_stripe_did_not_sign_is_refused() -> None:
+    for signature in ("", "t=1,v1=00", "nonsense"):
+        with pytest.raises(gateway.BadSignature):
+            gateway.read_event(payload=b'{"id": "evt_1"}', signature=signature)

@@ -1,0 +1,148 @@
+"""The product as real processes on the test's own database: a web server, a Celery worker and beat.
+
+Rows that such a test makes must be committed, so it is marked `django_db(transaction=True)`.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from django.db import connection
+
+from sandbox.processes import Child, Watcher, free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_SECONDS = 30.0
+
+Result = TypeVar("Result")
+
+
+class Client:
+    """Sends GraphQL over HTTP as a client would."""
+
+    def __init__(self, url: str, *, token: str | None = None) -> None:
+        self.url = url
+        self.token = token
+
+    def send(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The whole response body; raises AssertionError for anything but JSON with status 200."""
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        body = json.dumps({"query": query, "variables": variables or {}}).encode()
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.url, body, headers), timeout=60) as answer:
+                parsed: dict[str, Any] = json.load(answer)
+                return parsed
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{error.code}: {error.read()[:500]!r}") from error
+
+    def data(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The data of a response without top-level errors."""
+        answer = self.send(query, variables)
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
+
+
+class Site:
+    """The running processes."""
+
+    def __init__(self, url: str, children: dict[str, Child]) -> None:
+        self.url = url
+        self.children = children
+
+    def client(self, *, token: str | None = None) -> Client:
+        return Client(f"{self.url}/graphql", token=token)
+
+
+@contextmanager
+def serve(folder: Path, *, threads: int = 16, **settings: str) -> Iterator[Site]:
+    """Run web (one process of `threads` threads), worker and beat until the block ends.
+
+    `settings` are environment variables beside those of the test run.
+    """
+    database = connection.settings_dict
+    port = free_port()
+    environment = {
+        **os.environ,
+        "DATABASE_URL": "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
+        "PORT": str(port),
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "RATE_LIMITS": "off",
+        "REQUIRE_VERIFIED_EMAIL": "off",
+        "SWEEP_SECONDS": "1",
+        "LOG_LEVEL": "info",
+        **settings,
+    }
+    commands = {
+        "web": [
+            "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", "127.0.0.1", "--port", str(port),
+            "--workers", "1", "--blocking-threads", str(threads), "booking.wsgi:application",
+        ],
+        "worker": [
+            "celery", "-A", "booking", "worker", "--pool", "threads", "--concurrency", "4", "--without-gossip",
+            "--without-mingle", "--without-heartbeat", "--loglevel", "INFO",
+        ],
+        "beat": ["celery", "-A", "booking", "beat", "--schedule", str(folder / "beat"), "--pidfile", ""],
+    }  # fmt: skip
+    watcher = Watcher()
+    children = {
+        name: Child(
+            name, [sys.executable, "-m", *command], log=folder / f"{name}.log", watcher=watcher, environment=environment,
+            folder=ROOT,
+        )
+        for name, command in commands.items()
+    }  # fmt: skip
+    site = Site(f"http://127.0.0.1:{port}", children)
+    try:
+        for child in children.values():
+            child.start()
+        eventually(lambda: _answers(site), "the web server answers")
+        yield site
+    finally:
+        for child in reversed(children.values()):
+            child.stop()
+        watcher.close()
+
+
+def _answers(site: Site) -> bool:
+    try:
+        return site.client().send("{ __typename }")["data"]["__typename"] == "Query"
+    except (OSError, AssertionError):
+        return False
+
+
+def eventually(condition: Callable[[], Result], what: str, *, seconds: float = PATIENCE_SECONDS) -> Result:
+    """The first true value of `condition`; AssertionError when there is none within `seconds`."""
+    until = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < until, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def at_once(calls: Sequence[Callable[[], Result]]) -> list[Result]:
+    """Run all the calls at the same moment, a thread each, and return what they returned, in order."""
+    barrier = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Result]) -> Result:
+        barrier.wait()
+        try:
+            return call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
