@@ -24,8 +24,11 @@ def reviews() -> QuerySet[Review]:
     return Review.objects.all()
 
 
-def _visible_to(viewer: User | None) -> QuerySet[Review]:
-    """Those of listings that the viewer sees, and what they wrote themselves; a deleted listing takes its reviews along."""
+def visible_to(viewer: User | None) -> QuerySet[Review]:
+    """Those of listings that the viewer sees, and what they wrote themselves, in no order yet.
+
+    A deleted listing takes its reviews along.
+    """
     rows = Review.objects.filter(listing__deleted_at=None)
     published = Q(listing__status=ListingStatus.PUBLISHED)
     if viewer is None:
@@ -37,9 +40,4 @@ def _visible_to(viewer: User | None) -> QuerySet[Review]:
 
 def visible_reviews(*, viewer: User | None, ids: Iterable[int]) -> dict[int, Review]:
     """Those of the reviews that the viewer may see, by id."""
-    return {review.pk: review for review in _visible_to(viewer).filter(pk__in=list(ids))}
-
-
-def reviews_by(*, author: User, viewer: User | None) -> QuerySet[Review]:
-    """What somebody wrote, as far as the viewer may see it, in no order yet."""
-    return _visible_to(viewer).filter(author=author)
+    return {review.pk: review for review in visible_to(viewer).filter(pk__in=list(ids))}

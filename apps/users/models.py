@@ -1,6 +1,6 @@
 """Accounts, their sessions, and the other proofs of who somebody is."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -59,7 +59,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     objects = UserQueries()
 
@@ -98,6 +98,9 @@ class Session(models.Model):
     created_at = models.DateTimeField()
     last_used_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+
+    # Not stored: what the access token says with which this session's caller came.
+    access_payload: dict[str, Any] | None = None
 
     class Meta:
         indexes = [models.Index(fields=["user", "-last_used_at"], name="session_of_user")]

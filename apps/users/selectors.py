@@ -35,6 +35,7 @@ def viewer_for_access_token(*, token: str, now: datetime) -> User:
     )
     if session is None:
         raise InvalidToken("The token is not valid any more.")
+    session.access_payload = claims.payload
     user = session.user
     user.current_session = session
     return user

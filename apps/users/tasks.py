@@ -1,5 +1,6 @@
 """The mails about accounts, sent by the worker. A mail may arrive twice; its link still works once."""
 
+from functools import partial
 from smtplib import SMTPException
 
 from celery import shared_task
@@ -11,15 +12,12 @@ from apps.users.actions.mail_tokens import secret_of
 from apps.users.models import MailToken
 
 # A mail server that is away for an hour costs no mail: 10 s, 20 s, 40 s ... 10 min.
-_RETRIES = {
-    "autoretry_for": (OSError, SMTPException),
-    "retry_backoff": 10,
-    "retry_backoff_max": 600,
-    "max_retries": 12,
-}
+persistent_task = partial(
+    shared_task, autoretry_for=(OSError, SMTPException), retry_backoff=10, retry_backoff_max=600, max_retries=12
+)
 
 
-@shared_task(name="users.mail_link", **_RETRIES)
+@persistent_task(name="users.mail_link")
 def mail_link(*, token_id: int) -> None:
     token = MailToken.objects.select_related("user").filter(pk=token_id, used_at=None).first()
     if token is not None and token.expires_at > timezone.now():
@@ -31,6 +29,6 @@ def mail_password_reset(*, email: str) -> None:
     mail_reset_link(email=email, now=timezone.now())
 
 
-@shared_task(name="users.mail_email_change_notice", **_RETRIES)
+@persistent_task(name="users.mail_email_change_notice")
 def mail_email_change_notice(*, email: str) -> None:
     mails.send_email_change_notice(email=email)

@@ -91,7 +91,7 @@ def set_user_role(*, viewer: User, user_id: int | None, role: UserRole) -> User:
     """
     if user_id == viewer.pk:
         raise NotAllowed("Nobody changes their own role.", field="user_id")
-    user = User.objects.select_for_update(of=("self",)).filter(pk=user_id, deleted_at=None).first()
+    user = User.objects.select_for_update(of=("self",)).filter(pk=user_id or 0, deleted_at=None).first()
     if user is None:
         raise NotFound("There is no such account.", field="user_id")
     user.role = role

@@ -119,7 +119,10 @@ def sign_out(*, viewer: User | None, refresh_token: str | None, everywhere: bool
 
     One of the two is needed. Raises InvalidToken at `refresh_token` for a token that ends nothing.
     """
-    session = _session_of(refresh_token) if refresh_token is not None else viewer and viewer.current_session
+    if refresh_token is not None:
+        session: Session | None = _session_of(refresh_token)
+    else:
+        session = viewer.current_session if viewer is not None else None
     if session is None:
         raise InvalidToken("There is no session to end.", field="refresh_token")
     if everywhere:
@@ -131,8 +134,8 @@ def sign_out(*, viewer: User | None, refresh_token: str | None, everywhere: bool
 @unit_of_work
 def end_session(*, viewer: User, session_id: int | None, now: datetime) -> None:
     """End one of the caller's own sessions, on whatever device. Raises NotFound at `id` for any other and for an ended one."""
-    rows = Session.objects.filter(pk=session_id, user=viewer, ended_at=None)
-    if session_id is None or not rows.update(ended_at=now):
+    rows = Session.objects.filter(pk=session_id or 0, user=viewer, ended_at=None)
+    if not rows.update(ended_at=now):
         raise NotFound("There is no such session.", field="id")
 
 
@@ -175,6 +178,7 @@ def _store(*, session: Session, secret: str, now: datetime) -> RefreshToken:
 
 def _pair(*, user: User, session: Session, secret: str, token: RefreshToken, now: datetime) -> TokenPair:
     access_token, payload = make_access_token(user=user, session=session, now=now)
+    session.access_payload = payload
     return TokenPair(
         user=user,
         session=session,
