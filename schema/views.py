@@ -90,7 +90,7 @@ def context_of_request(request: HttpRequest) -> Context:
     return Context(
         now=now,
         user=caller.user,
-        session=caller.token,
+        session=getattr(caller.user, "current_session", None),
         token_state=caller.token_state,
         ip=client_address(request),
         user_agent=request.headers.get("User-Agent", "")[:LONGEST_USER_AGENT],

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 from apps.core.errors import InvalidToken
-
-if TYPE_CHECKING:
-    from apps.users.models import User
+from apps.users.models import User
+from apps.users.selectors import viewer_for_access_token
+from apps.users.tokens import ExpiredToken
 
 EXPIRED = "EXPIRED"
 INVALID = "INVALID"
@@ -25,7 +24,6 @@ class Caller:
 
     user: User | None = None
     token_state: str | None = None
-    token: str | None = None
 
 
 ANONYMOUS = Caller()
@@ -45,12 +43,8 @@ def authenticate(header: str, *, now: datetime) -> Caller:
     if not token:
         return Caller(token_state=INVALID)
     try:
-        return Caller(user=_viewer(token=token, now=now), token=token)
-    except InvalidToken as error:
-        return Caller(token_state=EXPIRED if type(error).__name__ == "ExpiredToken" else INVALID)
-
-
-def _viewer(*, token: str, now: datetime) -> Any:
-    from apps.users.selectors import viewer_for_access_token
-
-    return viewer_for_access_token(token=token, now=now)
+        return Caller(user=viewer_for_access_token(token=token, now=now))
+    except ExpiredToken:
+        return Caller(token_state=EXPIRED)
+    except InvalidToken:
+        return Caller(token_state=INVALID)

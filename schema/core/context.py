@@ -42,7 +42,7 @@ class Context:
     """One per request. `now` is aware UTC and is the only clock a resolver reads.
 
     `user` is None for an anonymous caller; then `token_state` tells whether a token was sent and not accepted
-    ("EXPIRED" or "INVALID"). `session` is whatever the accepted token says about its session. `state` is scratch space
+    ("EXPIRED" or "INVALID"). `session` is the session that the accepted token belongs to. `state` is scratch space
     of the areas, under keys of their own.
     """
 

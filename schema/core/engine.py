@@ -10,6 +10,7 @@ Parsed and validated documents are kept per process by their text, since clients
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +19,13 @@ import graphene
 from django.conf import settings
 from graphql import (
     DocumentNode,
+    FloatValueNode,
     GraphQLError,
+    IntValueNode,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
+    ValidationRule,
     get_operation_ast,
     parse,
     specified_rules,
@@ -64,6 +68,24 @@ class Answer:
         if self.extensions:
             body["extensions"] = self.extensions
         return body
+
+
+class FiniteNumbersRule(ValidationRule):
+    """A number that is too large for a Float is no number: graphql-core would read it as infinity."""
+
+    def enter_float_value(self, node: FloatValueNode, *_: Any) -> None:
+        self._check(node)
+
+    def enter_int_value(self, node: IntValueNode, *_: Any) -> None:
+        self._check(node)
+
+    def _check(self, node: FloatValueNode | IntValueNode) -> None:
+        if math.isinf(float(node.value)):
+            self.report_error(GraphQLError("The number is too large.", node))
+
+
+OPEN_RULES = [*specified_rules, FiniteNumbersRule]
+CLOSED_RULES = [*OPEN_RULES, NoSchemaIntrospectionCustomRule]
 
 
 class DocumentRefused(Exception):
@@ -161,7 +183,7 @@ class Engine:
             if " more than " in error.message and not isinstance(error, QueryTooComplex):
                 raise DocumentRefused([QueryTooComplex(f"The query has more than {limits.tokens} tokens.")]) from None
             raise DocumentRefused([error]) from None
-        rules = specified_rules if is_open else [*specified_rules, NoSchemaIntrospectionCustomRule]
+        rules = OPEN_RULES if is_open else CLOSED_RULES
         errors = validate(self.schema.graphql_schema, ast, rules, max_errors=20, hide_suggestions=not is_open)
         if errors:
             raise DocumentRefused(errors)

@@ -178,7 +178,8 @@ def _operation(parameters: Any) -> Operation:
         raise Refused(400, "variables must be an object.")
     if name is not None and not isinstance(name, str):
         raise Refused(400, "operationName must be a text.")
-    if not isinstance(parameters.get("extensions") or {}, dict):
+    extensions = parameters.get("extensions")
+    if extensions is not None and not isinstance(extensions, dict):
         raise Refused(400, "extensions must be an object.")
     return Operation(query=query, variables=variables or {}, name=name)
 

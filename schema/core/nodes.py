@@ -87,7 +87,7 @@ def _rows(context: Context, keys: list[tuple[str, int]]) -> dict[tuple[str, int]
         (name, pk): row
         for name, pks in wanted.items()
         for pk, row in _fetches[name](context, pks).items()
-        if row is not None
+        if row is not None and graphene_type_of(row)._meta.name == name
     }
 
 

@@ -1,0 +1,68 @@
+"""What guests say of listings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import graphene
+
+from apps.reviews.models import Review as ReviewRow
+from apps.reviews.selectors import reviews, visible_reviews
+from apps.users.selectors import users_by_id
+from schema.core.nodes import Node, register_node
+from schema.core.pagination import NEWEST, Connection, Page, connection_type, paginate_many
+from schema.core.scalars import DateTime
+from schema.listings.loaders import listings_by_id
+
+if TYPE_CHECKING:
+    from apps.users.models import User
+    from schema.core.context import Context, Info
+
+
+def authors_by_id(context: Context, user_ids: list[int]) -> dict[int, User]:
+    """The accounts that wrote; what of them is shown, their type decides. Deleted accounts are nobody."""
+    return {pk: user for pk, user in users_by_id(ids=user_ids).items() if user.deleted_at is None}
+
+
+class Review(graphene.ObjectType):
+    """What somebody who was there says of a listing."""
+
+    class Meta:
+        interfaces = (Node,)
+
+    listing = graphene.Field("schema.listings.types.Listing", required=True, description="What it is about.")
+    author = graphene.Field("schema.users.types.User", description="Who wrote it; null when the account is gone.")
+    rating = graphene.Int(required=True, description="From 1 to 5; 0 for an imported review without one.")
+    comment = graphene.String(required=True, description="What they say.")
+    reply = graphene.String(description="What the host answers; null without an answer.")
+    replied_at = DateTime(description="When the host answered.")
+    created_at = DateTime(required=True, description="When it was written.")
+    updated_at = DateTime(required=True, description="When it was last changed.")
+
+    def resolve_listing(review: ReviewRow, info: Info) -> Any:
+        return info.context.load(listings_by_id, review.listing_id)
+
+    def resolve_author(review: ReviewRow, info: Info) -> Any:
+        return None if review.author_id is None else info.context.load(authors_by_id, review.author_id)
+
+    def resolve_rating(review: ReviewRow, info: Info) -> int:
+        return review.rating or 0
+
+    def resolve_reply(review: ReviewRow, info: Info) -> str | None:
+        return review.reply or None
+
+
+ReviewConnection = connection_type(Review)
+
+
+def review_pages(context: Context, keys: list[tuple[int, Page]]) -> dict[tuple[int, Page], Connection]:
+    """The pages of reviews of many listings, newest first."""
+    return paginate_many(reviews(), NEWEST, keys, parent="listing_id")
+
+
+def reviews_for_node(context: Context, pks: list[int]) -> dict[int, ReviewRow]:
+    """Those of the reviews that the caller sees: of listings they see, and their own."""
+    return visible_reviews(viewer=context.user, ids=pks)
+
+
+register_node(Review, reviews_for_node, model=ReviewRow)
