@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from apps.listings.kinds import relations
-from apps.listings.models import Image, Listing
+from apps.listings.models import Image
 
 
 def images_of(*, listing_ids: Iterable[int]) -> dict[int, list[Image]]:
@@ -16,11 +15,5 @@ def images_of(*, listing_ids: Iterable[int]) -> dict[int, list[Image]]:
 
 
 def images_by_ids(*, ids: Iterable[int]) -> dict[int, Image]:
-    """The pictures with these ids, with their listings; whoever shows them asks whether the listing may be seen."""
-    return {image.pk: image for image in Image.objects.filter(pk__in=list(ids)).select_related("listing")}
-
-
-def listings_by_ids(*, ids: Iterable[int]) -> dict[int, Listing]:
-    """The listings with their kinds' rows, in any state: for what hangs off something that may be seen itself."""
-    rows = Listing.objects.select_related("host", *relations()).filter(pk__in=list(ids))
-    return {listing.pk: listing for listing in rows}
+    """The pictures with these ids; whoever shows them asks whether the listing may be seen."""
+    return {image.pk: image for image in Image.objects.filter(pk__in=list(ids))}
