@@ -23,6 +23,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLField,
+    GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
@@ -33,7 +34,6 @@ from graphql import (
     get_named_type,
     is_composite_type,
     is_list_type,
-    is_non_null_type,
 )
 from graphql.execution.execute import get_field_def
 
@@ -187,7 +187,7 @@ class _Meter:
         kind = get_named_type(field.type)
         if not is_composite_type(kind):
             return Measure(depth=1)
-        nullable = field.type.of_type if is_non_null_type(field.type) else field.type
+        nullable = field.type.of_type if isinstance(field.type, GraphQLNonNull) else field.type
         if "first" in field.args and "last" in field.args:
             size, varies = self._page_size(node, field)
             inner = self.selections(node.selection_set, kind, page=size)

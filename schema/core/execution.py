@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine, Mapping
 from types import CoroutineType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from graphql import (
     DocumentNode,
@@ -52,8 +52,9 @@ class DeferredExecutionContext(ExecutionContext):
     def execute_operation(self, operation: OperationDefinitionNode, root_value: Any) -> dict[str, Any] | None:
         """The data of the operation. Raises GraphQLError when null reaches the root."""
         try:
-            data = super().execute_operation(operation, root_value)
-            return self.context_value.loaders.run(data) if is_deferred(data) else data
+            data: Any = super().execute_operation(operation, root_value)
+            settled: dict[str, Any] | None = self.context_value.loaders.run(data) if is_deferred(data) else data
+            return settled
         finally:
             # What a failed sibling made needless was never awaited; closing says that this is meant.
             for coroutine in self._opened:
@@ -223,7 +224,7 @@ def execute(
         return ExecutionResult(None, execution), False
     errors = execution.collected_errors
     try:
-        data = execution.execute_operation(execution.operation, root_value)
+        data = cast(DeferredExecutionContext, execution).execute_operation(execution.operation, root_value)
     except GraphQLError as error:
         errors.add(error, None)
         data = None

@@ -136,7 +136,8 @@ def clean_into(data: Mapping[str, Any], problems: Collector, path: Path = ()) ->
             continue
         with problems.caught():
             cleaned[name] = _cleaned(field, given, problems, here)
-    return type(data)(cleaned)
+    copy: Any = type(data)
+    return copy(cleaned)
 
 
 def _cleaned(field: Any, given: Any, problems: Collector, here: Path) -> Any:

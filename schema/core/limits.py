@@ -16,6 +16,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass
+from typing import cast
 
 from django.conf import settings
 from limits import RateLimitItem, parse
@@ -52,13 +53,13 @@ _outage = _Outage()
 
 @functools.cache
 def _shared(url: str) -> MovingWindowRateLimiter:
-    storage: Storage = storage_from_string(
+    storage = storage_from_string(
         url.replace("unix://", "redis+unix://", 1) if url.startswith("unix://") else url,
         socket_timeout=SOCKET_SECONDS,
         socket_connect_timeout=SOCKET_SECONDS,
         key_prefix="holdfast:limits",
     )
-    return MovingWindowRateLimiter(storage)
+    return MovingWindowRateLimiter(cast(Storage, storage))
 
 
 @functools.cache

@@ -250,7 +250,7 @@ class Upload(graphene.Scalar):
         raise TypeError("A file cannot be shown.")
 
     @classmethod
-    def parse_value(cls, value: Any) -> UploadedFile:
+    def parse_value(cls, value: Any) -> UploadedFile[Any]:
         return value if isinstance(value, UploadedFile) else _refuse(cls.wanted)
 
     @classmethod

@@ -1,9 +1,8 @@
-// Starts GraphiQL on the address it was opened at. What is typed is kept in the fragment of the address, so that it can be shared;
-// headers are not, since they hold the access token.
+// Starts GraphiQL on the address it was opened at. What is typed is kept in the fragment of the address, so that it can be
+// shared; headers are not, since they hold the access token.
 (function () {
   "use strict";
 
-  var remembered = ["query", "variables", "operationName"];
   var shared = new URLSearchParams(window.location.hash.slice(1));
 
   function remember(name, value) {
@@ -28,13 +27,26 @@
     "",
   ].join("\n");
 
-  var options = { url: url };
-  if (window.graphqlWs) {
-    // The subscription signs in with the same header that queries use.
-    options.wsClient = undefined;
-    options.subscriptionUrl = url.replace(/^http/, "ws");
+  // What the Headers tab holds now: a subscription signs in with the same token as a query.
+  var headers = "";
+
+  function connectionParams() {
+    try {
+      var token = JSON.parse(headers || "{}").Authorization;
+      return token ? { Authorization: token } : {};
+    } catch (error) {
+      return {};
+    }
   }
-  var fetcher = window.GraphiQL.createFetcher(options);
+
+  var fetcher = window.GraphiQL.createFetcher({
+    url: url,
+    wsClient: window.graphqlWs.createClient({
+      url: url.replace(/^http/, "ws"),
+      lazy: true,
+      connectionParams: connectionParams,
+    }),
+  });
 
   function Holdfast() {
     var state = React.useState(shared.get("query") || welcome);
@@ -54,12 +66,13 @@
       fetcher: fetcher,
       plugins: plugins,
       query: query,
-      variables: shared.get(remembered[1]) || undefined,
-      operationName: shared.get(remembered[2]) || undefined,
+      variables: shared.get("variables") || undefined,
+      operationName: shared.get("operationName") || undefined,
       defaultEditorToolsVisibility: "headers",
       isHeadersEditorEnabled: true,
       shouldPersistHeaders: false,
       onEditQuery: edit,
+      onEditHeaders: function (text) { headers = text; },
       onEditVariables: function (text) { remember("variables", text); },
       onEditOperationName: function (text) { remember("operationName", text); },
     });

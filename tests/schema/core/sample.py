@@ -287,7 +287,8 @@ class Query(NodeQueries, graphene.ObjectType):
         return {name: repr(each) for name, each in arguments.items()}
 
     def resolve_at(root: None, info: Any) -> datetime:
-        return info.context.now
+        now: datetime = info.context.now
+        return now
 
 
 class Mutations(graphene.ObjectType):

@@ -26,10 +26,9 @@ class Tree(graphene.ObjectType):
     name = graphene.String(description="Its name.")
     parent = graphene.Field(lambda: Tree, description="Where it came from.")
     leaves = graphene.List(graphene.NonNull(Leaf), required=True, description="Its leaves.")
-    trees = graphene.Field(lambda: TreeConnection, description="Its trees.")
 
 
-TreeConnection = connection_type(Tree)
+TreeConnection: Any = connection_type(Tree)
 Tree._meta.fields["trees"] = connection_field(TreeConnection, description="Its trees.")
 
 
@@ -68,8 +67,7 @@ def nested(*sizes: object) -> str:
     [
         f"{{ {nested(100)} }}",
         f"{{ {nested(100, 100)} }}",
-        "{ trees(first: 100) { edges { node { name leaves { name } parent { name leaves { name } } %s } } } }"
-        % nested(20),
+        f"{{ trees(first: 100) {{ edges {{ node {{ leaves {{ name }} parent {{ leaves {{ name }} }} {nested(20)} }} }} }} }}",
         f"{{ {nested(20, 20, 20)} }}",
         "{ " + " ".join(f"a{number}: trees(first: 20) {{ totalCount }}" for number in range(50)) + " }",
         get_introspection_query(),

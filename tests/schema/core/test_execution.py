@@ -22,7 +22,8 @@ def _no_forgotten_coroutines(recwarn: pytest.WarningsRecorder) -> Any:
 
 
 def batches(context: Context) -> list[list[int]]:
-    return context.state["calls"].people
+    asked: list[list[int]] = context.state["calls"].people
+    return asked
 
 
 @pytest.mark.parametrize("count", [1, 5, 30])

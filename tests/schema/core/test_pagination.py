@@ -32,7 +32,11 @@ ORDERS = {
     "OLDEST": keys("joined_at", "id"),
     "MIXED": keys("last_name", "-joined_at", "id"),
     "VERIFIED": (Key("email_verified_at", nullable=True), Key("id")),
-    "VERIFIED_DESC": (Key("email_verified_at", descending=True, nullable=True), Key("last_name"), Key("id", descending=True)),
+    "VERIFIED_DESC": (
+        Key("email_verified_at", descending=True, nullable=True),
+        Key("last_name"),
+        Key("id", descending=True),
+    ),
 }
 
 
@@ -260,7 +264,9 @@ def test_only_what_is_asked_for_is_queried(people: list[User]) -> None:
         ("pageInfo { hasNextPage hasPreviousPage }", 2),
         ("pageInfo { hasPreviousPage } totalCount", 3),
     ]:
-        with CaptureQueriesContext(connection, ) as captured:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
             answer = ask(f'{{ people(first: 5, after: "{cursor}") {{ {fields} }} }}')
         assert answer.errors == []
         assert len(captured) == queries, [query["sql"] for query in captured]
@@ -275,7 +281,7 @@ def test_the_count_is_of_the_whole_list(people: list[User]) -> None:
 @pytest.mark.parametrize("arguments", ["first: 2", "last: 2"])
 @pytest.mark.parametrize("names", [["A"], ["A", "B", "C", "none"]])
 def test_pages_of_many_parents_cost_one_query(people: list[User], arguments: str, names: list[str]) -> None:
-    query = "query ($names: [String]!) { families(names: $names) { members(%s) { %s } } }" % (arguments, PAGE)
+    query = f"query ($names: [String]!) {{ families(names: $names) {{ members({arguments}) {{ {PAGE} }} }} }}"
     with CaptureQueriesContext(connection) as captured:
         answer = ask(query, names=names)
     assert answer.errors == []
@@ -285,7 +291,7 @@ def test_pages_of_many_parents_cost_one_query(people: list[User], arguments: str
         assert emails(family["members"]) == (own[:2] if "first" in arguments else own[-2:])
         more = family["members"]["pageInfo"]
         assert more["hasNextPage" if "first" in arguments else "hasPreviousPage"] is (len(own) > 2)
-    counts = "query ($names: [String]!) { families(names: $names) { members(%s) { totalCount } } }" % arguments
+    counts = f"query ($names: [String]!) {{ families(names: $names) {{ members({arguments}) {{ totalCount }} }} }}"
     with CaptureQueriesContext(connection) as captured:
         answer = ask(counts, names=names)
     assert len(captured) == 2
@@ -294,7 +300,7 @@ def test_pages_of_many_parents_cost_one_query(people: list[User], arguments: str
 
 
 def test_a_page_of_many_parents_continues(people: list[User]) -> None:
-    query = "query ($after: String) { families(names: [\"A\"]) { members(first: 3, after: $after) { %s } } }" % PAGE
+    query = f'query ($after: String) {{ families(names: ["A"]) {{ members(first: 3, after: $after) {{ {PAGE} }} }} }}'
     met: list[str] = []
     after = None
     for _ in range(5):
