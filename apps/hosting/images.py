@@ -40,7 +40,7 @@ def add_image(
     assert picture is not None
     image = Image(alt=text)
     # Written before the transaction, so that no row is ever without its file; a refusal takes the file away again.
-    image.file.save(picture.name, picture, save=False)
+    image.file.save(picture.name or "", picture, save=False)
     try:
         return _append(image, viewer=viewer, listing_id=listing_id, now=now)
     except BaseException:

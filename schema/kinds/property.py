@@ -43,7 +43,7 @@ class Property(graphene.ObjectType):
     units = graphene.Int(required=True, description="How many alike there are, each booked by itself.")
 
     def resolve_cleaning_fee(listing: ListingRow, info: Info) -> Amount:
-        return Amount(listing.property.cleaning_fee_minor or 0, listing.currency)  # type: ignore[attr-defined]
+        return Amount(listing.property.cleaning_fee_minor or 0, listing.currency)
 
 
 register_kind(KIND, Property)

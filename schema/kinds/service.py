@@ -44,7 +44,7 @@ class OpeningHoursInput(graphene.InputObjectType):
 def opening_hours(context: Context, listings: list[ListingRow]) -> dict[ListingRow, list[Any]]:
     """The opening hours of each service, from Monday on."""
     prefetch_related_objects(listings, *kind_named(KIND).prefetched)
-    return {listing: list(listing.service.opening_hours.all()) for listing in listings}  # type: ignore[attr-defined]
+    return {listing: list(listing.service.opening_hours.all()) for listing in listings}
 
 
 def free_slots(context: Context, keys: list[tuple[ListingRow, Span]]) -> dict[tuple[ListingRow, Span], list[Span]]:
