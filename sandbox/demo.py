@@ -130,19 +130,23 @@ class Demo:
         granian = ["--interface", "wsgi", "--http", "1", "--no-ws", "--host", "127.0.0.1", "--port", str(self._port)]
         granian += ["--workers", str(WEB_WORKERS), "--blocking-threads", "1", "--respawn-failed-workers"]
         granian += ["--workers-kill-timeout", "8"]
-        worker = ["--concurrency", str(TASK_WORKERS), "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-        beat = ["--schedule", str(self._folder.path / "beat-schedule"), "--pidfile", "", "--loglevel", "INFO"]
+        celery = ["--concurrency", str(TASK_WORKERS), "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+        schedule = ["--schedule", str(self._folder.path / "beat-schedule"), "--pidfile", "", "--loglevel", "INFO"]
         children = [
             self._child("web", "granian", *granian, "booking.wsgi:application"),
-            self._child("worker", "celery", "-A", "booking", "worker", *worker),
-            self._child("beat", "celery", "-A", "booking", "beat", *beat),
+            self._child("worker", "celery", "-A", "booking", "worker", *celery),
+            self._child("beat", "celery", "-A", "booking", "beat", *schedule),
         ]
+        web, worker, beat = children
         require_free_port(self._port)
         asking = self._child("ask-worker", "sandbox.ask_worker")
-        for child in [*children, asking]:
-            child.start()
         try:
-            self._await_web(children)
+            web.start()
+            worker.start()
+            self._await_web([web, worker])
+            # Beat is not waited for, so it does not take the others' time; asked now, the worker answers at once.
+            beat.start()
+            asking.start()
             while (code := asking.ended()) is None:
                 self._require_running(children)
                 time.sleep(0.05)

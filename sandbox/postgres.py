@@ -240,7 +240,7 @@ def find_binaries(account: tuple[int, int] | None) -> Path:
 def can_run(program: Path, account: tuple[int, int]) -> bool:
     user, group = account
     with suppress(OSError, subprocess.SubprocessError):
-        command = [program, "--version"]
+        command = [str(program), "--version"]
         done = subprocess.run(
             command, capture_output=True, cwd="/", user=user, group=group, extra_groups=[], check=False
         )

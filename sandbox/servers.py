@@ -121,6 +121,7 @@ class Stopped(BaseException):
 
 
 def raise_stopped(number: int, frame: FrameType | None) -> None:
+    ignore_signals()  # a second one must not cut the stopping short
     raise Stopped
 
 

@@ -31,9 +31,9 @@ def alive(pid: int) -> bool:
 
 
 def end(watched: dict[int, int]) -> None:
-    for pid, number in watched.items():
+    for pid, wanted in watched.items():
         with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, number)
+            os.kill(pid, wanted)
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and any(map(alive, watched)):
         time.sleep(0.05)
@@ -50,8 +50,8 @@ def main() -> None:
     for line in sys.stdin:
         verb, _, rest = line.rstrip("\n").partition(" ")
         if verb == "watch":
-            pid, number = rest.split()
-            watched[int(pid)] = int(number)
+            pid, _, wanted = rest.partition(" ")
+            watched[int(pid)] = int(wanted)
         elif verb == "forget":
             watched.pop(int(rest), None)
         elif verb == "remove":

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from sandbox.demo import listens
 from sandbox.folder import ROOT
 from sandbox.processes import free_port
 from sandbox.watcher import alive
@@ -63,7 +63,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield start
     for process in made:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def read_until_ready(process: subprocess.Popen[str]) -> dict[str, str]:
@@ -170,6 +170,6 @@ def test_a_killed_server_comes_back_on_its_port(start: Start, tmp_path: Path) ->
 
     assert until(works)
     port = int(settings["REDIS_URL"].rpartition(":")[2].partition("/")[0])
-    assert until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+    assert until(lambda: listens(port))
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0

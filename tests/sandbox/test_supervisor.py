@@ -44,7 +44,7 @@ def test_children_stop_in_the_reverse_of_their_start(make_child: Callable[..., C
         )
         child.start()
         keeper.keep(child)
-        assert until(lambda up=tmp_path / f"{name}.up": up.exists())
+        assert until((tmp_path / f"{name}.up").exists)
 
     keeper.stop()
 
