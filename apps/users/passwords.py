@@ -1,5 +1,7 @@
 """What a password must be, and whether one is right."""
 
+from difflib import SequenceMatcher
+
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -9,6 +11,8 @@ from apps.users.models import User
 
 SHORTEST = 8
 LONGEST = 128
+# How alike two texts are, from 0 to 1; the bound of Django's own validator.
+ALIKE = 0.7
 
 
 def check_strength(password: str, *, user: User, field: str) -> None:
@@ -17,6 +21,8 @@ def check_strength(password: str, *, user: User, field: str) -> None:
         raise WeakPassword(f"The password must have at most {LONGEST} characters.", field=field)
     if not _is_encodable(password):
         raise WeakPassword("The password has characters that cannot be typed.", field=field)
+    if _is_like_the_person(password, user):
+        raise WeakPassword("The password is too similar to the email or the name.", field=field)
     try:
         validate_password(password, user=user)
     except ValidationError as error:
@@ -42,6 +48,17 @@ def is_right(password: str, *, user: User | None) -> bool:
         return False
     # An account without a usable password costs the same: Django hashes something else then.
     return user.check_password(password) and user.is_active
+
+
+def _is_like_the_person(password: str, user: User) -> bool:
+    """Whether it is much like the name of the mailbox or the full name, which Django's validator does not look at as a whole."""
+    plain = _letters(password)
+    owned = (_letters(user.email.partition("@")[0]), _letters(user.first_name + user.last_name))
+    return any(len(own) >= 4 and SequenceMatcher(a=plain, b=own).ratio() >= ALIKE for own in owned)
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
 def _is_encodable(password: str) -> bool:

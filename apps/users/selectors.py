@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import F, Q, QuerySet, TextField, Value
 from django.db.models.functions import Concat, Lower
 
 from apps.core.errors import InvalidToken
@@ -76,6 +76,8 @@ def search_users(*, search: str | None) -> QuerySet[User]:
     text = " ".join((search or "").replace("\x00", " ").split())[:LONGEST_SEARCH].lower()
     if text:
         rows = rows.annotate(
-            searched=Lower(Concat(F("first_name"), Value(" "), F("last_name"), Value(" "), F("email")))
+            searched=Lower(
+                Concat(F("first_name"), Value(" "), F("last_name"), Value(" "), F("email"), output_field=TextField())
+            )
         ).filter(searched__contains=text)
     return rows
