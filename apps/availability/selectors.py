@@ -39,7 +39,9 @@ def unit_is_free(start: Instant, end: Instant, *, now: datetime, listing: str = 
     the subqueries expressions must be wrapped by the caller in OuterRef one level per subquery: two here.
     """
     taken = overlapping(start, end, now=now).filter(unit=OuterRef("pk"))
-    return Exists(Unit.objects.filter(~Exists(taken), listing=OuterRef(listing), is_offered=True))
+    units = Unit.objects.filter(~Exists(taken), listing=OuterRef(listing), is_offered=True)
+    # By equality alone PostgreSQL may work out the free units of all listings first, for a page of twenty.
+    return Exists(units.filter(listing__lte=OuterRef(listing)))
 
 
 def tickets_left(*, now: datetime, listing: str = "pk") -> Combinable:

@@ -59,7 +59,7 @@ class EventKind(Kind):
         return details.result()
 
     def save_details(self, listing: Listing, cleaned: dict[str, Any]) -> None:
-        listing.event, _ = Event.objects.update_or_create(listing=listing, defaults=cleaned)  # type: ignore[attr-defined]
+        listing.event, _ = Event.objects.update_or_create(listing=listing, defaults=cleaned)
 
     def capacity(self, listing: Listing) -> Capacity:
         return Capacity(stock=self.details(listing).total_tickets)

@@ -39,7 +39,7 @@ class ParkingKind(Kind):
 
     def save_details(self, listing: Listing, cleaned: dict[str, Any]) -> None:
         row, _ = ParkingSpot.objects.update_or_create(listing=listing, defaults=cleaned)
-        listing.parking_spot = row  # type: ignore[attr-defined]
+        listing.parking_spot = row
 
     def capacity(self, listing: Listing) -> Capacity:
         return Capacity(units=1)

@@ -66,7 +66,7 @@ class PropertyKind(Kind):
         return details.result()
 
     def save_details(self, listing: Listing, cleaned: dict[str, Any]) -> None:
-        listing.property, _ = Property.objects.update_or_create(listing=listing, defaults=cleaned)  # type: ignore[attr-defined]
+        listing.property, _ = Property.objects.update_or_create(listing=listing, defaults=cleaned)
 
     def capacity(self, listing: Listing) -> Capacity:
         return Capacity(units=self.details(listing).units)

@@ -56,7 +56,7 @@ class ServiceKind(Kind):
                 )
                 for opening in cleaned["opening_hours"]
             )
-        listing.service = service  # type: ignore[attr-defined]
+        listing.service = service
 
     def capacity(self, listing: Listing) -> Capacity:
         return Capacity(units=self.details(listing).staff)

@@ -20,7 +20,7 @@ from apps.listings.offers import HORIZON
 
 def terms_of(listing: Listing) -> rules.ServiceTerms:
     """The service's terms; its opening hours may have been prefetched."""
-    service: Service = listing.service  # type: ignore[attr-defined]
+    service: Service = listing.service
     return rules.ServiceTerms(
         time_zone=listing.time_zone,
         duration=timedelta(minutes=service.duration_minutes),
@@ -69,7 +69,9 @@ class SomeSlot(Func):
     output_field = BooleanField()
     conditional = True
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, list[Any]]:
+    def as_sql(  # type: ignore[override]  # of a Func's many options none has a meaning here
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, list[Any]]:
         *arguments, condition = [compiler.compile(source) for source in self.get_source_expressions()]
         sql = self.template % {
             "function": self.function,
