@@ -15,7 +15,7 @@ from django.db.models.lookups import Exact
 from apps.core.keyset import Key, Slice, exists_beyond, read_slice
 from apps.listings.geo import around, distance_km_to, in_reach, inside, within
 from apps.listings.kinds import Kind, all_kinds, relations
-from apps.listings.models import Image, Listing, ListingStatus
+from apps.listings.models import Listing, ListingStatus
 from apps.listings.ranking import ranking
 from apps.listings.search import KIND_FIELDS, ListingOrder, ListingSearch
 from apps.listings.words import SoughtWord, finding, sought_words
@@ -58,14 +58,6 @@ def archived_by_id(*, listing_ids: Iterable[int]) -> dict[int, Listing]:
 def any_listings_by_id(*, listing_ids: Iterable[int]) -> dict[int, Listing]:
     """The listings whatever their state, deleted ones too; for whoever reaches them through something of their own."""
     return with_relations(Listing.objects.all()).in_bulk(list(listing_ids))
-
-
-def images_of(listing_ids: Iterable[int]) -> dict[int, list[Image]]:
-    """The pictures of each listing, in order."""
-    found: dict[int, list[Image]] = {pk: [] for pk in listing_ids}
-    for image in Image.objects.filter(listing__in=list(found)).order_by("listing", "position"):
-        found[image.listing_id].append(image)
-    return found
 
 
 def find_listings(*, search: ListingSearch, order: ListingOrder, now: datetime) -> "FoundListings":

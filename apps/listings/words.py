@@ -16,6 +16,7 @@ from operator import add
 from typing import Any
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Case, F, Func, IntegerField, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.sql.compiler import SQLCompiler
@@ -99,7 +100,7 @@ class Finds(Func):
         super().__init__(F("id"))
         self.query = query
 
-    def as_sql(self, compiler: SQLCompiler, connection: Any, **_extra: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any) -> tuple[str, Any]:
         column: Any = self.source_expressions[0]
         return f"{compiler.quote_name_unless_alias(column.alias)}.search_vector @@ %s::tsquery", [self.query]
 

@@ -1,0 +1,101 @@
+"""Finding listings: one, or those of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import graphene
+
+from apps.bookings.quotes import QuoteResult
+from apps.bookings.selectors import booked_listing_ids
+from apps.core.errors import NotFound
+from apps.listings.models import Listing as ListingRow
+from apps.listings.selectors import archived_by_id, find_listings, listings_by_id
+from schema.core.context import Context, Info
+from schema.core.ids import split_global_id
+from schema.core.nodes import find_node, register_node
+from schema.core.pagination import Connection, connection_field, connection_of, read_page
+from schema.core.permissions import RootField, anyone
+from schema.kinds import kind_types as all_kind_types
+from schema.listings.filters import ListingFilter, ListingOrderEnum, read_order, read_search
+from schema.listings.types import Listing, ListingConnection, kind_types, listing_type_names, quote_arguments, quote_of
+from schema.listings.values import Quote
+
+
+def visible_listings(context: Context, listing_ids: list[int]) -> dict[int, ListingRow]:
+    """Those of the listings that the caller may see: archived ones too, where the account has a booking of it."""
+    found = listings_by_id(listing_ids=listing_ids, viewer=context.user)
+    hidden = [pk for pk in listing_ids if pk not in found]
+    if hidden and context.user is not None:
+        booked = booked_listing_ids(viewer=context.user, listing_ids=hidden)
+        if booked:
+            found.update(archived_by_id(listing_ids=booked))
+    return found
+
+
+def _fetch_of(kind: str) -> Callable[[Context, list[int]], dict[int, ListingRow]]:
+    def fetch(context: Context, listing_ids: list[int]) -> dict[int, ListingRow]:
+        found = visible_listings(context, listing_ids)
+        return {pk: listing for pk, listing in found.items() if listing.kind == kind}
+
+    return fetch
+
+
+# Importing schema.kinds has filled `kind_types`.
+assert all_kind_types()
+for _code, _type in kind_types.items():
+    register_node(_type, _fetch_of(_code))
+
+
+def find_listing(context: Context, global_id: str) -> Any:
+    """The listing with the id, deferred; None when there is none that the caller may see."""
+    parts = split_global_id(global_id)
+    return find_node(context, global_id) if parts is not None and parts[0] in listing_type_names() else None
+
+
+class ListingQueries:
+    """Mixed into Query."""
+
+    listing = RootField(
+        Listing,
+        id=graphene.ID(required=True, description="The listing's id."),
+        permission=anyone,
+        description="The listing with this id; null when there is none that you may see.",
+    )
+    listings = connection_field(
+        ListingConnection,
+        permission=anyone,
+        filter=graphene.Argument(
+            ListingFilter, description="What they must be like; none given: all that are published."
+        ),
+        order_by=graphene.Argument(
+            ListingOrderEnum, default_value="RELEVANCE", description="In which order they come."
+        ),
+        description="Published listings of all hosts.",
+    )
+    quote = RootField(
+        graphene.NonNull(Quote),
+        listing_id=graphene.ID(required=True, description="The listing's id."),
+        **quote_arguments(),
+        permission=anyone,
+        description="What a booking of the listing would cost, and whether it is free.",
+    )
+
+    def resolve_listing(root: None, info: Info, id: str) -> Any:  # noqa: A002
+        return find_listing(info.context, id)
+
+    def resolve_listings(root: None, info: Info, **arguments: Any) -> Connection:
+        page = read_page(info, arguments)
+        search = read_search(arguments.get("filter"))
+        order = read_order(arguments.get("order_by"), search)
+        found = find_listings(search=search, order=order, now=info.context.now)
+        part = found.page(limit=page.limit, place=page.place, backwards=page.backwards)
+        return connection_of(part, page, found.keys, count=found.count, exists=found.exists)
+
+    async def resolve_quote(root: None, info: Info, listing_id: str, **arguments: Any) -> QuoteResult:
+        deferred = find_listing(info.context, listing_id)
+        listing = None if deferred is None else await deferred
+        if listing is None:
+            return QuoteResult(errors=[NotFound("There is no such listing.", field="listing_id")])
+        return quote_of(info.context, listing, arguments)
