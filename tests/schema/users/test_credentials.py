@@ -78,7 +78,7 @@ def test_change_password_ends_every_other_session(api: Api) -> None:
     user = make_guest(password=PASSWORD)
     other = Api()
     old_refresh_token = other.sign_in(user)["refreshToken"]
-    api.sign_in(user)
+    api.enter(user)
     old_token = api.token
     payload = api.data(CHANGE, input={"currentPassword": PASSWORD, "newPassword": NEW})["changePassword"]
     assert payload["viewer"] == {"email": user.email}
@@ -93,7 +93,7 @@ def test_change_password_ends_every_other_session(api: Api) -> None:
 
 def test_change_password_refuses(api: Api) -> None:
     user = make_guest(password=PASSWORD, email="grace-hopper@example.com")
-    api.sign_in(user)
+    api.enter(user)
     before = User.objects.values().get()
     cases = [
         (("wrong", NEW), [("INVALID_CREDENTIALS", ["currentPassword"])]),
@@ -140,7 +140,7 @@ def test_links_run_out(
     api: Api, promised: list[OutboxMessage], tmp_path: Path, purpose: str, lifetime: timedelta
 ) -> None:
     user = make_guest(password=PASSWORD, email_verified_at=None)
-    api.sign_in(user)
+    api.enter(user)
     api.data(REQUEST, email=user.email) if purpose == "RESET" else api.data(RESEND)
     work(promised)
     _, token = last_mail(tmp_path)
@@ -172,7 +172,7 @@ def test_verify_email_once(api: Api, promised: list[OutboxMessage], tmp_path: Pa
 def test_change_email_takes_effect_when_verified(api: Api, promised: list[OutboxMessage], tmp_path: Path) -> None:
     user = make_guest(password=PASSWORD, email="old@example.com")
     make_guest(email="taken@example.com")
-    api.sign_in(user)
+    api.enter(user)
     cases = [
         (("taken@example.com", PASSWORD), [("DUPLICATE", ["newEmail"])]),
         (("TAKEN@example.com", PASSWORD), [("DUPLICATE", ["newEmail"])]),
@@ -197,7 +197,7 @@ def test_change_email_takes_effect_when_verified(api: Api, promised: list[Outbox
 
 def test_an_address_that_was_taken_meanwhile(api: Api, promised: list[OutboxMessage], tmp_path: Path) -> None:
     user = make_guest(password=PASSWORD, email="old@example.com")
-    api.sign_in(user)
+    api.enter(user)
     api.data(CHANGE_EMAIL, input={"newEmail": "new@example.com", "password": PASSWORD})
     work(promised[:1])
     make_guest(email="new@example.com")

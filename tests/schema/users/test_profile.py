@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 from django.test import Client
 from PIL import Image
 
+from apps.bookings.actions import hold
+from apps.bookings.states import Actor, BookingStatus
+from apps.listings.offers import BookingRequest
 from apps.users.models import User
 from schema.core.ids import to_global_id
-from tests.recipes import make_guest, make_host, make_property, make_staff
+from tests.recipes import make_event, make_guest, make_host, make_property, make_staff
 from tests.schema.users.conftest import Api
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -226,3 +230,28 @@ def test_what_is_no_picture_is_refused(api: Api) -> None:
         assert upload(api, content) == {"viewer": None, "errors": [{"code": "INVALID", "field": ["file"]}]}
     user.refresh_from_db()
     assert not user.profile_picture
+
+
+def test_the_other_side_of_a_booking_sees_the_last_name() -> None:
+    now = datetime.now(UTC)
+    event = make_event(host=make_host(last_name="Hopper"))
+    guest = make_guest(last_name="Lovelace")
+    booking = hold(
+        kind_code="EVENT",
+        listing_id=event.pk,
+        listing_field="event_id",
+        request=BookingRequest(tickets=1),
+        guest=guest,
+        now=now,
+    )
+
+    def last_names() -> tuple[str, str]:
+        seen_by_guest = signed_in(guest).data(USER, id=gid(event.host))["user"]["lastName"]
+        seen_by_host = signed_in(event.host).data(USER, id=gid(guest))["user"]["lastName"]
+        return seen_by_guest, seen_by_host
+
+    assert last_names() == ("", "")
+    with transaction.atomic():
+        booking.move_to(BookingStatus.CONFIRMED, now=now, actor=Actor.SYSTEM)
+    assert last_names() == ("Hopper", "Lovelace")
+    assert signed_in(make_guest()).data(USER, id=gid(guest))["user"]["lastName"] == ""

@@ -90,7 +90,7 @@ def test_sign_in_is_limited_per_field_not_per_request(api: Api, user: User, sett
 
 @pytest.mark.parametrize("change", ["ended", "raised", "closed", "nothing"])
 def test_an_access_token_dies_with_what_it_stands_on(api: Api, user: User, change: str) -> None:
-    api.sign_in(user)
+    api.enter(user)
     match change:
         case "ended":
             Session.objects.update(ended_at=datetime.now(UTC))
@@ -121,7 +121,7 @@ def forged(user: User, session: Session, **changes: Any) -> str:
 
 
 def test_forged_tokens_are_nobodys(api: Api, user: User) -> None:
-    api.sign_in(user)
+    api.enter(user)
     session = Session.objects.get()
     stranger = make_guest()
     api.token = forged(user, session)
@@ -252,8 +252,8 @@ def test_sign_out_by_refresh_token_alone(api: Api, user: User) -> None:
 def test_sign_out_everywhere(api: Api, user: User) -> None:
     other, stranger = Api(), Api()
     other.sign_in(user)
-    stranger.sign_in(make_guest(password=PASSWORD))
-    api.sign_in(user)
+    stranger.enter(make_guest())
+    api.enter(user)
     assert api.data(SIGN_OUT, input={"everywhere": True})["signOut"]["signedOut"]
     assert api.data(ME)["me"] is None
     assert other.data(ME)["me"] is None
@@ -266,9 +266,9 @@ def test_sign_out_of_nobody(api: Api) -> None:
 
 def test_sessions_are_shown_and_ended(api: Api, user: User) -> None:
     phone, stranger = Api(user_agent="HoldfastApp/2.1 (build 7)"), Api()
-    phone.sign_in(user)
-    stranger.sign_in(make_guest(password=PASSWORD))
-    api.sign_in(user)
+    phone.enter(user)
+    stranger.enter(make_guest())
+    api.enter(user)
     shown = api.data(SESSIONS)["me"]["sessions"]
     assert [(each["current"], each["device"]) for each in shown] == [(True, ""), (False, "HoldfastApp")]
     foreign = stranger.data(SESSIONS)["me"]["sessions"][0]["id"]
@@ -312,7 +312,7 @@ def test_one_query_says_who_asks(user: User, django_assert_num_queries: Any) -> 
 
 
 def test_a_role_counts_from_the_next_request(api: Api) -> None:
-    user = make_user(password=PASSWORD)
-    api.sign_in(user)
+    user = make_user()
+    api.enter(user)
     User.objects.update(role="STAFF")
     assert api.data("{ users { totalCount } }")["users"]["totalCount"] == 1
