@@ -101,6 +101,8 @@ CACHES = {
 }
 
 AUTH_USER_MODEL = "users.User"
+# Emails are unique by a constraint that leaves out deleted and imported accounts; those cannot sign in.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 AUTHENTICATION_BACKENDS = ["apps.users.backends.StaffRoleBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",

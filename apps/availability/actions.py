@@ -47,9 +47,16 @@ def _insert(
 
 
 def allocate(
-    *, listing_id: int, period: Period, quantity: int | None, holder: int, held_until: datetime | None, now: datetime
+    *,
+    listing_id: int,
+    period: Period,
+    quantity: int | None,
+    holder: int,
+    held_until: datetime | None,
+    now: datetime,
+    preferred_unit: int | None = None,
 ) -> Allocation:
-    """Take one free unit for the period, or `quantity` of the stock.
+    """Take one free unit for the period, the preferred one if it is free, or `quantity` of the stock.
 
     Run-out holds in the way must have been released before, in the same transaction. Raises Unavailable when nothing
     is free.
@@ -66,7 +73,7 @@ def allocate(
         .order_by("number")
         .values_list("pk", flat=True)
     )
-    for unit in free:
+    for unit in sorted(free, key=lambda pk: pk != preferred_unit):
         row = _insert(
             listing_id=listing_id,
             unit_id=unit,
@@ -96,6 +103,7 @@ def _take_stock(
         held_until=held_until,
         now=now,
     )
+    assert row is not None, "no constraint stands in the way of an allocation without a unit"
     return Allocation.objects.get(pk=row)
 
 

@@ -94,10 +94,10 @@ def is_free(
     """Whether the ledger would give the place now: a unit, or that many tickets. `without_holder` leaves its own place out."""
     if quantity is not None:
         left = tickets_left_of([listing.pk], now=now).get(listing.pk, 0)
-        own = (
-            Allocation.objects.filter(holder=without_holder, is_active=True).aggregate(own=Sum("quantity"))["own"] or 0
-        )
-        return left + (own if without_holder is not None else 0) >= quantity
+        if without_holder is not None:
+            own = Allocation.objects.filter(holder=without_holder, is_active=True)
+            left += own.aggregate(own=Sum("quantity"))["own"] or 0
+        return left >= quantity
     taken = overlapping(period.start, period.end, now=now).filter(unit=OuterRef("pk"))
     if without_holder is not None:
         taken = taken.exclude(holder=without_holder)

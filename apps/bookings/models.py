@@ -93,6 +93,14 @@ class Booking(models.Model):
         """The secret that opens a booking made without an account; derived, never stored. None with an account."""
         return derive("booking", self.pk, self.reference, self.created_at.isoformat()) if self.is_anonymous else None
 
+    @property
+    def ticket_code(self) -> str | None:
+        """What the door scans: the reference and a signature that nobody can make. None unless it admits somebody."""
+        if self.tickets is None or self.confirmed_at is None or self.status == BookingStatus.CANCELED:
+            return None
+        signature = derive("ticket", self.pk, self.reference, self.created_at.isoformat())
+        return f"{self.reference}-{signature[:16].upper()}"
+
     def move_to(
         self, status: BookingStatus, *, now: datetime, actor: Actor, event: BookingEventType | None = None, **data: Any
     ) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
-from django.db.models import F, Func, Q, QuerySet
+from django.db.models import DateTimeField, F, Func, Q, QuerySet
+from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from apps.bookings.models import Booking, BookingEvent, BookingLine
 from apps.bookings.policies import side_of
 from apps.bookings.states import LIVE, Actor, BookingStatus
 from apps.core.errors import NotFound
-from apps.core.ids import READABLE
+from apps.core.ids import READABLE, same_secret
 from apps.listings.kinds import relations
 from apps.users.models import User, UserRole
 
@@ -83,16 +84,15 @@ def bookings_of(
     rows = _rows().filter(guest=guest)
     if statuses is not None:
         rows = rows.filter(status__in=list(statuses))
-    start, end = Func(F("period"), function="lower"), Func(F("period"), function="upper")
-    if when is not None:
-        rows = rows.alias(used_from=start, used_until=end)
+    start = Func(F("period"), function="lower", output_field=DateTimeField())
+    end = Func(F("period"), function="upper", output_field=DateTimeField())
     finished = Q(status__in=FINISHED)
     if when is BookingWhen.UPCOMING:
-        rows = rows.filter(~finished, used_from__gt=now)
+        rows = rows.filter(~finished, GreaterThan(start, now))
     elif when is BookingWhen.CURRENT:
-        rows = rows.filter(~finished, used_from__lte=now, used_until__gt=now)
+        rows = rows.filter(~finished, LessThanOrEqual(start, now), GreaterThan(end, now))
     elif when is BookingWhen.PAST:
-        rows = rows.filter(finished | Q(used_until__lte=now))
+        rows = rows.filter(finished | Q(LessThanOrEqual(end, now)))
     return rows
 
 
@@ -168,3 +168,12 @@ def completed_by(*, viewer: User, listing_ids: Iterable[int]) -> set[int]:
 def bookings_of_bills(bill_ids: Iterable[int]) -> dict[int, Booking]:
     """The booking of each bill, for whoever was allowed to see the bill."""
     return {row.bill_id: row for row in _rows().filter(bill__in=list(bill_ids))}
+
+
+def booking_of_ticket(ticket_code: str) -> int | None:
+    """The booking that a ticket code was given out for; None for any other text. Whether it still admits is not said."""
+    reference, _, _ = ticket_code.strip().partition("-")
+    found = Booking.objects.select_related("listing").filter(reference=reference.upper()).first()
+    if found is None or found.ticket_code is None or not same_secret(found.ticket_code, ticket_code.strip().upper()):
+        return None
+    return found.pk

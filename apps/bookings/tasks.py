@@ -51,7 +51,9 @@ def expire_holds() -> None:
 
 @shared_task(name="bookings.complete_ended")
 def complete_ended() -> None:
-    actions.complete_ended(now=timezone.now())
+    now = timezone.now()
+    actions.complete_ended(now=now)
+    actions.finish_due(now=now)
 
 
 @shared_task(name="bookings.resume")

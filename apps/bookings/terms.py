@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from apps.bookings.models import Booking
+from apps.bookings.rescheduling import was_moved_far
 from apps.bookings.states import BookingStatus
 from apps.core.money import Money
 from apps.listings.models import CancellationPolicy
@@ -28,8 +29,16 @@ def share(*, policy: str, start: datetime, now: datetime) -> Fraction:
             return NOTHING
 
 
+def share_now(booking: Booking, *, now: datetime) -> Fraction:
+    """The share for this booking: everything where its host moved it far, else by the policy as booked."""
+    if now < booking.span.start and was_moved_far(booking):
+        return ALL
+    return share(policy=booking.cancellation_policy, start=booking.span.start, now=now)
+
+
 def refundable(booking: Booking, *, now: datetime) -> Money:
     """What the guest would get back by canceling now. Half up; nothing before it is paid or after it is over."""
-    if booking.status != BookingStatus.CONFIRMED or booking.bill.timing == PaymentTiming.AT_END:
+    paid = booking.bill.paid
+    if booking.status != BookingStatus.CONFIRMED or booking.bill.timing == PaymentTiming.AT_END or paid.minor == 0:
         return Money.zero(booking.currency)
-    return booking.bill.paid.times(share(policy=booking.cancellation_policy, start=booking.span.start, now=now))
+    return paid.times(share_now(booking, now=now))

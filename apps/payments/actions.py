@@ -39,9 +39,19 @@ def open_charge(bill_id: int) -> Charge | None:
 
 
 def start_charge(
-    *, bill: Bill, payer: User | None, timing: PaymentTiming, amount: Money, payment_method: str, now: datetime
+    *,
+    bill: Bill,
+    payer: User | None,
+    timing: PaymentTiming,
+    amount: Money,
+    payment_method: str,
+    customer_id: str = "",
+    now: datetime,
 ) -> Charge:
-    """Write the charge down, with the key that the processor will be asked with. The caller enqueues the asking."""
+    """Write the charge down, with the key that the processor will be asked with. The caller enqueues the asking.
+
+    With `customer_id` the payment method is one that was saved there, and is charged without its owner.
+    """
     require_transaction()
     return Charge.objects.create(
         bill=bill,
@@ -51,6 +61,7 @@ def start_charge(
         amount_minor=amount.minor,
         currency=amount.currency,
         payment_method=payment_method,
+        customer_id=customer_id,
         idempotency_key=uuid.uuid4().hex,
         created_at=now,
     )
@@ -72,8 +83,20 @@ def ask_processor(charge: Charge) -> gateway.Outcome:
 
     Raises GatewayUnavailable.
     """
-    if charge.intent_id or charge.setup_intent_id:
-        return gateway.look_up(intent_id=charge.intent_id, setup_intent_id=charge.setup_intent_id)
+    if charge.intent_id:
+        return gateway.look_up(intent_id=charge.intent_id)
+    if charge.card_saved_at is not None:
+        return gateway.charge(
+            amount=charge.amount,
+            payment_method=charge.payment_method,
+            customer_id=charge.customer_id,
+            charge_id=charge.pk,
+            idempotency_key=f"{charge.idempotency_key}-end",
+            off_session=True,
+        )
+    if charge.setup_intent_id:
+        return gateway.look_up(setup_intent_id=charge.setup_intent_id)
+    is_saved = charge.customer_id != ""
     customer_id = charge.customer_id or _customer_of(charge)
     if charge.timing == PaymentTiming.AT_END:
         return gateway.save_card(
@@ -88,6 +111,7 @@ def ask_processor(charge: Charge) -> gateway.Outcome:
         customer_id=customer_id,
         charge_id=charge.pk,
         idempotency_key=charge.idempotency_key,
+        off_session=is_saved,
     )
 
 
@@ -128,12 +152,63 @@ def record_outcome(charge: Charge, outcome: gateway.Outcome, *, now: datetime) -
     charge.failure_code = outcome.failure_code
     charge.card_brand = outcome.card_brand or charge.card_brand
     charge.card_last4 = outcome.card_last4 or charge.card_last4
+    if outcome.status is ChargeStatus.AUTHORIZED:
+        charge.card_saved_at = now
     if succeeded:
         charge.paid_at = now
         charge.receipt_number = next_receipt_number(now=now)
         Bill.objects.filter(pk=charge.bill_id).update(captured_minor=F("captured_minor") + charge.amount_minor)
     charge.save()
     return changed
+
+
+def set_total(bill_id: int, total: Money) -> None:
+    """Change what is owed in all."""
+    require_transaction()
+    Bill.objects.filter(pk=bill_id).update(total_minor=total.minor)
+
+
+def drop_saved_cards(bill_id: int, *, now: datetime) -> None:
+    """A card that was saved for a charge that will never come is not charged."""
+    require_transaction()
+    Charge.objects.filter(bill=bill_id, status=ChargeStatus.AUTHORIZED).update(
+        status=ChargeStatus.CANCELED, updated_at=now
+    )
+
+
+def charge_saved_card(bill_id: int, *, amount: Money, now: datetime) -> Charge | None:
+    """Let the charge whose card was saved become the charge of the amount; the caller enqueues the asking.
+
+    None where no card was saved or nothing is to be charged.
+    """
+    require_transaction()
+    if amount.minor == 0:
+        drop_saved_cards(bill_id, now=now)
+        return None
+    charge = Charge.objects.select_for_update().filter(bill=bill_id, status=ChargeStatus.AUTHORIZED).first()
+    if charge is None:
+        return None
+    charge.status = ChargeStatus.PROCESSING
+    charge.amount_minor = amount.minor
+    charge.save(update_fields=["status", "amount_minor", "updated_at"])
+    return charge
+
+
+def refund_bill(bill_id: int, *, amount: Money, reason: str, now: datetime) -> None:
+    """Give that much back from what was captured, the newest payment first; the caller has locked the bill.
+
+    Raises ValueError when less was captured.
+    """
+    require_transaction()
+    left = amount.minor
+    captured = Charge.objects.select_for_update().filter(bill=bill_id, status__in=CAPTURED_STATUSES).order_by("-pk")
+    for charge in captured:
+        part = min(left, charge.amount_minor - charge.refunded_minor)
+        if part > 0:
+            start_refund(charge, amount=Money(part, charge.currency), reason=reason, now=now)
+            left -= part
+    if left:
+        raise ValueError("more was to be refunded than was captured")
 
 
 def next_receipt_number(*, now: datetime) -> str:

@@ -79,7 +79,7 @@ class Event:
 
 @lru_cache(maxsize=1)
 def _client() -> stripe.StripeClient:
-    addresses: stripe.BaseAddresses = {"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else {}
+    addresses: Any = {"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else {}
     return stripe.StripeClient(
         settings.STRIPE_SECRET_KEY,
         base_addresses=addresses,

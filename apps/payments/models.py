@@ -98,6 +98,8 @@ class Charge(models.Model):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(auto_now=True)
     paid_at = models.DateTimeField(null=True, blank=True)
+    # AT_END: since then the card can be charged without its owner.
+    card_saved_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

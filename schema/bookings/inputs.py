@@ -76,3 +76,31 @@ class BookingActionInput(graphene.InputObjectType):
 
     booking_id = graphene.ID(required=True, description="The booking.")
     access_token = access_token()
+
+
+class CancelBookingInput(graphene.InputObjectType):
+    """A booking to call off."""
+
+    booking_id = graphene.ID(required=True, description="The booking.")
+    access_token = access_token()
+    reason = text(1000, description="Why; guest and host both see it.")
+
+
+class ChangeBookingInput(graphene.InputObjectType):
+    """What shall be different. Only fields of the booking's kind may be given."""
+
+    booking_id = graphene.ID(required=True, description="The booking.")
+    access_token = access_token()
+    check_in = value(Date, null=OMITTED, description="Of a property: the new day of arrival.")
+    check_out = value(Date, null=OMITTED, description="Of a property: the new day of departure.")
+    guests = value(graphene.Int, null=OMITTED, description="Of a property: how many people come.")
+    starts_at = value(DateTime, null=OMITTED, description="Of a service or a parking spot: the new start.")
+    ends_at = value(DateTime, null=OMITTED, description="Of a parking spot: the new end.")
+    tickets = value(graphene.Int, null=OMITTED, description="Of an event: how many tickets.")
+
+
+class CheckInBookingInput(graphene.InputObjectType):
+    """Who arrived: by booking or by scanned ticket, exactly one."""
+
+    booking_id = value(graphene.ID, null=OMITTED, description="The booking.")
+    ticket_code = value(graphene.String, null=OMITTED, description="The scanned ticket code of an event.")

@@ -6,13 +6,17 @@ from typing import Any
 
 import graphene
 
+from apps.bookings.actions import change_quote
 from apps.bookings.selectors import find_booking
+from schema.bookings.inputs import ChangeBookingInput
+from schema.bookings.mutations.life import asked_change, who_and_which
 from schema.bookings.secrets import remember_secret
 from schema.bookings.types import Booking
 from schema.core.context import Info
 from schema.core.errors import BadUserInput
 from schema.core.ids import read_global_id
 from schema.core.permissions import RootField, anyone
+from schema.listings.values import Quote
 
 
 class BookingQueries:
@@ -27,6 +31,17 @@ class BookingQueries:
         permission=anyone,
         description="A booking that you may see: as its guest, its host, staff, or by its secret.",
     )
+
+    change_quote = RootField(
+        Quote,
+        required=True,
+        input=graphene.Argument(graphene.NonNull(ChangeBookingInput), description="The same as of changeBooking."),
+        permission=anyone,
+        description="What changeBooking would cost: the lines of the new booking; the total is the signed difference.",
+    )
+
+    def resolve_change_quote(root: None, info: Info, input: Any) -> Any:  # noqa: A002
+        return change_quote(**who_and_which(info.context, input), change=asked_change(input))
 
     def resolve_booking(
         root: None,

@@ -1,5 +1,8 @@
 """Writes: one function per use case."""
 
+from apps.bookings.actions.cancel import cancel
+from apps.bookings.actions.change import change, change_quote
+from apps.bookings.actions.end import end, finish_due
 from apps.bookings.actions.expire import complete_ended, expire_dead_holds, expire_holds
 from apps.bookings.actions.hold import Contact, hold
 from apps.bookings.actions.pay import carry_out_payment, pay, refresh, resume_payments, settle
@@ -11,20 +14,31 @@ from apps.bookings.actions.processor import (
     resume_events,
     resume_refunds,
 )
+from apps.bookings.actions.refund import refund
+from apps.bookings.actions.use import check_in, check_out, mark_no_show
 
 __all__ = [
     "Contact",
+    "cancel",
     "cancel_intent",
     "carry_out_payment",
     "carry_out_refund",
+    "change",
+    "change_quote",
+    "check_in",
+    "check_out",
     "complete_ended",
+    "end",
     "expire_dead_holds",
     "expire_holds",
+    "finish_due",
     "handle_event",
     "hold",
+    "mark_no_show",
     "pay",
     "receive_event",
     "refresh",
+    "refund",
     "resume_events",
     "resume_payments",
     "resume_refunds",

@@ -10,6 +10,7 @@ from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.periods import Period
 from apps.payments.actions import cancel_open_charges
+from apps.payments.models import PaymentTiming
 
 BATCH = 100
 
@@ -73,7 +74,7 @@ def _complete_some(*, now: datetime) -> int:
         .filter(
             status__in=(BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN),
             used_until__lte=now,
-            bill__timing="NOW",
+            bill__timing=PaymentTiming.NOW,
         )
         .order_by("pk")[:BATCH]
     )

@@ -17,7 +17,14 @@ from apps.core.money import Money
 from apps.core.outbox import enqueue
 from apps.core.periods import Period
 from apps.payments import gateway
-from apps.payments.actions import ask_processor, open_charge, record_outcome, start_charge, start_refund
+from apps.payments.actions import (
+    ask_processor,
+    drop_saved_cards,
+    open_charge,
+    record_outcome,
+    start_charge,
+    start_refund,
+)
 from apps.payments.models import OPEN_STATUSES, Bill, Charge, ChargeStatus, PaymentTiming
 from apps.users.models import User
 
@@ -158,8 +165,8 @@ def _confirm(booking: Booking, charge: Charge, *, now: datetime) -> None:
         booking.move_to(BookingStatus.CONFIRMED, now=now, actor=Actor.SYSTEM)
     elif booking.status == BookingStatus.EXPIRED:
         _take_again_or_refund(booking, charge, now=now)
-    elif booking.status == BookingStatus.CANCELED and charge.status == ChargeStatus.SUCCEEDED:
-        _give_back(booking, charge, now=now)
+    elif booking.status == BookingStatus.CANCELED:
+        _undo(booking, charge, now=now)
 
 
 def _take_again_or_refund(booking: Booking, charge: Charge, *, now: datetime) -> None:
@@ -173,23 +180,21 @@ def _take_again_or_refund(booking: Booking, charge: Charge, *, now: datetime) ->
             listing_id=booking.listing_id, period=place, quantity=quantity, holder=old.holder, held_until=None, now=now
         )
     except Unavailable:
-        if charge.status == ChargeStatus.SUCCEEDED:
-            _give_back(booking, charge, now=now)
+        _undo(booking, charge, now=now)
         return
     booking.allocation = taken
     booking.save(update_fields=["allocation", "updated_at"])
     booking.move_to(BookingStatus.CONFIRMED, now=now, actor=Actor.SYSTEM)
 
 
-def _give_back(booking: Booking, charge: Charge, *, now: datetime) -> None:
-    start_refund(charge, amount=charge.amount, reason="The place was given away before the payment landed.", now=now)
-    booking.record(
-        BookingEventType.REFUNDED,
-        now=now,
-        actor=Actor.SYSTEM,
-        amountMinor=charge.amount_minor,
-        currency=charge.currency,
-    )
+def _undo(booking: Booking, charge: Charge, *, now: datetime) -> None:
+    """Nobody gets anything for this payment: money goes back, a saved card is never charged."""
+    if charge.status == ChargeStatus.AUTHORIZED:
+        drop_saved_cards(booking.bill_id, now=now)
+        return
+    start_refund(charge, amount=charge.amount, reason="The booking was over before the payment landed.", now=now)
+    told = {"amountMinor": charge.amount_minor, "currency": charge.currency}
+    booking.record(BookingEventType.REFUNDED, now=now, actor=Actor.SYSTEM, **told)
 
 
 def refresh(

@@ -2,6 +2,7 @@
 
 from schema.payments.mutations.pay_booking import PayBooking
 from schema.payments.mutations.refresh_payment import RefreshPayment
+from schema.payments.mutations.refund_payment import RefundPayment
 
 
 class PaymentMutations:
@@ -9,6 +10,7 @@ class PaymentMutations:
 
     pay_booking = PayBooking.Field()
     refresh_payment = RefreshPayment.Field()
+    refund_payment = RefundPayment.Field()
 
 
 __all__ = ["PaymentMutations"]
