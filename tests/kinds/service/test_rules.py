@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -232,4 +233,4 @@ def test_every_free_slot_is_bookable_and_none_overlap(
 
 def test_one_line() -> None:
     (line,) = appointment_lines(price=Money(4_500, "EUR"))
-    assert (line.label, line.quantity, line.amount) == ("Appointment", 1, Money(4_500, "EUR"))
+    assert (line.label, line.quantity, line.amount) == ("Appointment", Decimal(1), Money(4_500, "EUR"))
