@@ -1,6 +1,7 @@
 """Blocks: all units, never over a booking, cut where they are unblocked."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -198,5 +199,5 @@ def test_blocks_race_with_bookings_and_nothing_overlaps() -> None:
             (period.lower, period.upper)
             for period in Allocation.objects.filter(listing=spot, is_active=True).values_list("period", flat=True)
         )
-        assert all(former[1] <= latter[0] for former, latter in zip(taken, taken[1:], strict=False))
+        assert all(former[1] <= latter[0] for former, latter in pairwise(taken))
         assert Booking.objects.filter(listing=spot).count() == outcomes[:24].count("BOOKED")

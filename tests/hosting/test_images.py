@@ -32,9 +32,7 @@ def picture(form: str = "PNG", size: tuple[int, int] = (40, 20), mode: str = "RG
 
 
 def add(listing: Listing, file: Any = None, viewer: Any = None, alt: str | None = None) -> Listing:
-    return add_image(
-        viewer=viewer or listing.host, listing_id=listing.pk, file=file or picture(), alt=alt, now=NOW
-    )
+    return add_image(viewer=viewer or listing.host, listing_id=listing.pk, file=file or picture(), alt=alt, now=NOW)
 
 
 def kept(folder: Path) -> list[Path]:

@@ -70,7 +70,12 @@ def test_null_is_required_where_nothing_can_be_empty(name: str) -> None:
 def test_null_clears_the_fee_and_the_coordinates() -> None:
     listing = make_property(property__cleaning_fee_minor=500)
     after = update(listing, cleaning_fee=None, location={"time_zone": "UTC", "latitude": None, "longitude": None})
-    assert (after.property.cleaning_fee_minor, after.latitude, after.longitude, after.city) == (None, None, None, "Berlin")
+    assert (after.property.cleaning_fee_minor, after.latitude, after.longitude, after.city) == (
+        None,
+        None,
+        None,
+        "Berlin",
+    )
     assert refused(make_property(), location=place(latitude=None, longitude=...)) == {("INVALID", "location.latitude")}
     needed = {("REQUIRED", "location.latitude"), ("REQUIRED", "location.longitude")}
     assert refused(make_parking_spot(), location=place(latitude=None, longitude=None)) == needed

@@ -16,7 +16,7 @@ TYPE_NAMES = {"PROPERTY": "Property", "SERVICE": "Service", "EVENT": "Event", "P
 
 @cache
 def engine() -> Engine:
-    from schema.root import schema  # noqa: PLC0415
+    from schema.root import schema
 
     return Engine(schema)
 

@@ -26,7 +26,13 @@ COMMON: dict[str, Any] = {
 }
 STARTS = NOW + timedelta(days=10)
 CREATE: dict[str, dict[str, Any]] = {
-    "createProperty": {**COMMON, "maxGuests": 2, "bathrooms": "1.5", "amenities": ["Wifi", "Wifi"], "checkInTime": "16:00"},
+    "createProperty": {
+        **COMMON,
+        "maxGuests": 2,
+        "bathrooms": "1.5",
+        "amenities": ["Wifi", "Wifi"],
+        "checkInTime": "16:00",
+    },
     "createService": {
         **COMMON,
         "durationMinutes": 30,
