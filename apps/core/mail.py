@@ -1,18 +1,18 @@
 """Mails: written to MAIL_DIR, one .eml file each, when that is set; sent when a mail server is configured."""
 
 import logging
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.utils import timezone
 from django.utils.html import escape, urlize
 
 logger = logging.getLogger(__name__)
 
 
-def send(*, to: str, subject: str, text: str) -> None:
+def send(*, to: str, subject: str, text: str, now: datetime) -> None:
     """Send a mail as plain text and as the same in HTML, where its links can be clicked.
 
     Slow, and never inside a transaction: only tasks call it. Raises OSError or smtplib.SMTPException when it did not leave.
@@ -20,16 +20,16 @@ def send(*, to: str, subject: str, text: str) -> None:
     message = EmailMultiAlternatives(subject=subject, body=text, from_email=settings.DEFAULT_FROM_EMAIL, to=[to])
     message.attach_alternative(_html(text), "text/html")
     if settings.MAIL_DIR:
-        _keep(message, Path(settings.MAIL_DIR))
+        _keep(message, Path(settings.MAIL_DIR), now)
     elif not settings.EMAIL_HOST:
         logger.error("Neither EMAIL_URL nor MAIL_DIR is set: the mail %r went nowhere", subject)
     if settings.EMAIL_HOST:
         message.send()
 
 
-def _keep(message: EmailMultiAlternatives, folder: Path) -> None:
+def _keep(message: EmailMultiAlternatives, folder: Path, now: datetime) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{timezone.now():%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}.eml"
+    name = f"{now:%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}.eml"
     # Whoever watches the folder never sees half a mail.
     unfinished = folder / f".{name}.part"
     unfinished.touch(mode=0o600, exist_ok=False)

@@ -1,5 +1,6 @@
 """What the mails about accounts say."""
 
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -29,7 +30,7 @@ The link works once, within an hour. If it was not you, you need not do anything
 }
 
 
-def send_link(*, token: MailToken, secret: str) -> None:
+def send_link(*, token: MailToken, secret: str, now: datetime) -> None:
     """The mail whose link carries the secret."""
     purpose = MailPurpose(token.purpose)
     link = f"{settings.PUBLIC_URL}/{_PATHS[purpose]}?{urlencode({'token': secret})}"
@@ -37,10 +38,11 @@ def send_link(*, token: MailToken, secret: str) -> None:
         to=token.email,
         subject=_SUBJECTS[purpose],
         text=_TEXTS[purpose].format(name=token.user.first_name or "there", link=link),
+        now=now,
     )
 
 
-def send_email_change_notice(*, email: str) -> None:
+def send_email_change_notice(*, email: str, now: datetime) -> None:
     """Tells the old address that another one is about to take its place. It does not say which."""
     mail.send(
         to=email,
@@ -52,4 +54,5 @@ address is confirmed.
 
 If it was not you, change your password now: that ends every other session.
 """,
+        now=now,
     )

@@ -19,9 +19,10 @@ persistent_task = partial(
 
 @persistent_task(name="users.mail_link")
 def mail_link(*, token_id: int) -> None:
+    now = timezone.now()
     token = MailToken.objects.select_related("user").filter(pk=token_id, used_at=None).first()
-    if token is not None and token.expires_at > timezone.now():
-        mails.send_link(token=token, secret=secret_of(token))
+    if token is not None and token.expires_at > now:
+        mails.send_link(token=token, secret=secret_of(token), now=now)
 
 
 @shared_task(name="users.mail_password_reset")
@@ -31,4 +32,4 @@ def mail_password_reset(*, email: str) -> None:
 
 @persistent_task(name="users.mail_email_change_notice")
 def mail_email_change_notice(*, email: str) -> None:
-    mails.send_email_change_notice(email=email)
+    mails.send_email_change_notice(email=email, now=timezone.now())
