@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 
 from apps.core.money import Money
 from apps.core.periods import Period
@@ -15,7 +16,7 @@ from apps.listings.models import Listing
 from apps.listings.offers import BookingRequest
 from apps.listings.search import ListingSearch
 from tests.kinds.errors import refused
-from tests.recipes import MAKE, make_event, make_property, make_service
+from tests.recipes import MAKE, make_event, make_parking_spot, make_property, make_service
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LISTING = Listing(currency="EUR", price_minor=1000, time_zone="Europe/Berlin")
@@ -284,18 +285,43 @@ def test_a_field_of_another_kind_is_named() -> None:
 
 
 @pytest.mark.django_db
-def test_no_search_plan_works_out_all_listings_first() -> None:
-    # Given plans as for a large table
+def test_a_page_of_a_search_asks_the_calendar_by_its_index_and_listing_by_listing() -> None:
+    # Given some thousands of parking spots
     now = datetime.now(UTC)
+    spot = make_parking_spot()
+    columns = [field.column for field in Listing._meta.fields if not field.primary_key and not field.generated]
+    copied = ", ".join("title || number" if column == "title" else column for column in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO listings_listing ({', '.join(columns)})"
+            f" SELECT {copied} FROM listings_listing, generate_series(1, 5000) AS number WHERE id = %s",
+            [spot.pk],
+        )
+        cursor.execute(
+            "INSERT INTO parking_parkingspot SELECT id, 'Road', 1440 FROM listings_listing WHERE id > %s", [spot.pk]
+        )
+        cursor.execute(
+            "INSERT INTO availability_unit (listing_id, number, is_offered)"
+            " SELECT id, 1, true FROM listings_listing WHERE id > %s",
+            [spot.pk],
+        )
+        cursor.execute(
+            "INSERT INTO availability_allocation (listing_id, unit_id, quantity, period, holder, is_active, created_at)"
+            " SELECT listing_id, id, 1, tstzrange(%s, %s), id, true, %s FROM availability_unit",
+            [now, now + timedelta(hours=1), now],
+        )
+        cursor.execute("ANALYZE listings_listing, parking_parkingspot, availability_unit, availability_allocation")
+
+    # When a page of what is free is asked of all kinds at once
     search = ListingSearch(free=Period(now + timedelta(days=1), now + timedelta(days=1, hours=2)))
+    condition = Q()
     for kind in all_kinds():
-        condition = kind.search_filter(search, now=now)
-        assert condition is not None
-        sql, values = Listing.objects.filter(condition).values("pk").query.sql_with_params()
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute("EXPLAIN " + sql, values)
-            plan = "\n".join(row[0] for row in cursor.fetchall())
-        assert "hashed" not in plan
-        if kind.code != "EVENT":
-            assert "allocation_never_overlaps" in plan
+        condition |= kind.search_filter(search, now=now) or Q()
+    sql, values = Listing.objects.filter(condition).order_by("-pk").values("pk")[:21].query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN " + sql, values)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    # Then nothing is worked out for all of them beforehand
+    assert plan.count("allocation_never_overlaps") == 3
+    assert "hashed" not in plan
