@@ -66,6 +66,7 @@ class RecordLoader(Loader):
         self._people = People(
             source=mapping.source,
             role=UserRole.GUEST if is_review else UserRole.HOST,
+            now=now,
             single_name="" if mapping.host_id else mapping.host_name,
         )
         self._chunk: list[Record] = []

@@ -217,9 +217,7 @@ def moment(text: str, cell: Cell) -> datetime:
 
 def longest_minutes(text: str, cell: Cell) -> int:
     """The longest time that a text of rules names, in minutes: "3HR Com / 6HR Pas" is 360, "30Min" is 30."""
-    found = [
-        Decimal(amount) * (60 if unit.lower().startswith("h") else 1) for amount, unit in DURATION.findall(text)
-    ]
+    found = [Decimal(amount) * (60 if unit.lower().startswith("h") else 1) for amount, unit in DURATION.findall(text)]
     if not found:
         raise Refused(f"{cell.name} names no time: {shown(text)}")
     return int(within(max(found), cell))

@@ -59,7 +59,7 @@ def load_listings(records: Sequence[Record], *, mapping: Mapping, people: People
     if kind is None:
         raise TypeError(f"{mapping.target.name} is no listing")
     outcome = Outcome()
-    if kind == "EVENT":
+    if OWN_MODELS[kind] is Event:
         records = _movable_events(records, mapping=mapping, outcome=outcome)
     hosts = people.accounts(record.person for record in records)
     rows = [_listing_row(record.values, mapping, kind, hosts[record.person], now) for record in records]
@@ -136,7 +136,7 @@ def _own_value(name: str, value: Any) -> Any:
 
 def _write_capacity(records: Sequence[Record], keys: dict[str, int], kind: str, *, now: datetime) -> set[int]:
     """What the availability ledger may sell. Returns the listings of which that changed."""
-    if kind == "EVENT":
+    if OWN_MODELS[kind] is Event:
         rows = [[keys[record.values["external_id"]], record.values["total_tickets"], 0] for record in records]
         written = upsert(
             Stock, ("listing_id", "capacity", "taken"), rows, key=("listing_id",), only_new=("taken",),
@@ -207,4 +207,3 @@ def _movable_events(records: Sequence[Record], *, mapping: Mapping, outcome: Out
         else:
             good.append(record)
     return good
-

@@ -56,20 +56,13 @@ class FieldRule:
     clamps: bool
     decimal_comma: bool
     pattern: str
+    # Defaults are written as the field itself is, however the source writes it.
+    default_convert: str
 
-    def cell(self, row: dict[str, Any], repairs: list[str]) -> Cell:
+    def cell(self) -> Cell:
+        """What the conversion of this field is told; `row` and `repairs` are of the row at hand."""
         spec = self.spec
-        return Cell(
-            self.name,
-            spec.at_least,
-            spec.at_most,
-            spec.longest,
-            self.clamps,
-            self.decimal_comma,
-            self.pattern,
-            row,
-            repairs,
-        )
+        return Cell(self.name, spec.at_least, spec.at_most, spec.longest, self.clamps, self.decimal_comma, self.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +241,7 @@ def _rule(name: str, spec: FieldSpec, fields: dict[str, Any], options: dict[str,
         clamps=table.get("out_of_range") == "clamp",
         decimal_comma=bool(table.get("decimal_comma", False)),
         pattern=str(table.get("pattern", "")),
+        default_convert=spec.convert,
     )
     if not (rule.columns or rule.template or option) and rule.spec.default is None:
         raise ImportProblem(f"{where} needs from, template, option or default")

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from apps.core.ids import derive
 from apps.importing.words import FIRST_NAMES, LAST_NAMES
@@ -30,6 +31,7 @@ def person_name(key: str) -> tuple[str, str]:
     return FIRST_NAMES[number % len(FIRST_NAMES)], LAST_NAMES[number // len(FIRST_NAMES) % len(LAST_NAMES)]
 
 
+@lru_cache(maxsize=20_000)
 def stand_in(name: str) -> str:
     """The first name that replaces a name found in free text."""
     return FIRST_NAMES[int(derive("imported-name", name.lower())[:12], 16) % len(FIRST_NAMES)]
@@ -48,6 +50,7 @@ class NameBook:
     _small: Counter[str] = field(default_factory=Counter)
     _large: Counter[str] = field(default_factory=Counter)
     _never: set[str] = field(default_factory=set)
+    _places: set[str] = field(default_factory=set)
 
     def read(self, *, name: str, texts: Iterable[str]) -> None:
         """Learn from one row."""
@@ -59,7 +62,10 @@ class NameBook:
 
     def keep(self, words: Iterable[str]) -> None:
         """Words that are places here, whoever else is called so."""
-        self._never.update(word.lower() for text in words for word in WORD.findall(text))
+        for text in words:
+            if text not in self._places:
+                self._places.add(text)
+                self._never.update(word.lower() for word in WORD.findall(text))
 
     def names(self) -> frozenset[str]:
         """The names to replace."""
@@ -72,8 +78,11 @@ class NameBook:
         return frozenset(found)
 
 
-def scrubbed(text: str, names: frozenset[str] | set[str]) -> str:
-    """The text without addresses, telephone numbers and links, and with those names replaced."""
+def scrubbed(text: str, names: frozenset[str], *, own: frozenset[str] = frozenset(), own_name: str = "") -> str:
+    """The text without addresses, telephone numbers and links, and with those names replaced.
+
+    `own` are the names of the person the row is about, who is called `own_name` from now on.
+    """
     if "@" in text:
         text = EMAIL.sub(REMOVED, text)
     if "://" in text or "www." in text.lower():
@@ -82,12 +91,15 @@ def scrubbed(text: str, names: frozenset[str] | set[str]) -> str:
     if not names:
         return text
 
+    def replacement(name: str) -> str:
+        return own_name if name in own else stand_in(name)
+
     def replace(match: re.Match[str]) -> str:
         word = match.group()
         if word in names:
-            return stand_in(word)
-        # "Ann's", "Ann-Marie"
+            return replacement(word)
+        # "Ann's", "Ann-Marie's"
         head, mark, tail = word.partition("'")
-        return f"{stand_in(head)}{mark}{tail}" if mark and head in names else word
+        return f"{replacement(head)}{mark}{tail}" if mark and head in names else word
 
     return WORD.sub(replace, text)

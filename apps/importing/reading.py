@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ GZIP = b"\x1f\x8b"
 LONGEST_CELL = 1 << 20
 LONGEST_RECORD = 1 << 22
 PIECE = 1 << 16
+# How a byte that is not of the encoding comes through.
+STRANGE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,11 @@ class Reader:
         try:
             magic = self._raw.read(2)
             self._raw.seek(0)
-            packed: IO[bytes] = gzip.GzipFile(fileobj=self._raw) if magic == GZIP else self._raw
+            packed: gzip.GzipFile | io.BufferedReader = gzip.GzipFile(fileobj=self._raw) if magic == GZIP else self._raw
             # Bytes that are not of the encoding come through as surrogates, so that they cost one row and not the file.
             # Only LF ends a physical line, as for every tool that numbers lines; a lone CR is content.
             self._text = io.TextIOWrapper(
-                packed,  # type: ignore[arg-type]
+                packed,
                 encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding,
                 errors="surrogateescape",
                 newline="\n",
@@ -196,7 +199,7 @@ class JsonPieces:
 
 
 def _is_whole(cell: str) -> bool:
-    return cell.isascii() or not any("\udc80" <= character <= "\udcff" for character in cell)
+    return cell.isascii() or STRANGE.search(cell) is None
 
 
 def _cell(record: dict[str, Any], name: str) -> str:

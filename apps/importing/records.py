@@ -7,7 +7,7 @@ from typing import Any
 from apps.importing.conversions import CONVERSIONS
 from apps.importing.mapping import PLACEHOLDER, FieldRule, Mapping, Refusal
 from apps.importing.problems import ImportProblem, Refused
-from apps.importing.pseudonyms import names_in, scrubbed
+from apps.importing.pseudonyms import names_in, person_key, person_name, scrubbed
 from apps.importing.reading import Row
 
 TEXTS = {"line", "text", "html"}
@@ -37,6 +37,7 @@ class RecordMaker:
         self._mapping = mapping
         self._options = options
         self._sources = [(rule, self._source(rule)) for rule in mapping.fields]
+        self._steps = [(rule, source, CONVERSIONS[rule.spec.convert], rule.cell()) for rule, source in self._sources]
         self._refusals = [(refusal, self._places[refusal.column]) for refusal in mapping.refusals]
         self._checks = CHECKS.get(mapping.target.name, ())
         self.names: frozenset[str] = frozenset()
@@ -51,15 +52,18 @@ class RecordMaker:
             self._refuse(refusal, row.cells[place].strip())
         values: dict[str, Any] = {}
         repairs: list[str] = []
-        for rule, source in self._sources:
+        for rule, source, convert, cell in self._steps:
             given = source(row.cells)
-            given = rule.values.get(given, given)
+            if rule.values:
+                given = rule.values.get(given, given)
             if not given:
                 if rule.spec.default is None:
                     raise Refused(f"{rule.name} is blank")
                 given = rule.spec.default
+                convert = CONVERSIONS[rule.default_convert]
             if given:
-                values[rule.name] = CONVERSIONS[rule.spec.convert](given, rule.cell(values, repairs))
+                cell.row, cell.repairs = values, repairs
+                values[rule.name] = convert(given, cell)
                 if rule.spec.default is None and values[rule.name] == "":
                     raise Refused(f"{rule.name} is blank")
             else:
@@ -69,7 +73,7 @@ class RecordMaker:
         person = self._cell(row.cells, self._mapping.host_id)
         if self._mapping.host_id and not person:
             raise Refused(f"{self._mapping.host_id} is blank")
-        self._scrub(row.cells, values)
+        self._scrub(row.cells, values, person)
         return Record(row.line, values, person, list(dict.fromkeys(repairs)))
 
     def person_name(self, row: Row) -> str:
@@ -88,14 +92,15 @@ class RecordMaker:
         cells = row.cells
         return [source(cells) for rule, source in self._sources if rule.name in names] if cells else []
 
-    def _scrub(self, cells: list[str], values: dict[str, Any]) -> None:
+    def _scrub(self, cells: list[str], values: dict[str, Any], person: str) -> None:
         if not self._mapping.host_id:
             return
-        own = set(names_in(self._cell(cells, self._mapping.host_name)))
-        names = self.names if self._all_names else self.names & own
+        own = self.names.intersection(names_in(self._cell(cells, self._mapping.host_name)))
+        names = self.names if self._all_names else own
+        own_name = person_name(person_key(self._mapping.source, person))[0] if own else ""
         for name in FREE_TEXTS:
             if values.get(name):
-                clean = scrubbed(values[name], names)
+                clean = scrubbed(values[name], names, own=own, own_name=own_name)
                 limit = self._mapping.target.fields[name].longest
                 values[name] = clean if limit is None or len(clean) <= limit else clean[:limit]
 

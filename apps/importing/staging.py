@@ -1,4 +1,8 @@
-"""Rows into tables in bulk: copied into a temporary table, from where one statement writes what is new or different."""
+"""Rows into tables in bulk: copied into a temporary table, from where one statement writes what is new or different.
+
+The names put into the statements are those of our own models; values travel by COPY.
+"""
+# ruff: noqa: S608
 
 import io
 from collections.abc import Iterable, Sequence
@@ -55,6 +59,24 @@ def copied(table: str, like: type[models.Model], columns: Sequence[str], rows: I
             f"CREATE TEMP TABLE {table} ON COMMIT DROP AS SELECT {names} FROM {like._meta.db_table} WITH NO DATA"
         )
         cursor.copy_expert(f"COPY {table} ({names}) FROM STDIN", content)
+
+
+def insert_missing(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    key: Sequence[str],
+    condition: str,
+) -> None:
+    """Insert the rows whose key is not there; `condition` is that of the partial unique index on it."""
+    copied("staged", model, columns, rows)
+    names = ", ".join(columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {model._meta.db_table} ({names}) SELECT {names} FROM staged ORDER BY {', '.join(key)} "
+            f"ON CONFLICT ({', '.join(key)}) WHERE {condition} DO NOTHING"
+        )
 
 
 def upsert(
