@@ -5,6 +5,7 @@ Rows that such a test makes must be committed, so it is marked `django_db(transa
 
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 
 from django.db import connection
 
-from sandbox.processes import Child, Watcher, free_port
+from sandbox.processes import Child, Watcher
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 30.0
@@ -72,7 +73,8 @@ def serve(folder: Path, *, threads: int = 16, **settings: str) -> Iterator[Site]
     `settings` are environment variables beside those of the test run.
     """
     database = connection.settings_dict
-    port = free_port()
+    reservation = reserved_port()
+    port = reservation.getsockname()[1]
     environment = {
         **os.environ,
         "DATABASE_URL": "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
@@ -113,6 +115,19 @@ def serve(folder: Path, *, threads: int = 16, **settings: str) -> Iterator[Site]
         for child in reversed(children.values()):
             child.stop()
         watcher.close()
+        reservation.close()
+
+
+def reserved_port() -> socket.socket:
+    """A free port that nobody else is given while the socket is open; a server that shares ports may listen on it.
+
+    A port that was only looked up could be given to a parallel test run before the server takes it, and the two servers
+    would share it without a word.
+    """
+    reservation = socket.socket()
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    reservation.bind(("127.0.0.1", 0))
+    return reservation
 
 
 def _answers(site: Site) -> bool:

@@ -31,7 +31,17 @@ def found(package: tuple[str, ...], matches: "type[ast.AST]", condition: object)
 
 
 def test_schema_asks_selectors_and_never_the_database() -> None:
-    assert found(("schema",), ast.Attribute, lambda _path, node: node.attr == "objects") == []
+    assert found(("schema",), ast.Attribute, _asks_a_model) == []
+
+
+def _asks_a_model(_path: Path, node: ast.Attribute) -> bool:
+    """`Model.objects`: a class is written with a capital."""
+    return node.attr == "objects" and isinstance(node.value, ast.Name) and node.value.id[:1].isupper()
+
+
+def test_the_database_check_sees_a_query() -> None:
+    (node,) = [each for each in ast.walk(ast.parse("Booking.objects")) if isinstance(each, ast.Attribute)]
+    assert _asks_a_model(Path("schema/x.py"), node)
 
 
 def _writes_status(path: Path, node: ast.AST) -> bool:

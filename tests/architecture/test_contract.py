@@ -12,6 +12,7 @@ from graphql import (
     GraphQLSchema,
     build_schema,
     print_ast,
+    print_schema,
 )
 from graphql.utilities import ast_from_value
 
@@ -76,7 +77,7 @@ def _default(argument: object) -> str | None:
 
 
 def test_the_served_schema_contains_the_contract_but_for_a_list_that_shrinks() -> None:
-    missing = missing_from(schema.graphql_schema, build_schema(CONTRACT.read_text()))
+    missing = missing_from(build_schema(print_schema(schema.graphql_schema)), build_schema(CONTRACT.read_text()))
     listed = {line for line in MISSING.read_text().splitlines() if line and not line.startswith("#")}
     assert missing - listed == set(), "the served schema lacks parts of the contract"
     assert listed - missing == set(), "these are served now: take them off the list"
