@@ -1,0 +1,1 @@
+"""How many bookings per second, against the same transaction in plain SQL."""
