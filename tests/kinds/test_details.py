@@ -289,7 +289,8 @@ def test_a_page_of_a_search_asks_the_calendar_by_its_index_and_listing_by_listin
     # Given some thousands of parking spots
     now = datetime.now(UTC)
     spot = make_parking_spot()
-    columns = [field.column for field in Listing._meta.fields if not field.primary_key and not field.generated]
+    written = [field for field in Listing._meta.fields if not field.primary_key and not field.generated]
+    columns = [str(field.column) for field in written]
     copied = ", ".join("title || number" if column == "title" else column for column in columns)
     with connection.cursor() as cursor:
         cursor.execute(
