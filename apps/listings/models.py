@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GistIndex, OpClass
 from django.db import models
 from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Coalesce, Lower, Now, Reverse
+from django.db.models.functions import Cast, Coalesce, Lower, Now, Reverse
 
 from apps.core.money import Money
 
@@ -60,7 +60,7 @@ class Listing(models.Model):
             models.When(
                 rating_count__gt=0,
                 then=Func(
-                    F("rating_sum") * Value(1.0, output_field=models.DecimalField()) / F("rating_count"),
+                    Cast(F("rating_sum"), models.DecimalField(max_digits=12, decimal_places=2)) / F("rating_count"),
                     Value(2),
                     function="ROUND",
                 ),

@@ -68,10 +68,8 @@ class Migration(migrations.Migration):
                                 rating_count__gt=0,
                                 then=models.Func(
                                     django.db.models.expressions.CombinedExpression(
-                                        django.db.models.expressions.CombinedExpression(
-                                            models.F("rating_sum"),
-                                            "*",
-                                            models.Value(1.0, output_field=models.DecimalField()),
+                                        django.db.models.functions.comparison.Cast(
+                                            models.F("rating_sum"), models.DecimalField(decimal_places=2, max_digits=12)
                                         ),
                                         "/",
                                         models.F("rating_count"),
