@@ -132,7 +132,7 @@ def reserved_port() -> socket.socket:
 
 def _answers(site: Site) -> bool:
     try:
-        return site.client().send("{ __typename }")["data"]["__typename"] == "Query"
+        return bool(site.client().send("{ __typename }")["data"]["__typename"] == "Query")
     except (OSError, AssertionError):
         return False
 

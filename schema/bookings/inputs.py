@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import graphene
 
-from schema.core.inputs import OMITTED, text, value
+from schema.core.inputs import OMITTED, CleanedField, text, value
 from schema.core.scalars import Date, DateTime
 
 
@@ -28,7 +28,8 @@ class ContactInput(graphene.InputObjectType):
     last_name = text(150, description="Last name.")
 
 
-def contact() -> value:
+def contact() -> CleanedField:
+    """Who books without an account."""
     return value(ContactInput, null=OMITTED, description="Required without an account; ignored with one.")
 
 

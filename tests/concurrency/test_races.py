@@ -230,6 +230,7 @@ def test_twin_counting_in_the_application_oversells(monkeypatch: pytest.MonkeyPa
             cursor.execute("SELECT pg_sleep(0.05)")
         Stock.objects.filter(pk=listing_id).update(taken=stock.taken + quantity)
         row = actions._insert(listing_id=listing_id, unit_id=None, quantity=quantity, **rest)
+        assert row is not None
         return Allocation.objects.get(pk=row)
 
     monkeypatch.setattr(actions, "_take_stock", read_then_write)

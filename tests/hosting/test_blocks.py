@@ -189,9 +189,7 @@ def test_blocks_race_with_bookings_and_nothing_overlaps() -> None:
                 return error.code
             return "DONE"
 
-        outcomes = at_once(
-            [lambda n=n: book(n) for n in range(24)] + [lambda n=n: close(n) for n in range(8)]  # type: ignore[misc]
-        )
+        outcomes = at_once([lambda n=n: book(n) for n in range(24)] + [lambda n=n: close(n) for n in range(8)])
         assert set(outcomes) <= {"BOOKED", "UNAVAILABLE", "DONE"}
         # The third hour was never blocked: somebody has it.
         assert outcomes[:24].count("BOOKED") >= 1

@@ -77,10 +77,10 @@ def test_bookings_of_an_event_that_moves_all_end_up_at_its_time() -> None:
         update_listing(viewer=event.host, kind_code="EVENT", listing_id=event.pk, fields=fields, now=NOW)
         return "MOVED"
 
-    calls = [lambda n=n: book(n) for n in range(len(guests))] + [lambda n=n: move(n) for n in range(4)]  # type: ignore[misc]
+    calls = [lambda n=n: book(n) for n in range(len(guests))] + [lambda n=n: move(n) for n in range(4)]
     calls = calls[-4:-2] + calls[:-4] + calls[-2:]
     assert Counter(at_once(calls)) == {"BOOKED": len(guests), "MOVED": 4}
-    row = Listing.objects.get(pk=event.pk).event  # type: ignore[attr-defined]
+    row = Listing.objects.get(pk=event.pk).event
     period = Period(row.starts_at, row.ends_at)
     bookings = list(Booking.objects.filter(listing=event).select_related("allocation"))
     assert len(bookings) == len(guests)
@@ -115,7 +115,7 @@ def test_nobody_books_what_has_left_the_market(action: object) -> None:
             return error.code
         return "GONE"
 
-    outcomes = Counter(at_once([leave, *(lambda n=n: book(n) for n in range(len(guests)))]))  # type: ignore[misc]
+    outcomes = Counter(at_once([leave, *(lambda n=n: book(n) for n in range(len(guests)))]))
     listing = Listing.objects.get(pk=event.pk)
     assert Booking.objects.filter(listing=event).count() == outcomes["BOOKED"]
     if action is delete_listing:

@@ -190,7 +190,7 @@ def test_a_new_title_moves_nobody() -> None:
 
 def test_publish_and_archive_repeat_without_error() -> None:
     listing = make_property(status="DRAFT")
-    act = {"viewer": listing.host, "listing_id": listing.pk, "now": NOW}
+    act: dict[str, Any] = {"viewer": listing.host, "listing_id": listing.pk, "now": NOW}
     statuses = [
         action(**act).status
         for action in (publish_listing, publish_listing, archive_listing, archive_listing, publish_listing)
@@ -207,7 +207,7 @@ def test_an_archived_title_that_was_given_away_is_not_published_again() -> None:
 
 def test_publishing_needs_a_verified_email_where_it_is_required(settings: Any) -> None:
     listing = make_property(status="DRAFT", host=make_host(email_verified_at=None))
-    act = {"viewer": listing.host, "listing_id": listing.pk, "now": NOW}
+    act: dict[str, Any] = {"viewer": listing.host, "listing_id": listing.pk, "now": NOW}
     settings.REQUIRE_VERIFIED_EMAIL = True
     assert refusals(publish_listing, **act) == {("NOT_ALLOWED", "")}
     assert Listing.objects.get(pk=listing.pk).status == "DRAFT"
@@ -218,7 +218,7 @@ def test_publishing_needs_a_verified_email_where_it_is_required(settings: Any) -
 def test_a_listing_with_live_bookings_is_archived_but_not_deleted() -> None:
     listing = make_property()
     booking = book_stay(listing, date(2026, 12, 1))
-    act = {"viewer": listing.host, "listing_id": listing.pk, "now": NOW}
+    act: dict[str, Any] = {"viewer": listing.host, "listing_id": listing.pk, "now": NOW}
     assert refusals(delete_listing, **act) == {("WRONG_STATE", "id")}
     assert archive_listing(**act).status == "ARCHIVED"
     assert Booking.objects.get(pk=booking.pk).status == "PENDING"
