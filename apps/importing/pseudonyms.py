@@ -16,7 +16,7 @@ TELEPHONE = re.compile(r"(?<![\w.])\+?\(?\d(?:[\s().-]{0,2}\d){6,14}(?!\w)")
 WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 SHORTEST_NAME = 3
 # A name is hardly ever written small; a word that often is, is a word ("will", "rose").
-LARGEST_SMALL_SHARE = 0.05
+LARGEST_SMALL_SHARE = 0.2
 REMOVED = "[removed]"
 
 
@@ -42,6 +42,15 @@ def names_in(text: str) -> list[str]:
     return [part for part in WORD.findall(text) if len(part) >= SHORTEST_NAME and part[0].isupper()]
 
 
+def without_addresses(text: str) -> str:
+    """The text without email addresses and links."""
+    if "@" in text:
+        text = EMAIL.sub(REMOVED, text)
+    if "://" in text or "www." in text.lower():
+        text = LINK.sub(REMOVED, text)
+    return text
+
+
 @dataclass(slots=True)
 class NameBook:
     """The names that occur in a file, told apart from words that happen to be names too."""
@@ -56,7 +65,7 @@ class NameBook:
         """Learn from one row."""
         self._names.update(names_in(name))
         for text in texts:
-            for word in WORD.findall(text):
+            for word in WORD.findall(without_addresses(text)):
                 if len(word) >= SHORTEST_NAME:
                     (self._large if word[0].isupper() else self._small)[word.lower()] += 1
 
@@ -83,11 +92,7 @@ def scrubbed(text: str, names: frozenset[str], *, own: frozenset[str] = frozense
 
     `own` are the names of the person the row is about, who is called `own_name` from now on.
     """
-    if "@" in text:
-        text = EMAIL.sub(REMOVED, text)
-    if "://" in text or "www." in text.lower():
-        text = LINK.sub(REMOVED, text)
-    text = TELEPHONE.sub(REMOVED, text)
+    text = TELEPHONE.sub(REMOVED, without_addresses(text))
     if not names:
         return text
 

@@ -1,0 +1,1 @@
+"""Files of other systems, and the demo."""
