@@ -57,19 +57,6 @@ def within(near: Near) -> Func:
     )
 
 
-def in_reach(near: Near) -> Func:
-    """A condition that every listing `within` meets and that the index of places can look up."""
-    angle = min(near.radius_km / EARTH_RADIUS_KM, pi)
-    chord = 2 * sin(angle / 2) * (1 + SLACK) + SLACK
-    return Func(
-        _sphere(F("latitude"), F("longitude")),
-        Func(_place(near), Value(chord, output_field=FloatField()), Value(3), function="cube_enlarge"),
-        template="(%(expressions)s)",
-        arg_joiner=" <@ ",
-        output_field=BooleanField(),
-    )
-
-
 def inside(box: Box) -> Q:
     """Listings in the map section, its rim included. Longitudes -180 and 180 are the same meridian."""
     rows = Q(latitude__gte=box.south, latitude__lte=box.north)

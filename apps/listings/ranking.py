@@ -23,6 +23,11 @@ class Ranking:
     computed: Mapping[str, Combinable] = field(default_factory=dict)
 
 
+def stars() -> Combinable:
+    """The mean rating, as the index has it: 0 for the unrated, below every rating that can be given."""
+    return Coalesce(F("rating_average"), Value(0), output_field=DecimalField())
+
+
 def ranking(
     *, search: ListingSearch, order: ListingOrder, words: Sequence[SoughtWord], start: Combinable | None
 ) -> Ranking:
@@ -38,9 +43,7 @@ def ranking(
         case ListingOrder.PRICE_DESC:
             return Ranking(keys("-price_minor", "-id") if search.currency else keys("currency", "-price_minor", "-id"))
         case ListingOrder.RATING_DESC:
-            # Stars begin at 1, so that 0 puts the unrated last.
-            stars = Coalesce(F("rating_average"), Value(0), output_field=DecimalField())
-            return Ranking(keys("-rank_stars", "-id"), {"rank_stars": stars})
+            return Ranking(keys("-rank_stars", "-id"), {"rank_stars": stars()})
         case ListingOrder.DISTANCE:
             if search.near is None:
                 raise ValueError("the order by distance needs a place to measure from")

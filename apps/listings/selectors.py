@@ -10,13 +10,13 @@ from typing import Any
 from django.db.models import DateTimeField, F, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Lower
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, GreaterThanOrEqual
 
 from apps.core.keyset import Key, Slice, exists_beyond, read_slice
-from apps.listings.geo import around, distance_km_to, in_reach, inside, within
+from apps.listings.geo import around, distance_km_to, inside, within
 from apps.listings.kinds import Kind, all_kinds, relations
 from apps.listings.models import Listing, ListingStatus
-from apps.listings.ranking import ranking
+from apps.listings.ranking import ranking, stars
 from apps.listings.search import KIND_FIELDS, ListingOrder, ListingSearch
 from apps.listings.words import SoughtWord, finding, sought_words
 from apps.users.models import User, UserRole
@@ -83,25 +83,62 @@ class FoundListings:
             rows = rows.none()
         rows = _filtered(rows, search, words, now)
         if search.near is not None:
-            by_distance = order is ListingOrder.DISTANCE
-            bounds = in_reach(search.near) if by_distance else (box := around(search.near)) and inside(box)
-            rows = rows.filter(within(search.near), *([bounds] if bounds else []))
-        if order is ListingOrder.STARTS_AT and kinds and all(kind.start_path for kind in kinds):
-            # Says nothing new, but lets the database begin with the starts instead of all listings.
-            rows = rows.filter(reduce(or_, (Q(**{f"{kind.start_path}__isnull": False}) for kind in kinds)))
+            bounds = around(search.near)
+            rows = rows.filter(within(search.near), *([inside(bounds)] if bounds else []))
         self._rows = rows.annotate(**ranked.computed)
+        # The order by start is read in two parts, each by an index of its own: what takes place, and what is always there.
+        self._has_parts = "rank_start" in ranked.computed
 
     def page(self, *, limit: int, place: Sequence[Any] | None = None, backwards: bool = False) -> Slice[Listing]:
         """At most `limit` listings after the place, or before it. They carry the values of `keys`."""
+        if self._has_parts:
+            part = self._part_by_start(limit=limit, place=place, backwards=backwards)
+        else:
+            part = self._read(self._rows, self.keys, limit=limit, place=place, backwards=backwards)
+        return Slice(_hydrated(part.rows), part.has_more)
+
+    def _read(
+        self,
+        rows: QuerySet[Listing],
+        order: Sequence[Key],
+        *,
+        limit: int,
+        place: Sequence[Any] | None,
+        backwards: bool,
+    ) -> Slice[Any]:
         names = dict.fromkeys(["id", *(key.name for key in self.keys)])
-        rows = self._rows
         if self._near is not None:
             rows = rows.annotate(distance_km=distance_km_to(self._near))
             names["distance_km"] = None
-        part = read_slice(
-            rows.values_list(*names, named=True), self.keys, limit=limit, place=place, backwards=backwards
+        return read_slice(rows.values_list(*names, named=True), order, limit=limit, place=place, backwards=backwards)
+
+    def _part_by_start(self, *, limit: int, place: Sequence[Any] | None, backwards: bool) -> Slice[Any]:
+        timed, always = self._rows.filter(rank_start__isnull=False), self._rows.filter(rank_start__isnull=True)
+        is_timed = None if place is None else place[0] is not None
+        first: Slice[Any] = Slice([], False)
+        if not backwards:
+            if is_timed is not False:
+                first = self._read(timed, self.keys, limit=limit, place=place, backwards=False)
+                if first.has_more:
+                    return first
+            rest = self._read(
+                always,
+                self.keys[1:],
+                limit=limit - len(first.rows),
+                place=place[1:] if place is not None and not is_timed else None,
+                backwards=False,
+            )
+            return Slice(first.rows + rest.rows, rest.has_more)
+        if is_timed is not True:
+            first = self._read(
+                always, self.keys[1:], limit=limit, place=None if place is None else place[1:], backwards=True
+            )
+            if first.has_more:
+                return first
+        rest = self._read(
+            timed, self.keys, limit=limit - len(first.rows), place=place if is_timed else None, backwards=True
         )
-        return Slice(_hydrated(part.rows), part.has_more)
+        return Slice(rest.rows + first.rows, rest.has_more)
 
     def count(self) -> int:
         """How many there are in all."""
@@ -152,7 +189,8 @@ def _filtered(
     if search.max_price_minor is not None:
         rows = rows.filter(price_minor__lte=search.max_price_minor)
     if search.min_rating is not None:
-        rows = rows.filter(rating_average__gte=Decimal(repr(search.min_rating)))
+        # The unrated count as 0 in the index: only asking for 0 and more would let them in.
+        rows = rows.filter(GreaterThanOrEqual(stars(), Decimal(repr(search.min_rating))), rating_count__gt=0)
     if search.box is not None:
         rows = rows.filter(inside(search.box))
     return _of_kinds(rows, search, now)

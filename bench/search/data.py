@@ -11,10 +11,10 @@ CITIES = [
     ("Suva", "Fiji", -18.1416, 178.4419, "Pacific/Fiji", "FJD"),
 ]
 ADJECTIVES = (
-    "quiet sunny spacious charming modern rustic bright cozy elegant historic central hidden leafy minimal".split()
+    ["quiet", "sunny", "spacious", "charming", "modern", "rustic", "bright", "cozy", "elegant", "historic", "central", "hidden", "leafy", "minimal"]
 )
 NOUNS = (
-    "apartment studio cottage garage workshop massage concert festival harbour terrace garden penthouse lodge".split()
+    ["apartment", "studio", "cottage", "garage", "workshop", "massage", "concert", "festival", "harbour", "terrace", "garden", "penthouse", "lodge"]
 )
 PLACES = "riverside market station cathedral university museum beach stadium library hospital airport castle".split()  # noqa: SIM905
 AMENITIES = "wifi kitchen washer dryer heating parking pool balcony elevator crib desk sauna".split()  # noqa: SIM905
@@ -51,7 +51,7 @@ SELECT number, 1 + number %% %(hosts)s,
     latitude + (pg_temp.roll(number, 8) + pg_temp.roll(number, 9) - 1) * 0.25,
     longitude + (pg_temp.roll(number, 10) + pg_temp.roll(number, 11) - 1) * 0.35,
     'Street ' || number, city, '', country, time_zone, 500 + floor(pg_temp.roll(number, 12) ^ 3 * 60000)::bigint, currency,
-    'FLEXIBLE', floor(ratings * (3 + 2 * pg_temp.roll(number, 14)))::int, ratings,
+    'FLEXIBLE', round(ratings * (3 + 2 * pg_temp.roll(number, 14)))::int, ratings,
     timestamptz '2026-01-01' + number * interval '7 minutes', now(), '', ''
 FROM (
     SELECT number, pg_temp.roll(number, 1) AS chance, floor(pg_temp.roll(number, 13) ^ 2 * 60)::int AS ratings,
@@ -88,7 +88,7 @@ SELECT listing_id, number, true FROM (
 ) AS offered, generate_series(1, units) AS number;
 """
 
-# Ten to twenty bookings of each unit over the coming year, none overlapping: each within a stretch of its own.
+# Ten bookings of each unit over the coming months, none overlapping: each within a stretch of its own.
 ALLOCATIONS = """
 INSERT INTO availability_allocation (listing_id, unit_id, quantity, period, holder, is_active, held_until, created_at)
 SELECT listing_id, id, 1, tstzrange(start, start + (1 + pg_temp.roll(id * 31 + turn, 27) * 9) * interval '1 day'),
@@ -96,7 +96,7 @@ SELECT listing_id, id, 1, tstzrange(start, start + (1 + pg_temp.roll(id * 31 + t
 FROM (
     SELECT id, listing_id, turn, date_trunc('day', now()) + interval '14 hours' + turn * interval '20 days'
         + pg_temp.roll(id * 31 + turn, 26) * interval '9 days' AS start
-    FROM availability_unit, generate_series(0, 14) AS turn
+    FROM availability_unit, generate_series(0, 9) AS turn
 ) AS stays
 """
 
