@@ -9,7 +9,7 @@ from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from apps.bookings.models import Booking, BookingEvent, BookingLine
 from apps.bookings.policies import side_of
-from apps.bookings.states import LIVE, Actor, BookingStatus
+from apps.bookings.states import LIVE, OPENS_ADDRESS, Actor, BookingStatus
 from apps.core.errors import NotFound
 from apps.core.ids import READABLE, same_secret
 from apps.listings.kinds import relations
@@ -141,8 +141,7 @@ def may_see_address(*, viewer: User | None, listing_ids: Iterable[int]) -> set[i
     """Those of the listings whose address the account's own bookings open: confirmed, in use or completed."""
     if viewer is None:
         return set()
-    open_to_guest = (BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN, BookingStatus.COMPLETED)
-    rows = Booking.objects.filter(guest=viewer, listing__in=list(listing_ids), status__in=open_to_guest)
+    rows = Booking.objects.filter(guest=viewer, listing__in=list(listing_ids), status__in=OPENS_ADDRESS)
     return set(rows.values_list("listing", flat=True).distinct())
 
 

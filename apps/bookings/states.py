@@ -38,6 +38,8 @@ class Actor(StrEnum):
 
 
 LIVE = frozenset({BookingStatus.PENDING, BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN})
+# In these the guest knows where it is, to the door.
+OPENS_ADDRESS = frozenset({BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN, BookingStatus.COMPLETED})
 
 TRANSITIONS: dict[BookingStatus, frozenset[BookingStatus]] = {
     BookingStatus.PENDING: frozenset({BookingStatus.CONFIRMED, BookingStatus.CANCELED, BookingStatus.EXPIRED}),

@@ -9,24 +9,24 @@ import graphene
 from apps.bookings.policies import side_of
 from apps.bookings.selectors import bookings_of_bills
 from apps.payments.models import Charge
+from apps.payments.models import PaymentTiming as Timing
 from apps.payments.selectors import charges_by_id
 from schema.bookings import loaders
 from schema.bookings.secrets import is_guest
-from schema.bookings.types import Booking, PaymentStatus
+from schema.bookings.types import Booking, PaymentStatus, describe
 from schema.core.context import Context, Info
 from schema.core.nodes import Node, register_node
 from schema.core.pagination import connection_type
 from schema.core.scalars import DateTime
 from schema.listings.values import Money
 
-PaymentTiming = graphene.Enum(
-    "PaymentTiming",
-    [("NOW", "NOW"), ("AT_END", "AT_END")],
-    description=lambda value: {
-        None: "When the card is charged.",
-        "NOW": "At once.",
-        "AT_END": "The card is saved, and charged when the booking ends.",
-    }[value.value if value is not None else None],
+PaymentTiming = graphene.Enum.from_enum(
+    Timing,
+    name="PaymentTiming",
+    description=describe(
+        {"NOW": "At once.", "AT_END": "The card is saved, and charged when the booking ends."},
+        "When the card is charged.",
+    ),
 )
 
 

@@ -10,6 +10,7 @@ from apps.bookings.actions import Contact, hold
 from apps.bookings.models import Booking as BookingRow
 from apps.listings.offers import BookingRequest
 from schema.bookings.inputs import BookEventInput, BookParkingSpotInput, BookPropertyInput, BookServiceInput
+from schema.bookings.secrets import remember_secret
 from schema.bookings.types import Booking
 from schema.core.context import Context
 from schema.core.ids import read_global_id
@@ -27,8 +28,9 @@ class BookingPayload(Payload):
     )
 
 
-def booking_payload(booking: BookingRow) -> dict[str, Any]:
-    """The payload of a booking that its caller just made."""
+def booking_payload(context: Context, booking: BookingRow) -> dict[str, Any]:
+    """The payload of a booking that its caller just made; remembers the secret, which is the caller's."""
+    remember_secret(context, booking, booking.access_token)
     return {"booking": booking, "access_token": booking.access_token}
 
 
@@ -66,7 +68,7 @@ class Book(Mutation):
             idempotency_key=data.get("idempotency_key"),
             now=context.now,
         )
-        return booking_payload(booking)
+        return booking_payload(context, booking)
 
 
 class BookProperty(Book):
