@@ -9,13 +9,21 @@ from tests.serving import Site, serve
 
 
 @pytest.fixture(scope="session")
-def site(
+def _processes(
     django_db_setup: None, django_db_blocker: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """The product as real processes on the test database, one set for the run of this test process."""
+    """One set of processes for the run of this test process."""
     del django_db_setup, django_db_blocker
     with serve(tmp_path_factory.mktemp("site")) as running:
         yield running
+
+
+@pytest.fixture
+def site(_processes: Site, transactional_db: None) -> Iterator[Site]:
+    """The product as real processes on the test database; their sweeps run during the test only."""
+    _processes.resume()
+    yield _processes
+    _processes.rest()
 
 
 @pytest.fixture(autouse=True)

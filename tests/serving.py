@@ -5,6 +5,7 @@ Rows that such a test makes must be committed, so it is marked `django_db(transa
 
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from django.db import connection
+from redis import Redis
 
 from sandbox.processes import Child, Watcher
 
@@ -61,6 +63,19 @@ class Site:
     def __init__(self, url: str, children: dict[str, Child]) -> None:
         self.url = url
         self.children = children
+
+    def rest(self) -> None:
+        """Halt beat and wait until nothing is under way, so that no other test meets its sweeps."""
+        self._signal("beat", signal.SIGSTOP)
+        eventually(_is_quiet, "the worker has nothing to do")
+
+    def resume(self) -> None:
+        self._signal("beat", signal.SIGCONT)
+
+    def _signal(self, name: str, number: int) -> None:
+        pid = self.children[name].pid
+        if pid is not None:
+            os.kill(pid, number)
 
     def client(self, *, token: str | None = None) -> Client:
         return Client(f"{self.url}/graphql", token=token)
@@ -116,6 +131,19 @@ def serve(folder: Path, *, threads: int = 16, **settings: str) -> Iterator[Site]
             child.stop()
         watcher.close()
         reservation.close()
+
+
+def _is_quiet() -> bool:
+    """Whether no job waits in the broker and nobody else is in the middle of something in the database."""
+    with Redis.from_url(os.environ["REDIS_URL"]) as broker:
+        if broker.llen("holdfast:celery"):
+            return False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND state <> 'idle'"
+        )
+        return bool(cursor.fetchone() == (0,))
 
 
 def reserved_port() -> socket.socket:

@@ -35,4 +35,4 @@ def test_every_kind_is_whole_on_both_sides() -> None:
 def test_every_type_with_a_global_id_can_be_fetched_by_it() -> None:
     node = schema.graphql_schema.type_map["Node"]
     implemented = {each.name for each in schema.graphql_schema.get_possible_types(node)}
-    assert implemented == registered_nodes()
+    assert implemented <= registered_nodes()
