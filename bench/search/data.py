@@ -10,12 +10,37 @@ CITIES = [
     ("Lisbon", "Portugal", 38.7223, -9.1393, "Europe/Lisbon", "EUR"),
     ("Suva", "Fiji", -18.1416, 178.4419, "Pacific/Fiji", "FJD"),
 ]
-ADJECTIVES = (
-    ["quiet", "sunny", "spacious", "charming", "modern", "rustic", "bright", "cozy", "elegant", "historic", "central", "hidden", "leafy", "minimal"]
-)
-NOUNS = (
-    ["apartment", "studio", "cottage", "garage", "workshop", "massage", "concert", "festival", "harbour", "terrace", "garden", "penthouse", "lodge"]
-)
+ADJECTIVES = [
+    "quiet",
+    "sunny",
+    "spacious",
+    "charming",
+    "modern",
+    "rustic",
+    "bright",
+    "cozy",
+    "elegant",
+    "historic",
+    "central",
+    "hidden",
+    "leafy",
+    "minimal",
+]
+NOUNS = [
+    "apartment",
+    "studio",
+    "cottage",
+    "garage",
+    "workshop",
+    "massage",
+    "concert",
+    "festival",
+    "harbour",
+    "terrace",
+    "garden",
+    "penthouse",
+    "lodge",
+]
 PLACES = "riverside market station cathedral university museum beach stadium library hospital airport castle".split()  # noqa: SIM905
 AMENITIES = "wifi kitchen washer dryer heating parking pool balcony elevator crib desk sauna".split()  # noqa: SIM905
 

@@ -105,6 +105,7 @@ class Books:
             currency=listing.currency,
             total_minor=total.minor,
             captured_minor=total.minor,
+            settled_minor=total.minor,
             timing=timing,
             created_at=visit.booked_at,
         )
