@@ -50,7 +50,7 @@ def django(*arguments: str) -> Callable[[], Result]:
 def compare_schema() -> Result:
     """Whether the printed schema is what the code serves."""
     served = subprocess.run(
-        [sys.executable, "manage.py", "graphql_schema", "--out", "-.graphql"],
+        [sys.executable, "manage.py", "graphql_schema", "--out=-.graphql"],
         cwd=ROOT,
         env={**os.environ, **SETTINGS},
         stdin=subprocess.DEVNULL,

@@ -17,17 +17,10 @@ from apps.listings.kinds import Capacity
 INSERT = """
     INSERT INTO availability_allocation
         (listing_id, unit_id, quantity, period, holder, is_active, held_until, created_at)
-    VALUES (%s, %s, %s, tstzrange(%s, %s), %s, true, %s, %s)
+    VALUES (%s, %s, %s, tstzrange(%s, %s), COALESCE(%s, nextval('availability_holder')), true, %s, %s)
     ON CONFLICT DO NOTHING
-    RETURNING id
+    RETURNING id, holder
 """
-
-
-def new_holder() -> int:
-    """A number that no other booking holds places under."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('availability_holder')")
-        return int(cursor.fetchone()[0])
 
 
 def _insert(
@@ -36,14 +29,28 @@ def _insert(
     unit_id: int | None,
     quantity: int,
     period: Period,
-    holder: int,
+    holder: int | None,
     held_until: datetime | None,
     now: datetime,
-) -> int | None:
+) -> Allocation | None:
     with connection.cursor() as cursor:
         cursor.execute(INSERT, [listing_id, unit_id, quantity, period.start, period.end, holder, held_until, now])
         row = cursor.fetchone()
-    return int(row[0]) if row else None
+    if row is None:
+        return None
+    allocation = Allocation(
+        pk=row[0],
+        listing_id=listing_id,
+        unit_id=unit_id,
+        quantity=quantity,
+        period=DateTimeTZRange(period.start, period.end),
+        holder=row[1],
+        held_until=held_until,
+        created_at=now,
+    )
+    allocation._state.adding = False
+    allocation._state.db = connection.alias
+    return allocation
 
 
 def allocate(
@@ -51,22 +58,24 @@ def allocate(
     listing_id: int,
     period: Period,
     quantity: int | None,
-    holder: int,
+    holder: int | None,
     held_until: datetime | None,
     now: datetime,
     preferred_unit: int | None = None,
 ) -> Allocation:
     """Take one free unit for the period, the preferred one if it is free, or `quantity` of the stock.
 
-    Run-out holds in the way must have been released before, in the same transaction. Raises Unavailable when nothing
-    is free.
+    `holder` None makes a number that no other booking holds places under. Run-out holds in the way must have been
+    released before, in the same transaction. Raises Unavailable when nothing is free.
     """
     require_transaction()
     if quantity is not None:
         return _take_stock(
             listing_id=listing_id, period=period, quantity=quantity, holder=holder, held_until=held_until, now=now
         )
-    taken = selectors.overlapping(period.start, period.end, now=now).exclude(holder=holder)
+    taken = selectors.overlapping(period.start, period.end, now=now)
+    if holder is not None:
+        taken = taken.exclude(holder=holder)
     free = (
         Unit.objects.filter(listing=listing_id, is_offered=True)
         .exclude(pk__in=taken.filter(listing=listing_id).values("unit"))
@@ -84,12 +93,12 @@ def allocate(
             now=now,
         )
         if row is not None:
-            return Allocation.objects.get(pk=row)
+            return row
     raise Unavailable("This period is taken.")
 
 
 def _take_stock(
-    *, listing_id: int, period: Period, quantity: int, holder: int, held_until: datetime | None, now: datetime
+    *, listing_id: int, period: Period, quantity: int, holder: int | None, held_until: datetime | None, now: datetime
 ) -> Allocation:
     taken = Stock.objects.filter(pk=listing_id, taken__lte=F("capacity") - quantity).update(taken=F("taken") + quantity)
     if not taken:
@@ -104,7 +113,7 @@ def _take_stock(
         now=now,
     )
     assert row is not None, "no constraint stands in the way of an allocation without a unit"
-    return Allocation.objects.get(pk=row)
+    return row
 
 
 def release(allocation_id: int) -> bool:

@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
+from django.db import connection
 from django.db.models import DateTimeField, F, Func, Q, QuerySet
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from apps.bookings.models import Booking, BookingEvent, BookingLine
 from apps.bookings.policies import side_of
 from apps.bookings.states import LIVE, OPENS_ADDRESS, Actor, BookingStatus
+from apps.core.db import require_transaction
 from apps.core.errors import NotFound
 from apps.core.ids import READABLE, same_secret
 from apps.listings.kinds import relations
@@ -35,6 +37,23 @@ def _rows() -> QuerySet[Booking]:
     return Booking.objects.select_related(*RELATED, "listing", *(f"listing__{name}" for name in relations()))
 
 
+def lock_booking(booking_id: int) -> None:
+    """Lock the booking in the caller's transaction. What is read afterwards is what the one before left behind.
+
+    The listing comes first, shared: who moves or deletes it locks it and then its bookings, and would otherwise wait for
+    this booking while this booking's new place waits for the listing. The row is locked by itself: a query that waits
+    for a lock and joins would show the joined rows as they were before the wait.
+    """
+    require_transaction()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM listings_listing WHERE id = (SELECT listing_id FROM bookings_booking WHERE id = %s)"
+            " FOR KEY SHARE",
+            [booking_id],
+        )
+        cursor.execute("SELECT 1 FROM bookings_booking WHERE id = %s FOR UPDATE", [booking_id])
+
+
 def booking_for(
     *, viewer: User | None, booking_id: int | None, access_token: str | None = None, lock: bool = False
 ) -> tuple[Booking, Actor]:
@@ -44,12 +63,22 @@ def booking_for(
     """
     found: Booking | None = None
     if booking_id is not None:
-        rows = _rows().filter(pk=booking_id)
-        found = rows.select_for_update(of=("self",)).first() if lock else rows.first()
+        if lock:
+            lock_booking(booking_id)
+        found = _rows().filter(pk=booking_id).first()
     side = side_of(found, viewer=viewer, access_token=access_token) if found else None
     if found is None or side is None:
         raise NotFound("There is no such booking.", field="booking_id")
     return found, side
+
+
+def booking_at_the_door(*, viewer: User | None, ticket_code: str) -> Booking | None:
+    """The booking of a scanned ticket, to the host of the event and to staff alone."""
+    try:
+        booking, side = booking_for(viewer=viewer, booking_id=booking_of_ticket(ticket_code))
+    except NotFound:
+        return None
+    return booking if side in (Actor.HOST, Actor.STAFF) else None
 
 
 def find_booking(
@@ -171,8 +200,10 @@ def bookings_of_bills(bill_ids: Iterable[int]) -> dict[int, Booking]:
 
 def booking_of_ticket(ticket_code: str) -> int | None:
     """The booking that a ticket code was given out for; None for any other text. Whether it still admits is not said."""
-    reference, _, _ = ticket_code.strip().partition("-")
-    found = Booking.objects.select_related("listing").filter(reference=reference.upper()).first()
+    reference = ticket_code.strip().partition("-")[0].upper()
+    if not reference or set(reference) - set(READABLE):
+        return None
+    found = Booking.objects.select_related("listing").filter(reference=reference).first()
     if found is None or found.ticket_code is None or not same_secret(found.ticket_code, ticket_code.strip().upper()):
         return None
     return found.pk

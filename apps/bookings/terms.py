@@ -1,9 +1,10 @@
 """What a guest gets back by canceling, by the terms as booked."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from apps.bookings.models import Booking
+from apps.bookings.models import Booking, BookingEvent
 from apps.bookings.rescheduling import was_moved_far
 from apps.bookings.states import BookingStatus
 from apps.core.money import Money
@@ -29,16 +30,19 @@ def share(*, policy: str, start: datetime, now: datetime) -> Fraction:
             return NOTHING
 
 
-def share_now(booking: Booking, *, now: datetime) -> Fraction:
+def share_now(booking: Booking, *, now: datetime, history: Iterable[BookingEvent] | None = None) -> Fraction:
     """The share for this booking: everything where its host moved it far, else by the policy as booked."""
-    if now < booking.span.start and was_moved_far(booking):
+    if now < booking.span.start and was_moved_far(booking, history=history):
         return ALL
     return share(policy=booking.cancellation_policy, start=booking.span.start, now=now)
 
 
-def refundable(booking: Booking, *, now: datetime) -> Money:
-    """What the guest would get back by canceling now. Half up; nothing before it is paid or after it is over."""
+def refundable(booking: Booking, *, now: datetime, history: Iterable[BookingEvent] | None = None) -> Money:
+    """What the guest would get back by canceling now. Half up; nothing before it is paid or after it is over.
+
+    `history` is the booking's, where it has been read already.
+    """
     paid = booking.bill.paid
     if booking.status != BookingStatus.CONFIRMED or booking.bill.timing == PaymentTiming.AT_END or paid.minor == 0:
         return Money.zero(booking.currency)
-    return paid.times(share_now(booking, now=now))
+    return paid.times(share_now(booking, now=now, history=history))

@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
+
 from apps.core.db import require_transaction
 from apps.core.errors import Duplicate
 from apps.core.models import IdempotencyKey
 
 MEMORY = timedelta(hours=24)
+
+# Waits for a transaction that is about to insert the same key.
+INSERT = """
+    INSERT INTO core_idempotencykey (caller, key, fingerprint, created_at) VALUES (%s, %s, %s, %s)
+    ON CONFLICT DO NOTHING
+    RETURNING id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +42,26 @@ def claim(*, caller: str, key: str, cleaned_input: dict[str, Any], now: datetime
     """
     require_transaction()
     digest = fingerprint(cleaned_input)
-    IdempotencyKey.objects.filter(caller=caller, key=key, created_at__lte=now - MEMORY).delete()
-    IdempotencyKey.objects.bulk_create(
-        [IdempotencyKey(caller=caller, key=key, fingerprint=digest, created_at=now)], ignore_conflicts=True
-    )
+    taken = _insert(caller=caller, key=key, digest=digest, now=now)
+    if taken is None:
+        forgotten = IdempotencyKey.objects.filter(caller=caller, key=key, created_at__lte=now - MEMORY)
+        if forgotten.delete()[0]:
+            taken = _insert(caller=caller, key=key, digest=digest, now=now)
+    if taken is not None:
+        return Claim(row=taken, result=None)
     row = IdempotencyKey.objects.get(caller=caller, key=key)
     if row.result is None:
         return Claim(row=row.pk, result=None)
     if row.fingerprint != digest:
         raise Duplicate("This idempotencyKey was used for something else.", field="idempotency_key")
     return Claim(row=row.pk, result=row.result)
+
+
+def _insert(*, caller: str, key: str, digest: str, now: datetime) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [caller, key, digest, now])
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
 
 
 def remember(taken: Claim, *, result: int) -> None:

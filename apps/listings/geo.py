@@ -38,7 +38,7 @@ def chord_to(near: Near) -> Func:
 
 
 def distance_km_to(near: Near) -> Func:
-    """The great-circle distance from a listing to the point, in kilometres; null without coordinates."""
+    """The great-circle distance from a listing to the point, in kilometres. Of no meaning without coordinates."""
     return Func(
         chord_to(near),
         template=f"({2 * EARTH_RADIUS_KM!r} * asin(least(1.0, %(expressions)s / 2.0)))",
@@ -46,15 +46,16 @@ def distance_km_to(near: Near) -> Func:
     )
 
 
-def within(near: Near) -> Func:
-    """The condition of being at most that far away, the rim included. Null, so never, without coordinates."""
-    return Func(
+def within(near: Near) -> Q:
+    """The condition of being at most that far away, the rim included; never true without coordinates."""
+    reached = Func(
         distance_km_to(near),
         Value(near.radius_km, output_field=FloatField()),
         template="(%(expressions)s)",
         arg_joiner=" <= ",
         output_field=BooleanField(),
     )
+    return Q(latitude__isnull=False) & Q(reached)
 
 
 def inside(box: Box) -> Q:

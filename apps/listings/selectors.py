@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import DateTimeField, F, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Lower
-from django.db.models.lookups import Exact, GreaterThanOrEqual
+from django.db.models.lookups import Exact, GreaterThanOrEqual, IsNull
 
 from apps.core.keyset import Key, Slice, exists_beyond, read_slice
 from apps.listings.geo import around, distance_km_to, inside, within
@@ -113,7 +113,7 @@ class FoundListings:
         return read_slice(rows.values_list(*names, named=True), order, limit=limit, place=place, backwards=backwards)
 
     def _part_by_start(self, *, limit: int, place: Sequence[Any] | None, backwards: bool) -> Slice[Any]:
-        timed, always = self._rows.filter(rank_start__isnull=False), self._rows.filter(rank_start__isnull=True)
+        timed, always = (self._rows.filter(IsNull(F("rank_start"), missing)) for missing in (False, True))
         is_timed = None if place is None else place[0] is not None
         first: Slice[Any] = Slice([], False)
         if not backwards:

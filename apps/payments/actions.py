@@ -141,6 +141,9 @@ def record_outcome(charge: Charge, outcome: gateway.Outcome, *, now: datetime) -
     succeeded = outcome.status is ChargeStatus.SUCCEEDED
     if charge.status in CAPTURED_STATUSES or not (is_open or succeeded):
         return False
+    if charge.card_saved_at is not None and outcome.setup_intent_id:
+        # Late news of how the card was saved says nothing about the charge that it was saved for.
+        return False
     changed = charge.status != outcome.status
     charge.status = outcome.status
     charge.intent_id = outcome.intent_id or charge.intent_id
@@ -157,7 +160,10 @@ def record_outcome(charge: Charge, outcome: gateway.Outcome, *, now: datetime) -
     if succeeded:
         charge.paid_at = now
         charge.receipt_number = next_receipt_number(now=now)
-        Bill.objects.filter(pk=charge.bill_id).update(captured_minor=F("captured_minor") + charge.amount_minor)
+        Bill.objects.filter(pk=charge.bill_id).update(
+            captured_minor=F("captured_minor") + charge.amount_minor,
+            settled_minor=F("settled_minor") + charge.amount_minor,
+        )
     charge.save()
     return changed
 
@@ -166,6 +172,12 @@ def set_total(bill_id: int, total: Money) -> None:
     """Change what is owed in all."""
     require_transaction()
     Bill.objects.filter(pk=bill_id).update(total_minor=total.minor)
+
+
+def settle_down_to(bill_id: int, total: Money) -> None:
+    """The debt became smaller than what was paid of it: the surplus pays for nothing any more."""
+    require_transaction()
+    Bill.objects.filter(pk=bill_id).update(total_minor=total.minor, settled_minor=total.minor)
 
 
 def drop_saved_cards(bill_id: int, *, now: datetime) -> None:

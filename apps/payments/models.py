@@ -31,12 +31,17 @@ CAPTURED_STATUSES = (ChargeStatus.SUCCEEDED, ChargeStatus.REFUNDED, ChargeStatus
 
 
 class Bill(models.Model):
-    """A debt. `captured - refunded` is what the payer has paid; `total` is what they owe."""
+    """A debt. `captured - refunded` is what the payer has paid, `total` is what it is about.
+
+    `settled` is how much of the total needs no more paying. It is not what was paid: what the host gave back is not
+    owed again, and of what became cheaper the terms may keep a part that pays for nothing.
+    """
 
     currency = models.CharField(max_length=3)
     total_minor = models.BigIntegerField()
     captured_minor = models.BigIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
+    settled_minor = models.BigIntegerField(default=0)
     timing = models.CharField(max_length=10, choices=PaymentTiming.choices)
     created_at = models.DateTimeField()
 
@@ -59,6 +64,11 @@ class Bill(models.Model):
     @property
     def paid(self) -> Money:
         return Money(self.captured_minor - self.refunded_minor, self.currency)
+
+    @property
+    def owed(self) -> Money:
+        """What is still to be paid; never less than nothing."""
+        return Money(max(0, self.total_minor - self.settled_minor), self.currency)
 
 
 class Customer(models.Model):

@@ -7,7 +7,7 @@ from typing import Any
 import graphene
 
 from apps.bookings.actions import change_quote
-from apps.bookings.selectors import find_booking
+from apps.bookings.selectors import booking_at_the_door, find_booking
 from schema.bookings.inputs import ChangeBookingInput
 from schema.bookings.mutations.life import asked_change, who_and_which
 from schema.bookings.secrets import remember_secret
@@ -54,7 +54,7 @@ class BookingQueries:
         if sum(given is not None for given in (id, reference, ticket_code)) != 1:
             raise BadUserInput("Give one of id, reference and ticketCode.")
         if ticket_code is not None:
-            return None
+            return booking_at_the_door(viewer=info.context.user, ticket_code=ticket_code)
         booking = find_booking(
             viewer=info.context.user,
             booking_id=read_global_id(id, "Booking"),

@@ -169,8 +169,9 @@ class Booking(graphene.ObjectType):
     def resolve_total(parent: BookingRow, info: Info) -> Any:
         return parent.bill.total
 
-    def resolve_refundable(parent: BookingRow, info: Info) -> Any:
-        return refundable(parent, now=info.context.now)
+    async def resolve_refundable(parent: BookingRow, info: Info) -> Any:
+        history = await info.context.load(loaders.history_by_booking, parent.pk)
+        return refundable(parent, now=info.context.now, history=history)
 
     def resolve_lines(parent: BookingRow, info: Info) -> Any:
         return info.context.load(loaders.lines_by_booking, parent.pk)

@@ -231,7 +231,7 @@ def test_twin_counting_in_the_application_oversells(monkeypatch: pytest.MonkeyPa
         Stock.objects.filter(pk=listing_id).update(taken=stock.taken + quantity)
         row = actions._insert(listing_id=listing_id, unit_id=None, quantity=quantity, **rest)
         assert row is not None
-        return Allocation.objects.get(pk=row)
+        return row
 
     monkeypatch.setattr(actions, "_take_stock", read_then_write)
     listing = make_event(tickets=8)

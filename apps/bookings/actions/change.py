@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from psycopg2.extras import DateTimeTZRange
@@ -24,16 +25,17 @@ from apps.core.errors import (
     InputErrors,
     Invalid,
     NotAllowed,
+    OutsideRules,
     Required,
     Unavailable,
     WrongState,
 )
-from apps.core.money import Money
+from apps.core.money import LARGEST_TOTAL, Money
 from apps.core.outbox import enqueue
 from apps.core.periods import Period
 from apps.listings.kinds import kind_of
 from apps.listings.offers import BookingRequest, Line, Occupancy, total_of
-from apps.payments.actions import open_charge, set_total, start_charge
+from apps.payments.actions import open_charge, set_total, settle_down_to, start_charge
 from apps.payments.models import CAPTURED_STATUSES, Bill, Charge, PaymentTiming
 from apps.users.models import User
 
@@ -65,6 +67,12 @@ def _booked_lines(booking: Booking) -> list[Line]:
     ]
 
 
+def _is_usable(booking: Booking) -> bool:
+    """A driver who is there already still chooses when to leave."""
+    is_there = booking.status == BookingStatus.CHECKED_IN and kind_of(booking.listing).ends_early
+    return booking.status == BookingStatus.CONFIRMED or is_there
+
+
 def _require_changeable(booking: Booking, *, now: datetime) -> None:
     if booking.status == BookingStatus.EXPIRED:
         raise HoldExpired("The hold has run out; book again.", field="booking_id")
@@ -72,8 +80,16 @@ def _require_changeable(booking: Booking, *, now: datetime) -> None:
         held_until = booking.allocation.held_until
         if held_until is not None and held_until <= now:
             raise HoldExpired("The hold has run out; book again.", field="booking_id")
-    elif booking.status != BookingStatus.CONFIRMED or booking.span.end <= now:
+    elif not _is_usable(booking) or booking.span.end <= now:
         raise WrongState(f"A booking that is {booking.status} cannot be changed.", field="booking_id")
+
+
+def _require_may_change(booking: Booking, side: Actor, *, now: datetime) -> None:
+    if side is Actor.HOST:
+        raise NotAllowed("A booking is changed by its guest or staff.", field="booking_id")
+    _require_changeable(booking, now=now)
+    if open_charge(booking.bill_id) is not None:
+        raise WrongState("A payment is under way; wait for its outcome.", field="booking_id")
 
 
 def plan(booking: Booking, change: BookingRequest, *, now: datetime) -> Plan:
@@ -93,7 +109,10 @@ def plan(booking: Booking, change: BookingRequest, *, now: datetime) -> Plan:
     # What is charged at its end is charged at the price as booked; the rest keeps it for what was already bought.
     if booking.bill.timing == PaymentTiming.NOW and booking.listing.currency == booking.currency:
         lines = repriced(lines, booked=booked, today=booking.listing.price)
-    return Plan(occupancy=occupancy, lines=lines, total=total_of(lines, currency=booking.currency))
+    total = total_of(lines, currency=booking.currency)
+    if total.minor > LARGEST_TOTAL:
+        raise OutsideRules("This is more than can be charged.")
+    return Plan(occupancy=occupancy, lines=lines, total=total)
 
 
 def _is_free(booking: Booking, planned: Occupancy, *, now: datetime) -> bool:
@@ -111,8 +130,8 @@ def change_quote(
 ) -> QuoteResult:
     """The lines of the new booking; `total` is what will be charged, or, below zero, what will come back."""
     try:
-        booking, _ = booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token)
-        _require_changeable(booking, now=now)
+        booking, side = booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token)
+        _require_may_change(booking, side, now=now)
         planned = plan(booking, change, now=now)
     except InputErrors as error:
         return QuoteResult(errors=error.errors)
@@ -125,10 +144,22 @@ def change_quote(
 
 
 def _difference(booking: Booking, planned: Plan, *, now: datetime) -> Money:
-    difference = planned.total - booking.bill.total
-    if difference.minor < 0 and booking.bill.paid.minor > 0:
-        return -((-difference).times(share_now(booking, now=now)))
-    return difference
+    bill = booking.bill
+    difference = planned.total - bill.total
+    if bill.timing == PaymentTiming.AT_END or booking.status == BookingStatus.PENDING:
+        return difference
+    if bill.settled_minor > planned.total.minor:
+        return -_coming_back(bill, planned, share=share_now(booking, now=now))
+    # What an earlier change left unpaid is charged along; less to pay than before charges nothing now.
+    return (
+        planned.total - Money(bill.settled_minor, bill.currency) if difference.minor > 0 else Money.zero(bill.currency)
+    )
+
+
+def _coming_back(bill: Bill, planned: Plan, *, share: Fraction) -> Money:
+    """The policy's share of what was settled beyond the new total; never more than is still there."""
+    surplus = Money(bill.settled_minor, bill.currency) - planned.total
+    return Money(min(surplus.times(share).minor, bill.paid.minor), bill.currency)
 
 
 @unit_of_work
@@ -147,17 +178,13 @@ def change(
     input, OutsideRules by the kind's rules, Unavailable without room; then everything is as it was.
     """
     booking, side = booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token, lock=True)
-    if side is Actor.HOST:
-        raise NotAllowed("A booking is changed by its guest or staff.", field="booking_id")
-    _require_changeable(booking, now=now)
-    if open_charge(booking.bill_id) is not None:
-        raise WrongState("A payment is under way; wait for its outcome.", field="booking_id")
+    _require_may_change(booking, side, now=now)
     planned = plan(booking, change, now=now)
     share = share_now(booking, now=now)
     before = booking.span
     _move(booking, planned.occupancy, now=now)
-    _reprice(booking, planned, share_back=share, actor=side, now=now)
     booking.record(BookingEventType.CHANGED, now=now, actor=side, **_story(booking, before, planned))
+    _reprice(booking, planned, share_back=share, actor=side, now=now)
     return booking
 
 
@@ -201,22 +228,20 @@ def _move_stock(booking: Booking, planned: Occupancy, *, now: datetime) -> None:
     )
 
 
-def _reprice(booking: Booking, planned: Plan, *, share_back: Any, actor: Actor, now: datetime) -> None:
+def _reprice(booking: Booking, planned: Plan, *, share_back: Fraction, actor: Actor, now: datetime) -> None:
     bill = Bill.objects.select_for_update().get(pk=booking.bill_id)
-    difference = planned.total - bill.total
+    became_dearer = planned.total.minor > bill.total_minor
+    surplus = bill.settled_minor - planned.total.minor
     write_lines(booking, planned.lines)
-    if bill.timing == PaymentTiming.AT_END or bill.paid.minor == 0 or difference.minor > 0:
-        set_total(bill.pk, planned.total)
+    set_total(bill.pk, planned.total)
     if bill.timing == PaymentTiming.AT_END:
         Charge.objects.filter(bill=bill, status="AUTHORIZED").update(amount_minor=planned.total.minor, updated_at=now)
-    elif difference.minor > 0 and booking.status == BookingStatus.CONFIRMED:
-        _charge_difference(booking, bill, planned.total - bill.paid, now=now)
-    elif difference.minor < 0 and bill.paid.minor > 0:
-        back = min((-difference).times(share_back).minor, bill.paid.minor)
-        set_total(bill.pk, planned.total)
-        give_back(
-            booking, amount=Money(back, bill.currency), reason="The booking became cheaper.", actor=actor, now=now
-        )
+    elif booking.status != BookingStatus.PENDING and surplus > 0:
+        back = _coming_back(bill, planned, share=share_back)
+        settle_down_to(bill.pk, planned.total)
+        give_back(booking, amount=back, reason="The booking became cheaper.", actor=actor, now=now)
+    elif booking.status != BookingStatus.PENDING and became_dearer:
+        _charge_difference(booking, bill, Money(-surplus, bill.currency), now=now)
     booking.bill = Bill.objects.get(pk=bill.pk)
 
 

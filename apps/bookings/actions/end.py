@@ -22,26 +22,36 @@ from apps.payments.models import PaymentTiming
 from apps.users.models import User
 
 BATCH = 50
+IN_USE = (BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN)
 
 
 @unit_of_work
 def end(*, viewer: User | None, booking_id: int | None, access_token: str | None = None, now: datetime) -> Booking:
     """Leave now and pay for what was used.
 
-    Raises NotFound at `booking_id`, NotAllowed for kinds that do not end so, WrongState unless it is CONFIRMED and has
-    begun.
+    Raises NotFound at `booking_id`, NotAllowed for kinds that do not end so, WrongState unless it stands and has begun.
     """
     booking, side = booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token, lock=True)
     if not kind_of(booking.listing).ends_early:
         raise NotAllowed("A booking of this kind ends by itself.", field="booking_id")
-    if booking.status != BookingStatus.CONFIRMED or booking.span.start >= now:
+    if booking.status not in IN_USE or booking.span.start >= now:
         raise WrongState("Only a booking that is under way can be ended.", field="booking_id")
     finish(booking, until=min(now, booking.span.end), now=now, actor=side)
     return booking
 
 
-def finish(booking: Booking, *, until: datetime, now: datetime, actor: Actor) -> None:
-    """Complete a locked booking that was used until then, and have the saved card charged for it."""
+def finish(
+    booking: Booking,
+    *,
+    until: datetime,
+    now: datetime,
+    actor: Actor,
+    event: BookingEventType = BookingEventType.ENDED,
+) -> None:
+    """Complete a locked booking that was used until then, and have the saved card charged for it.
+
+    `event` is what the history says before COMPLETED.
+    """
     require_transaction()
     used = Period(booking.span.start, until)
     price = Money(booking.price_minor, booking.currency)
@@ -53,7 +63,7 @@ def finish(booking: Booking, *, until: datetime, now: datetime, actor: Actor) ->
     set_total(booking.bill_id, fee)
     booking.bill.refresh_from_db()
     shorten(booking.allocation_id, until)
-    booking.record(BookingEventType.ENDED, now=now, actor=actor)
+    booking.record(event, now=now, actor=actor)
     booking.move_to(BookingStatus.COMPLETED, now=now, actor=actor)
     charge = charge_saved_card(booking.bill_id, amount=fee, now=now)
     if charge is not None:
@@ -67,7 +77,7 @@ def _finish_some(*, now: datetime) -> int:
         .select_related("bill", "allocation", "listing", *(f"listing__{name}" for name in relations()))
         .alias(used_until=Func(F("period"), function="upper"))
         .filter(
-            status__in=(BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN),
+            status__in=IN_USE,
             used_until__lte=now,
             bill__timing=PaymentTiming.AT_END,
         )

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db.models import F, Func, QuerySet
 
 from apps.availability.actions import release
+from apps.availability.models import Allocation
 from apps.bookings.models import Booking
 from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
@@ -16,13 +17,30 @@ BATCH = 100
 
 
 def _dead(now: datetime) -> QuerySet[Booking]:
-    # A booking that somebody else is ending right now is theirs: waiting for it could only end in a deadlock.
+    # A booking that somebody else is ending right now is theirs: waiting for it could only end in a deadlock. By
+    # listing, because each gives back stock of its listing and two sweeps must not wait for each other's.
     return (
         Booking.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("allocation")
         .filter(status=BookingStatus.PENDING, allocation__is_active=True, allocation__held_until__lte=now)
-        .order_by("pk")
+        .order_by("listing", "pk")
     )
+
+
+def _expire_all(dead: QuerySet[Booking], *, now: datetime) -> int:
+    """Expire those that are still dead once they are locked. Returns how many there were.
+
+    A payment that began between the look and the lock leaves the row of the booking as it was and has its place kept.
+    """
+    locked = list(dead)
+    places = Allocation.objects.filter(
+        pk__in=[booking.allocation_id for booking in locked], is_active=True, held_until__lte=now
+    )
+    run_out = set(places.values_list("pk", flat=True)) if locked else set()
+    expired = [booking for booking in locked if booking.allocation_id in run_out]
+    for booking in expired:
+        expire(booking, now=now)
+    return len(expired)
 
 
 def expire(booking: Booking, *, now: datetime) -> None:
@@ -42,20 +60,12 @@ def expire_dead_holds(*, listing_id: int, period: Period | None, now: datetime) 
     dead = _dead(now).filter(allocation__listing=listing_id)
     if period is not None:
         dead = dead.filter(allocation__period__overlap=(period.start, period.end))
-    count = 0
-    for booking in dead:
-        expire(booking, now=now)
-        count += 1
-    return count
+    return _expire_all(dead, now=now)
 
 
 @unit_of_work
 def _expire_some(*, now: datetime) -> int:
-    count = 0
-    for booking in _dead(now)[:BATCH]:
-        expire(booking, now=now)
-        count += 1
-    return count
+    return _expire_all(_dead(now)[:BATCH], now=now)
 
 
 def expire_holds(*, now: datetime) -> int:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import connection
 from psycopg2.extras import DateTimeTZRange
 
-from apps.availability.actions import allocate, new_holder
+from apps.availability.actions import allocate
 from apps.availability.models import Allocation
 from apps.bookings.actions.expire import expire_dead_holds
 from apps.bookings.models import Booking, BookingLine
@@ -18,12 +18,20 @@ from apps.core.emails import clean_email
 from apps.core.errors import Collector, Invalid, NotAllowed, NotFound, OutsideRules, Required
 from apps.core.money import LARGEST_TOTAL
 from apps.core.texts import clean_text
-from apps.listings.kinds import Kind, kind_named, relations
+from apps.listings.kinds import Kind, kind_named
 from apps.listings.models import Listing, ListingStatus
 from apps.listings.offers import BookingRequest, Line, Occupancy, total_of
 from apps.payments.actions import open_bill
 from apps.payments.models import PaymentTiming
 from apps.users.models import User
+
+# Whoever archives or deletes the listing waits until this booking is in, and then sees it. Tells on the way whether some
+# hold of the listing has run out: clearing such holds away is a much dearer question, and mostly there is none.
+LOCK_LISTING = """
+    SELECT EXISTS (
+        SELECT FROM availability_allocation WHERE listing_id = listing.id AND is_active AND held_until <= %s
+    ) FROM listings_listing AS listing WHERE id = %s FOR KEY SHARE
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ def hold(
             return Booking.objects.get(pk=claim.result)
 
     kind = kind_named(kind_code)
-    listing = _bookable(kind=kind, listing_id=listing_id, guest=guest, field=listing_field)
+    listing, has_dead_holds = _bookable(kind=kind, listing_id=listing_id, guest=guest, field=listing_field, now=now)
     kind.check_request(request)
     occupancy = kind.occupancy(listing, request, now=now)
     lines = kind.lines(listing, occupancy, price=listing.price)
@@ -106,13 +114,14 @@ def hold(
         raise OutsideRules("This is more than can be charged.")
 
     whole = occupancy.quantity is not None
-    expire_dead_holds(listing_id=listing.pk, period=None if whole else occupancy.occupied, now=now)
+    if has_dead_holds:
+        expire_dead_holds(listing_id=listing.pk, period=None if whole else occupancy.occupied, now=now)
     expires_at = now + timedelta(seconds=settings.HOLD_SECONDS)
     allocation = allocate(
         listing_id=listing.pk,
         period=occupancy.occupied,
         quantity=occupancy.quantity,
-        holder=new_holder(),
+        holder=None,
         held_until=expires_at,
         now=now,
     )
@@ -131,14 +140,18 @@ def hold(
     return booking
 
 
-def _bookable(*, kind: Kind, listing_id: int | None, guest: User | None, field: str) -> Listing:
+def _bookable(
+    *, kind: Kind, listing_id: int | None, guest: User | None, field: str, now: datetime
+) -> tuple[Listing, bool]:
+    """The listing, locked against its end, and whether some hold of it has run out."""
     listing: Listing | None = None
+    has_dead_holds = False
     if listing_id is not None:
-        # Whoever archives or deletes the listing waits until this booking is in, and then sees it.
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM listings_listing WHERE id = %s FOR KEY SHARE", [listing_id])
+            cursor.execute(LOCK_LISTING, [now, listing_id])
+            has_dead_holds = (True,) in cursor.fetchall()
         listing = (
-            Listing.objects.select_related(*relations()).filter(pk=listing_id, kind=kind.code, deleted_at=None).first()
+            Listing.objects.select_related(kind.relation).filter(pk=listing_id, kind=kind.code, deleted_at=None).first()
         )
     if listing is not None and guest is not None and listing.host_id == guest.pk:
         raise NotAllowed("You cannot book your own listing.", field=field)
@@ -146,7 +159,7 @@ def _bookable(*, kind: Kind, listing_id: int | None, guest: User | None, field: 
         raise NotFound("There is no such listing.", field=field)
     if guest is not None and settings.REQUIRE_VERIFIED_EMAIL and guest.email_verified_at is None:
         raise NotAllowed("Verify your email address first.")
-    return listing
+    return listing, has_dead_holds
 
 
 def _write(
@@ -182,7 +195,7 @@ def _write(
         expires_at=allocation.held_until,
         created_at=now,
     )
-    write_lines(booking, lines)
+    _add_lines(booking, lines)
     booking.record(BookingEventType.HELD, now=now, actor=Actor.GUEST)
     if total.minor == 0:
         Allocation.objects.filter(pk=allocation.pk).update(held_until=None)
@@ -193,6 +206,10 @@ def _write(
 def write_lines(booking: Booking, lines: list[Line]) -> None:
     """Make these the lines of the booking."""
     BookingLine.objects.filter(booking=booking).delete()
+    _add_lines(booking, lines)
+
+
+def _add_lines(booking: Booking, lines: list[Line]) -> None:
     BookingLine.objects.bulk_create(
         BookingLine(
             booking=booking,

@@ -8,7 +8,7 @@ from apps.availability.actions import allocate, hold_until
 from apps.bookings.actions.expire import expire, expire_dead_holds
 from apps.bookings.actions.hold import clean_key
 from apps.bookings.models import Booking
-from apps.bookings.selectors import booking_for
+from apps.bookings.selectors import booking_for, lock_booking
 from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core import idempotency
 from apps.core.db import unit_of_work
@@ -19,6 +19,7 @@ from apps.core.periods import Period
 from apps.payments import gateway
 from apps.payments.actions import (
     ask_processor,
+    cancel_open_charges,
     drop_saved_cards,
     open_charge,
     record_outcome,
@@ -65,6 +66,7 @@ def pay(
     booking, side = booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token, lock=True)
     if side is not Actor.GUEST:
         raise NotAllowed("A booking is paid by its guest.", field="booking_id")
+    _require_held(booking, now=now)
     claim: idempotency.Claim | None = None
     if key is not None:
         claim = idempotency.claim(
@@ -80,7 +82,7 @@ def pay(
 
 def _start(booking: Booking, *, payment_method: str, viewer: User | None, now: datetime) -> Charge:
     bill = Bill.objects.select_for_update().get(pk=booking.bill_id)
-    timing, amount = _what_is_due(booking, bill, now=now)
+    timing, amount = _what_is_due(booking, bill)
     charge = start_charge(bill=bill, payer=viewer, timing=timing, amount=amount, payment_method=payment_method, now=now)
     if booking.status == BookingStatus.PENDING:
         # While the processor is asked the place is kept, however long the answer takes.
@@ -90,14 +92,18 @@ def _start(booking: Booking, *, payment_method: str, viewer: User | None, now: d
     return charge
 
 
-def _what_is_due(booking: Booking, bill: Bill, *, now: datetime) -> tuple[PaymentTiming, Money]:
-    """How and how much is to be paid now. Raises HoldExpired or WrongState."""
+def _require_held(booking: Booking, *, now: datetime) -> None:
+    """Raises HoldExpired once the hold has run out, whether or not the sweep has come by."""
     held_until = booking.allocation.held_until
     if booking.status == BookingStatus.EXPIRED or (
         booking.status == BookingStatus.PENDING and held_until is not None and held_until <= now
     ):
         raise HoldExpired("The hold has run out; book again.", field="booking_id")
-    owed = bill.total - bill.paid
+
+
+def _what_is_due(booking: Booking, bill: Bill) -> tuple[PaymentTiming, Money]:
+    """How and how much is to be paid now. Raises WrongState."""
+    owed = bill.owed
     if booking.status == BookingStatus.PENDING:
         return PaymentTiming(bill.timing), owed
     settled_later = bill.timing == PaymentTiming.AT_END and booking.status == BookingStatus.CONFIRMED
@@ -122,11 +128,9 @@ def carry_out_payment(*, charge_id: int, now: datetime) -> None:
 @unit_of_work
 def settle(*, charge_id: int, outcome: gateway.Outcome, now: datetime) -> None:
     """Write down what the processor said, and what follows for the booking, in one transaction."""
-    booking = (
-        Booking.objects.select_for_update(of=("self",))
-        .select_related("allocation", "listing")
-        .get(bill__charges=charge_id)
-    )
+    booking_id = Booking.objects.values_list("pk", flat=True).get(bill__charges=charge_id)
+    lock_booking(booking_id)
+    booking = Booking.objects.select_related("allocation", "listing").get(pk=booking_id)
     charge = Charge.objects.select_for_update().get(pk=charge_id)
     if not record_outcome(charge, outcome, now=now):
         return
@@ -137,6 +141,9 @@ def settle(*, charge_id: int, outcome: gateway.Outcome, now: datetime) -> None:
         case ChargeStatus.FAILED | ChargeStatus.CANCELED:
             booking.record(BookingEventType.PAYMENT_FAILED, now=now, actor=Actor.SYSTEM, code=charge.failure_code)
             _hold_again(booking, now=now)
+        case ChargeStatus.REQUIRES_ACTION if booking.status in (BookingStatus.CANCELED, BookingStatus.EXPIRED):
+            # It was over while the processor was asked: nobody is to authenticate for nothing.
+            cancel_open_charges(booking.bill_id, now=now)
         case ChargeStatus.REQUIRES_ACTION:
             _hold_again(booking, now=now)
         case _:
@@ -144,7 +151,7 @@ def settle(*, charge_id: int, outcome: gateway.Outcome, now: datetime) -> None:
 
 
 def _told(charge: Charge) -> dict[str, str | int]:
-    if charge.timing == PaymentTiming.AT_END:
+    if charge.status == ChargeStatus.AUTHORIZED:
         return {}
     return {"amountMinor": charge.amount_minor, "currency": charge.currency}
 

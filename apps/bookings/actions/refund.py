@@ -46,7 +46,7 @@ def refund(
         raise NotAllowed("Ask the host for a refund.", field="payment_id")
     claim: idempotency.Claim | None = None
     if key is not None:
-        asked = {"payment": charge.pk, "amount": str(amount), "reason": reason}
+        asked = {"payment": charge.pk, "amount": amount and (amount.minor, amount.currency), "reason": reason}
         claim = idempotency.claim(caller=f"refund:{viewer.pk}", key=key, cleaned_input=asked, now=now)
         if claim.result is not None:
             return Charge.objects.get(pk=claim.result)
