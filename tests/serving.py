@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,17 +65,29 @@ class Site:
         self.children = children
 
     def rest(self) -> None:
-        """Halt beat and wait until nothing is under way, so that no other test meets its sweeps."""
+        """Halt beat and the worker between two pieces of work, so that no other test meets them."""
         self._signal("beat", signal.SIGSTOP)
-        eventually(_is_quiet, "the worker has nothing to do")
+        eventually(self._halted, "the worker has nothing to do")
 
     def resume(self) -> None:
+        self._signal("worker", signal.SIGCONT)
         self._signal("beat", signal.SIGCONT)
+
+    def _halted(self) -> bool:
+        # A job that was taken from the broker may not have begun: only a stopped worker begins nothing more.
+        if not _is_quiet():
+            return False
+        self._signal("worker", signal.SIGSTOP)
+        if _is_quiet():
+            return True
+        self._signal("worker", signal.SIGCONT)
+        return False
 
     def _signal(self, name: str, number: int) -> None:
         pid = self.children[name].pid
         if pid is not None:
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def client(self, *, token: str | None = None) -> Client:
         return Client(f"{self.url}/graphql", token=token)
@@ -127,6 +139,7 @@ def serve(folder: Path, *, threads: int = 16, **settings: str) -> Iterator[Site]
         eventually(lambda: _answers(site), "the web server answers")
         yield site
     finally:
+        site.resume()
         for child in reversed(children.values()):
             child.stop()
         watcher.close()
