@@ -17,7 +17,6 @@ characters except tab and newline are INVALID. HTML and SQL are text like any ot
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
@@ -27,6 +26,7 @@ from graphene.types.inputfield import InputField
 from graphene.types.structures import List, NonNull
 
 from apps.core.errors import Collector, Invalid, Required
+from apps.core.texts import clean_text
 
 
 class Null(Enum):
@@ -52,20 +52,6 @@ class CleanedField(InputField):
         self.cleaner = cleaner
 
 
-def clean_text(text: str, *, longest: int, required: bool, field: Path) -> str:
-    """The trimmed text. Raises Required or Invalid at the field. `longest` is in characters."""
-    # Browsers end the lines of a text area with CR LF.
-    text = text.replace("\r\n", "\n").strip()
-    name = field[-1] if field else "The text"
-    if required and not text:
-        raise Required(f"{name} must not be blank.", field=field)
-    if len(text) > longest:
-        raise Invalid(f"{name} must have at most {longest} characters.", field=field)
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text if character not in "\t\n"):
-        raise Invalid(f"{name} must not contain control characters.", field=field)
-    return text
-
-
 def text(
     longest: int, *, description: str, required: bool = False, optional: bool = False, null: Null | None = None
 ) -> CleanedField:
@@ -74,7 +60,7 @@ def text(
     """
 
     def cleaner(given: Any, field: Path) -> str:
-        return clean_text(given, longest=longest, required=required, field=field)
+        return clean_text(given, field=field, max_length=longest, required=required)
 
     is_mandatory = required and not optional and null is None
     return CleanedField(
@@ -94,7 +80,7 @@ def texts(
         cleaned: list[str] = []
         for index, each in enumerate(given):
             with problems.caught():
-                cleaned.append(clean_text(each, longest=longest, required=True, field=(*field, str(index))))
+                cleaned.append(clean_text(each, field=(*field, str(index)), max_length=longest, required=True))
         problems.raise_if_any()
         return cleaned
 
