@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from bench.bookings.ground import NIGHTS, NUMBERS, Ground
+from bench.bookings.ground import HOMES, NIGHTS, NUMBERS, Ground
 from bench.bookings.requests import send
 from bench.bookings.site import WORKERS, Site, cpu_seconds, running_site
 
@@ -23,6 +23,8 @@ PLAIN, ACTION, HTTP = "plain SQL", "action", "HTTP"
 # The first is what the others are compared with.
 ROADS = ((PLAIN, 16), (PLAIN, 2), (ACTION, 2), (ACTION, 16), (HTTP, 16), (HTTP, 64))
 WHATS = ("contended", "spread")
+# Each measurement of "spread" uses numbers up, the one that counts statements too; and there is a round to warm up.
+MOST_ROUNDS = (HOMES * NIGHTS // NUMBERS - 1) // len(ROADS) - 1
 
 
 @dataclass
@@ -114,7 +116,7 @@ def report(figures: dict[tuple[str, str, int], Figures]) -> None:
 def measure(site: Site, *, rounds: int, seconds: float, show: bool) -> None:
     first, *_ = site.workers
     ground = Ground(**first.ask(do="make"))
-    numbers = iter(range(0, ground.homes * NIGHTS - NUMBERS, NUMBERS))
+    numbers = iter(range(0, ground.homes * NIGHTS, NUMBERS))
     counted = first.ask(do="count", ground=asdict(ground), base=next(numbers))
     made = counted["made"]
     for what, ways in counted["statements"].items():
@@ -130,7 +132,8 @@ def measure(site: Site, *, rounds: int, seconds: float, show: bool) -> None:
     for number in range(rounds + 1):
         for key, found in figures.items():
             # The first round is short and not counted: it warms every process and cache.
-            taken = take(site, ground, *key, base=next(numbers), seconds=seconds if number else 1)
+            base = next(numbers) if key[0] == "spread" else 0
+            taken = take(site, ground, *key, base=base, seconds=seconds if number else 1)
             made += taken.bookings
             state = first.ask(do="check")
             if taken.errors or state["wrong"] or state["bookings"] != made:
@@ -149,11 +152,13 @@ def measure(site: Site, *, rounds: int, seconds: float, show: bool) -> None:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m bench.bookings", description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--rounds", type=int, default=5, help=f"at most {MOST_ROUNDS}")
     arguments.add_argument("--seconds", type=int, default=4, help="of each measurement; there are 12 in a round")
     arguments.add_argument("--statements", action="store_true", help="also print the action's statements")
     arguments.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="on the disk that is to be measured")
     options = arguments.parse_args()
+    if not 1 <= options.rounds <= MOST_ROUNDS:
+        arguments.error(f"--rounds is 1 to {MOST_ROUNDS}: there are not nights enough for more.")
     with running_site(options.folder) as site:
         measure(site, rounds=options.rounds, seconds=options.seconds, show=options.statements)
 

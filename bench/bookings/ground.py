@@ -6,8 +6,8 @@ from typing import Any
 
 HOMES = 2_000
 TICKETS = 10_000_000
-# How many numbers each of the clients of one measurement may use up; the nights of all homes must suffice for all.
-NUMBERS = 32_000
+# How many numbers all clients of one measurement together may use up; the nights of all homes must suffice for all.
+NUMBERS = 16_000
 NIGHTS = 700
 
 
