@@ -105,7 +105,7 @@ def test_the_ledgers_agree() -> None:
     # Receipts have no gaps.
     for counter in ReceiptCounter.objects.all():
         numbers = Charge.objects.filter(receipt_number__startswith=f"{counter.year}-").order_by("paid_at", "pk")
-        taken = sorted(numbers.values_list("receipt_number", flat=True))
+        taken = sorted(number or "" for number in numbers.values_list("receipt_number", flat=True))
         assert taken == [f"{counter.year}-{number:06d}" for number in range(1, counter.last + 1)]
     # Tickets taken are those of live and past bookings.
     for stock in Stock.objects.all():
@@ -122,9 +122,11 @@ def test_the_histories_follow_the_table_of_states() -> None:
     seed_demo(now=now)
     stories: dict[int, list[str]] = {}
     moves = {status.value for status in BookingStatus}
-    for booking, at, kind in BookingEvent.objects.order_by("booking", "at", "pk").values_list("booking", "at", "type"):
+    for booking_id, at, kind in BookingEvent.objects.order_by("booking", "at", "pk").values_list(
+        "booking", "at", "type"
+    ):
         assert at <= now
-        stories.setdefault(booking, []).append(kind)
+        stories.setdefault(booking_id, []).append(kind)
     for booking in Booking.objects.all():
         story = stories[booking.pk]
         assert story[0] == BookingEventType.HELD

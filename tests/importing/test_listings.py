@@ -278,4 +278,4 @@ def test_another_schema_is_a_file_and_units_follow_it_with_their_blocks(tmp_path
     units = Unit.objects.order_by("number").values_list("number", "is_offered")
     assert list(units) == [(1, True), (2, False), (3, False)]
     held = Allocation.objects.filter(holder=BLOCK_HOLDER, is_active=True)
-    assert [row.unit.number for row in held.select_related("unit")] == [1]
+    assert list(held.values_list("unit__number", flat=True)) == [1]

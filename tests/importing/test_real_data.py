@@ -19,7 +19,7 @@ def imported(name: str, form: str, **options: str) -> Imported:
     path = DATA / name
     if not path.is_file():
         pytest.skip(f"{name} is not at hand; HOLDFAST_DATA names the folder with it")
-    return run(path, form, **options)
+    return run(path, form, None, **options)
 
 
 def assert_whole(done: Imported, *, read: int, refused: int) -> None:

@@ -37,6 +37,7 @@ def test_a_review_without_stars_counts_in_no_average(tmp_path: Path, home: Listi
     assert (review.listing, review.rating, review.comment) == (home, None, "Lovely.\nWe will be back!")
     # Noon of that day in New York.
     assert review.created_at == datetime(2024, 2, 3, 17, tzinfo=UTC)
+    assert review.author is not None
     assert (review.author.role, review.author.email) == (UserRole.GUEST, "")
     home.refresh_from_db()
     assert (home.rating_count, home.rating_sum, home.rating_average) == (0, 0, None)
