@@ -10,6 +10,7 @@ from apps.core.db import require_transaction
 from apps.core.money import Money
 from apps.core.outbox import enqueue
 from apps.payments import gateway
+from apps.payments.cards import remember_card
 from apps.payments.models import (
     CAPTURED_STATUSES,
     OPEN_STATUSES,
@@ -155,6 +156,8 @@ def record_outcome(charge: Charge, outcome: gateway.Outcome, *, now: datetime) -
     charge.failure_code = outcome.failure_code
     charge.card_brand = outcome.card_brand or charge.card_brand
     charge.card_last4 = outcome.card_last4 or charge.card_last4
+    if outcome.status in (ChargeStatus.SUCCEEDED, ChargeStatus.AUTHORIZED):
+        remember_card(charge, outcome, now=now)
     if outcome.status is ChargeStatus.AUTHORIZED:
         charge.card_saved_at = now
     if succeeded:

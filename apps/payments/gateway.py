@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -12,10 +13,24 @@ from django.conf import settings
 
 from apps.core.money import Money
 from apps.payments.models import ChargeStatus, RefundStatus
+from apps.payments.outcomes import DisputeOutcome, Event, Outcome, PaidBack, Payment, RefundOutcome
+
+__all__ = [
+    "BadSignature",
+    "DisputeOutcome",
+    "Event",
+    "GatewayUnavailable",
+    "Outcome",
+    "PaidBack",
+    "Payment",
+    "RefundOutcome",
+]
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 20
+# As many as Stripe lists at once.
+PAGE = 100
 INTENT_STATUS = {
     "succeeded": ChargeStatus.SUCCEEDED,
     "requires_action": ChargeStatus.REQUIRES_ACTION,
@@ -40,41 +55,6 @@ class GatewayUnavailable(Exception):
 
 class BadSignature(Exception):
     """A webhook that Stripe did not sign."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an attempt to be paid. Empty strings where there is nothing to tell."""
-
-    status: ChargeStatus
-    intent_id: str = ""
-    setup_intent_id: str = ""
-    customer_id: str = ""
-    payment_method: str = ""
-    client_secret: str = ""
-    next_action_url: str = ""
-    failure_code: str = ""
-    card_brand: str = ""
-    card_last4: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RefundOutcome:
-    """What became of a refund."""
-
-    status: RefundStatus
-    processor_id: str = ""
-    failure_code: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A webhook's message: only its name and what it is about; what it says is asked again."""
-
-    event_id: str
-    type: str
-    object_id: str
-    object_type: str
 
 
 @lru_cache(maxsize=1)
@@ -112,11 +92,33 @@ def _failure_code(code: str | None, decline_code: str | None) -> str:
     return code or "payment_failed"
 
 
-def _card(method: Any) -> dict[str, str]:
+def _card(method: Any) -> dict[str, Any]:
     card = getattr(method, "card", None)
     if card is None:
         return {}
-    return {"card_brand": card.brand or "", "card_last4": card.last4 or "", "payment_method": method.id}
+    return {
+        "card_brand": card.brand or "",
+        "card_last4": card.last4 or "",
+        "card_fingerprint": card.fingerprint or method.id,
+        "card_exp_month": card.exp_month or 0,
+        "card_exp_year": card.exp_year or 0,
+        "payment_method": method.id,
+    }
+
+
+def _name(reference: Any) -> str:
+    """The id of something that Stripe gives as an id, whole, or not at all."""
+    return reference if isinstance(reference, str) else str(reference.id) if reference is not None else ""
+
+
+def _own_number(metadata: Any, key: str) -> int | None:
+    """Our own number in what we once wrote on an object of Stripe's; None where it is not ours."""
+    value = str(getattr(metadata, key, "") or "") if metadata is not None else ""
+    return int(value) if value.isdecimal() and value.isascii() and len(value) < 19 else None
+
+
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=UTC)
 
 
 def _next_url(intent: Any) -> str:
@@ -280,6 +282,71 @@ def read_event(*, payload: bytes, signature: str) -> Event:
             type=event.type,
             object_id=str(getattr(subject, "id", "") or ""),
             object_type=str(getattr(subject, "object", "") or ""),
+            intent_id=_name(getattr(subject, "payment_intent", None)),
         )
     except (stripe.SignatureVerificationError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise BadSignature from error
+
+
+def payments_since(since: datetime) -> Iterator[Payment]:
+    """Every payment intent made since then, the newest first. Raises GatewayUnavailable."""
+    with _translated():
+        listed = _client().v1.payment_intents.list({"created": {"gte": int(since.timestamp())}, "limit": PAGE})
+        for intent in listed.auto_paging_iter():
+            yield Payment(
+                intent_id=intent.id,
+                charge_id=_own_number(intent.metadata, "holdfast_charge"),
+                status=INTENT_STATUS[intent.status],
+                amount=Money(intent.amount, intent.currency.upper()),
+                created_at=_instant(intent.created),
+            )
+
+
+def refunds_since(since: datetime) -> Iterator[PaidBack]:
+    """Every refund made since then, whoever made it, the newest first. Raises GatewayUnavailable."""
+    yield from _refunds({"created": {"gte": int(since.timestamp())}, "limit": PAGE})
+
+
+def refunds_of(*, intent_id: str) -> list[PaidBack]:
+    """Every refund of a payment, whoever made it. Raises GatewayUnavailable."""
+    return list(_refunds({"payment_intent": intent_id, "limit": PAGE}))
+
+
+def _refunds(params: Any) -> Iterator[PaidBack]:
+    with _translated():
+        for made in _client().v1.refunds.list(params).auto_paging_iter():
+            yield PaidBack(
+                processor_id=made.id,
+                intent_id=_name(made.payment_intent),
+                refund_id=_own_number(made.metadata, "holdfast_refund"),
+                status=REFUND_STATUS[made.status or "pending"],
+                amount=Money(made.amount, made.currency.upper()),
+                reason=made.reason or "",
+                created_at=_instant(made.created),
+            )
+
+
+def dispute(*, dispute_id: str) -> DisputeOutcome:
+    """Where a dispute stands now. Raises GatewayUnavailable."""
+    with _translated():
+        found = _client().v1.disputes.retrieve(dispute_id)
+    return DisputeOutcome(
+        processor_id=found.id,
+        intent_id=_name(found.payment_intent),
+        status=found.status,
+        reason=found.reason,
+        amount=Money(found.amount, found.currency.upper()),
+        created_at=_instant(found.created),
+    )
+
+
+def forget(*, payment_method: str) -> None:
+    """Take the card from its customer: it can never be charged again. What is gone already is no error.
+
+    Raises GatewayUnavailable.
+    """
+    with _translated():
+        try:
+            _client().v1.payment_methods.detach(payment_method)
+        except stripe.InvalidRequestError:
+            logger.info("a card was forgotten already")

@@ -44,6 +44,9 @@ class Bill(models.Model):
     settled_minor = models.BigIntegerField(default=0)
     timing = models.CharField(max_length=10, choices=PaymentTiming.choices)
     created_at = models.DateTimeField()
+    # A saved card that refused to pay is asked again then; how often it has been asked again.
+    retry_at = models.DateTimeField(null=True, blank=True)
+    retries = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         constraints = [
@@ -53,6 +56,7 @@ class Bill(models.Model):
                 name="bill_never_over_refunded",
             ),
         ]
+        indexes = [models.Index(fields=["retry_at"], condition=~Q(retry_at=None), name="bill_retry")]
 
     def __str__(self) -> str:
         return f"bill {self.pk}"
@@ -81,6 +85,27 @@ class Customer(models.Model):
         return f"customer {self.pk}"
 
 
+class Card(models.Model):
+    """A card that an account has paid with or saved, once per card. Its owner may have it forgotten: the row goes."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="cards")
+    # The first name under which the processor knew it; its later names are on the charges.
+    payment_method = models.CharField(max_length=255)
+    # The same for the same card number, whatever it is called.
+    fingerprint = models.CharField(max_length=255)
+    brand = models.CharField(max_length=40)
+    last4 = models.CharField(max_length=4)
+    exp_month = models.PositiveSmallIntegerField()
+    exp_year = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "fingerprint"], name="card_once_per_account")]
+
+    def __str__(self) -> str:
+        return f"card {self.pk}"
+
+
 class Charge(models.Model):
     """One attempt to be paid, written down before the processor is asked, with the idempotency key it is asked with."""
 
@@ -104,6 +129,7 @@ class Charge(models.Model):
     failure_code = models.CharField(max_length=100, blank=True)
     card_brand = models.CharField(max_length=40, blank=True)
     card_last4 = models.CharField(max_length=4, blank=True)
+    card = models.ForeignKey(Card, on_delete=models.SET_NULL, null=True, blank=True, related_name="charges")
     receipt_number = models.CharField(max_length=20, null=True, blank=True, unique=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(auto_now=True)
@@ -174,6 +200,22 @@ class Refund(models.Model):
         return f"refund {self.pk}"
 
 
+class Dispute(models.Model):
+    """A payer took the money back through the bank. The processor's word; the ledger's sums do not count it."""
+
+    charge = models.ForeignKey(Charge, on_delete=models.PROTECT, related_name="disputes")
+    processor_id = models.CharField(max_length=255, unique=True)
+    status = models.CharField(max_length=40)
+    reason = models.CharField(max_length=100, blank=True)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.processor_id
+
+
 class ReceiptCounter(models.Model):
     """The last receipt number of a year (UTC), taken under its row lock so that numbers have no gaps."""
 
@@ -190,6 +232,8 @@ class WebhookEvent(models.Model):
     event_id = models.CharField(max_length=255, unique=True)
     type = models.CharField(max_length=100)
     object_id = models.CharField(max_length=255, blank=True)
+    # Of a charge, a refund or a dispute: the payment intent that it belongs to.
+    intent_id = models.CharField(max_length=255, blank=True)
     received_at = models.DateTimeField()
     handled_at = models.DateTimeField(null=True, blank=True)
 
@@ -197,6 +241,7 @@ class WebhookEvent(models.Model):
         indexes = [
             models.Index(fields=["received_at"], condition=Q(handled_at=None), name="webhook_event_waiting"),
             models.Index(fields=["object_id"], name="webhook_event_object"),
+            models.Index(fields=["intent_id"], condition=~Q(intent_id=""), name="webhook_event_intent"),
         ]
 
     def __str__(self) -> str:

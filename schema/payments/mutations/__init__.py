@@ -3,6 +3,7 @@
 from schema.payments.mutations.pay_booking import PayBooking
 from schema.payments.mutations.refresh_payment import RefreshPayment
 from schema.payments.mutations.refund_payment import RefundPayment
+from schema.payments.mutations.remove_card import RemoveCard
 
 
 class PaymentMutations:
@@ -11,6 +12,7 @@ class PaymentMutations:
     pay_booking = PayBooking.Field()
     refresh_payment = RefreshPayment.Field()
     refund_payment = RefundPayment.Field()
+    remove_card = RemoveCard.Field()
 
 
 __all__ = ["PaymentMutations"]

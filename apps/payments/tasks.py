@@ -1,0 +1,16 @@
+"""The worker's door to what concerns money alone."""
+
+from celery import shared_task
+
+from apps.payments import gateway
+
+
+@shared_task(
+    name="payments.forget_card",
+    autoretry_for=(gateway.GatewayUnavailable,),
+    retry_backoff=1,
+    retry_backoff_max=600,
+    max_retries=20,
+)
+def forget_card(*, payment_method: str) -> None:
+    gateway.forget(payment_method=payment_method)

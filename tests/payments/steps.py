@@ -1,0 +1,82 @@
+"""The short way to a booking that is paid, in tests that are about the money."""
+
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlencode
+
+from django.conf import settings
+
+from apps.bookings.actions import Contact, carry_out_payment, hold, pay
+from apps.bookings.models import Booking
+from apps.core import outbox
+from apps.core.models import OutboxMessage
+from apps.core.periods import local_date
+from apps.listings.models import Listing
+from apps.listings.offers import BookingRequest
+from apps.payments.models import Charge
+from apps.users.models import User
+
+
+def request_for(listing: Listing, *, now: datetime, days: int = 10, minutes: int = 60) -> BookingRequest:
+    """Two nights, two tickets or some minutes of parking, that many days from now."""
+    if listing.kind == "PROPERTY":
+        first = local_date(now + timedelta(days=days), listing.time_zone)
+        return BookingRequest(check_in=first, check_out=first + timedelta(days=2), guests=1)
+    if listing.kind == "EVENT":
+        return BookingRequest(tickets=2)
+    return BookingRequest(starts_at=now + timedelta(days=days), minutes=minutes)
+
+
+def booked(listing: Listing, *, guest: User | None, now: datetime, **request: Any) -> Booking:
+    """A held booking."""
+    return hold(
+        kind_code=listing.kind,
+        listing_id=listing.pk,
+        listing_field="listing",
+        request=request_for(listing, now=now, **request),
+        guest=guest,
+        contact=Contact(email="walker@example.org", first_name="Zoë", last_name="Łukasik"),
+        now=now,
+    )
+
+
+def paid(booking: Booking, *, now: datetime, card: str = "pm_card_visa") -> Charge:
+    """The booking's payment after the worker has been there."""
+    charge = pay(
+        viewer=booking.guest, booking_id=booking.pk, access_token=booking.access_token, payment_method=card, now=now
+    )
+    carry_out_payment(charge_id=charge.pk, now=now)
+    return Charge.objects.get(pk=charge.pk)
+
+
+@contextmanager
+def jobs_kept() -> Iterator[list[OutboxMessage]]:
+    """Within the block the jobs that leave the outbox come here instead of going to the broker."""
+    kept: list[OutboxMessage] = []
+
+    def keep(message: OutboxMessage) -> bool:
+        OutboxMessage.objects.filter(pk=message.pk).delete()
+        kept.append(message)
+        return True
+
+    with patch.object(outbox, "_send", keep):
+        yield kept
+
+
+def stripe_api(method: str, path: str, **given: Any) -> Any:
+    """Stripe itself, past our own gateway: what somebody does in its dashboard."""
+    url = f"{os.environ['STRIPE_API_BASE']}{path}"
+    body = urlencode(given).encode() if given and method == "POST" else None
+    if given and method == "GET":
+        url += f"?{urlencode(given)}"
+    request = urllib.request.Request(
+        url, body, {"Authorization": f"Bearer {settings.STRIPE_SECRET_KEY}"}, method=method
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
