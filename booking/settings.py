@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "apps.listings",
     "apps.availability",
     "apps.payments",
+    "apps.notifications",
     "apps.kinds.property",
     "apps.kinds.service",
     "apps.kinds.event",

@@ -10,7 +10,9 @@ from schema.core.nodes import NodeQueries
 from schema.kinds import KindMutations, kind_types
 from schema.listings.mutations import ListingMutations
 from schema.listings.queries import ListingQueries
+from schema.notifications.mutations import NotificationMutations
 from schema.payments.mutations import PaymentMutations
+from schema.reviews.mutations import ReviewMutations
 from schema.users.mutations import UserMutations
 from schema.users.queries import UserQueries
 
@@ -19,7 +21,16 @@ class Query(NodeQueries, UserQueries, ListingQueries, BookingQueries, graphene.O
     """What can be read."""
 
 
-class Mutation(UserMutations, KindMutations, ListingMutations, BookingMutations, PaymentMutations, graphene.ObjectType):
+class Mutation(
+    UserMutations,
+    KindMutations,
+    ListingMutations,
+    BookingMutations,
+    PaymentMutations,
+    ReviewMutations,
+    NotificationMutations,
+    graphene.ObjectType,
+):
     """What can be done."""
 
 

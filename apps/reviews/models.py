@@ -8,7 +8,10 @@ from apps.listings.models import Listing
 
 
 class Review(models.Model):
-    """One per account and listing. Imported ones have no star where their source has none, and never count."""
+    """One per account and listing. Imported ones have no star where their source has none, and never count.
+
+    Staff may hide one: it is shown to its author and staff alone then, and does not count either.
+    """
 
     listing = models.ForeignKey(Listing, on_delete=models.CASCADE, related_name="reviews")
     author = models.ForeignKey(
@@ -20,6 +23,7 @@ class Review(models.Model):
     replied_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+    hidden_at = models.DateTimeField(null=True, blank=True)
     source = models.CharField(max_length=60, blank=True)
     external_id = models.CharField(max_length=100, blank=True)
 
@@ -40,3 +44,8 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"review {self.pk}"
+
+    @property
+    def counts(self) -> bool:
+        """Whether its rating is part of the listing's average."""
+        return self.rating is not None and self.external_id == "" and self.hidden_at is None

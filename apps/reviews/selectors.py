@@ -20,22 +20,22 @@ def reviewable(*, viewer: User | None, listing_ids: Iterable[int]) -> set[int]:
 
 
 def reviews() -> QuerySet[Review]:
-    """All reviews, in no order yet. Whoever may see the listing may see what is said of it."""
-    return Review.objects.all()
+    """All reviews that nobody has hidden, in no order yet. Whoever may see the listing may see what is said of it."""
+    return Review.objects.filter(hidden_at=None)
 
 
 def visible_to(viewer: User | None) -> QuerySet[Review]:
     """Those of listings that the viewer sees, and what they wrote themselves, in no order yet.
 
-    A deleted listing takes its reviews along.
+    A deleted listing takes its reviews along; a hidden review is there for its author and staff alone.
     """
     rows = Review.objects.filter(listing__deleted_at=None)
-    published = Q(listing__status=ListingStatus.PUBLISHED)
+    published = Q(listing__status=ListingStatus.PUBLISHED, hidden_at=None)
     if viewer is None:
         return rows.filter(published)
     if viewer.role == UserRole.STAFF:
         return rows
-    return rows.filter(published | Q(listing__host=viewer) | Q(author=viewer))
+    return rows.filter(published | Q(listing__host=viewer, hidden_at=None) | Q(author=viewer))
 
 
 def visible_reviews(*, viewer: User | None, ids: Iterable[int]) -> dict[int, Review]:

@@ -1,0 +1,32 @@
+"""Reads of what people were told: always their own."""
+
+from collections.abc import Iterable
+
+from django.db.models import QuerySet
+
+from apps.notifications.models import Notification
+from apps.users.models import User
+
+
+def notifications_of(*, viewer: User, unread_only: bool = False) -> QuerySet[Notification]:
+    """What the account was told, in no order yet."""
+    rows = Notification.objects.filter(recipient=viewer)
+    return rows.filter(read_at=None) if unread_only else rows
+
+
+def unread_count(*, viewer: User) -> int:
+    """How much of it the account has not read."""
+    return notifications_of(viewer=viewer, unread_only=True).count()
+
+
+def visible_notifications(*, viewer: User | None, ids: Iterable[int]) -> dict[int, Notification]:
+    """Those of the notifications that are the viewer's, by id."""
+    if viewer is None:
+        return {}
+    return {row.pk: row for row in Notification.objects.filter(recipient=viewer, pk__in=list(ids))}
+
+
+def reachable_ids(*, ids: Iterable[int]) -> set[int]:
+    """Those of the accounts that can be told something: open, and somebody's."""
+    rows = User.objects.filter(pk__in=list(ids), is_active=True, deleted_at=None).exclude(email="")
+    return set(rows.values_list("pk", flat=True))

@@ -1,0 +1,11 @@
+"""The worker's door to what people are told."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from apps.notifications import actions
+
+
+@shared_task(name="notifications.deliver")
+def deliver(*, announcement_id: int) -> None:
+    actions.deliver(announcement_id=announcement_id, now=timezone.now())

@@ -1,0 +1,162 @@
+"""Writes: what guests say and hosts answer. The listing's average moves in the same transaction as its reviews."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import F
+
+from apps.core.db import unit_of_work
+from apps.core.errors import Collector, Duplicate, Invalid, NotAllowed
+from apps.core.texts import clean_text
+from apps.listings.models import Listing
+from apps.notifications.actions import tell
+from apps.notifications.models import NotificationType
+from apps.reviews.models import Review
+from apps.reviews.policies import listing_to_review, locked_review
+from apps.users.models import User, UserRole
+
+LONGEST = 5_000
+
+
+def require_rating(rating: int) -> None:
+    """Raises Invalid at `rating` unless it is one."""
+    if not 1 <= rating <= 5:
+        raise Invalid("A rating is a whole number from 1 to 5.", field="rating")
+
+
+def _recount(listing: Listing, *, before: int | None, after: int | None) -> None:
+    """Move the listing's sums from the rating that counted to the one that counts now; None counts for nothing."""
+    if before == after:
+        return
+    Listing.objects.filter(pk=listing.pk).update(
+        rating_sum=F("rating_sum") + (after or 0) - (before or 0),
+        rating_count=F("rating_count") + int(after is not None) - int(before is not None),
+    )
+    listing.refresh_from_db(fields=["rating_sum", "rating_count", "rating_average"])
+
+
+def _counted(review: Review) -> int | None:
+    return review.rating if review.counts else None
+
+
+@unit_of_work
+def create_review(*, viewer: User, listing_id: int | None, rating: int, comment: str, now: datetime) -> Review:
+    """Say how it was, once, after a completed booking; the host is told.
+
+    Raises Invalid at `rating` and `comment`, Required at `comment`; NotFound at `listing_id`, NotAllowed there without
+    a completed booking and Duplicate there for a second review; NotAllowed without a verified email where that is
+    required. Then nothing has been written.
+    """
+    problems = Collector()
+    with problems.caught():
+        require_rating(rating)
+    with problems.caught():
+        comment = clean_text(comment, field="comment", max_length=LONGEST, required=True)
+    problems.raise_if_any()
+    listing, was_there = listing_to_review(viewer=viewer, listing_id=listing_id)
+    if settings.REQUIRE_VERIFIED_EMAIL and viewer.email_verified_at is None:
+        raise NotAllowed("Verify your email address first.")
+    if not was_there:
+        raise NotAllowed("A review takes a completed booking.", field="listing_id")
+    review = Review(listing=listing, author=viewer, rating=rating, comment=comment, created_at=now, updated_at=now)
+    # The constraint decides which of two comes first; here it only spares the error.
+    if Review.objects.filter(listing=listing, author=viewer, external_id="").exists():
+        raise Duplicate("You have reviewed this already.", field="listing_id")
+    review.save(force_insert=True)
+    _recount(listing, before=None, after=rating)
+    tell(
+        recipient_ids=[listing.host_id],
+        type=NotificationType.REVIEW_RECEIVED,
+        title=f"{rating} of 5 for {listing.title}",
+        body=f"{viewer.display_name or 'A guest'} wrote:\n\n{comment}",
+        key=f"review:{review.pk}:received",
+        now=now,
+    )
+    return review
+
+
+@unit_of_work
+def update_review(
+    *, viewer: User, review_id: int | None, rating: int | None = None, comment: str | None = None, now: datetime
+) -> Review:
+    """Change one's own review; None leaves a part as it is.
+
+    Raises Invalid at `rating` and `comment`, Required at `comment`, NotFound at `review_id`, NotAllowed there for
+    anybody but its author.
+    """
+    problems = Collector()
+    if rating is not None:
+        with problems.caught():
+            require_rating(rating)
+    if comment is not None:
+        with problems.caught():
+            comment = clean_text(comment, field="comment", max_length=LONGEST, required=True)
+    problems.raise_if_any()
+    review = locked_review(viewer=viewer, review_id=review_id)
+    if review.author_id != viewer.pk:
+        raise NotAllowed("This review is somebody else's.", field="review_id")
+    before = _counted(review)
+    review.rating = review.rating if rating is None else rating
+    review.comment = review.comment if comment is None else comment
+    review.updated_at = now
+    review.save(update_fields=["rating", "comment", "updated_at"])
+    _recount(review.listing, before=before, after=_counted(review))
+    return review
+
+
+@unit_of_work
+def delete_review(*, viewer: User, review_id: int | None) -> int:
+    """Take a review away, by its author or staff; its author may write another. Returns the key that it had.
+
+    Raises NotFound at `review_id`, NotAllowed there for anybody else, its host too.
+    """
+    review = locked_review(viewer=viewer, review_id=review_id)
+    if review.author_id != viewer.pk and viewer.role != UserRole.STAFF:
+        raise NotAllowed("This review is somebody else's.", field="review_id")
+    pk = review.pk
+    before = _counted(review)
+    review.delete()
+    _recount(review.listing, before=before, after=None)
+    return pk
+
+
+@unit_of_work
+def reply_to_review(*, viewer: User, review_id: int | None, reply: str, now: datetime) -> Review:
+    """The host's answer, in place of an earlier one; the author is told.
+
+    Raises Required and Invalid at `reply`, NotFound at `review_id`, NotAllowed there for anybody but the host.
+    """
+    reply = clean_text(reply, field="reply", max_length=LONGEST, required=True)
+    review = locked_review(viewer=viewer, review_id=review_id)
+    if review.listing.host_id != viewer.pk:
+        raise NotAllowed("A review is answered by the host.", field="review_id")
+    if reply == review.reply:
+        return review
+    review.reply, review.replied_at, review.updated_at = reply, now, now
+    review.save(update_fields=["reply", "replied_at", "updated_at"])
+    if review.author_id is not None and review.external_id == "":
+        tell(
+            recipient_ids=[review.author_id],
+            type=NotificationType.REVIEW_REPLIED,
+            title=f"An answer to your review of {review.listing.title}",
+            body=reply,
+            key=f"review:{review.pk}:reply:{now.isoformat()}",
+            now=now,
+        )
+    return review
+
+
+@unit_of_work
+def set_hidden(*, viewer: User, review_id: int | None, is_hidden: bool, now: datetime) -> Review:
+    """Hide a review from everybody but its author, or show it again; for staff. A hidden one leaves the average.
+
+    Raises NotFound at `review_id`, NotAllowed to anybody but staff.
+    """
+    if viewer.role != UserRole.STAFF:
+        raise NotAllowed("Reviews are hidden by staff.", field="review_id")
+    review = locked_review(viewer=viewer, review_id=review_id)
+    before = _counted(review)
+    review.hidden_at = (review.hidden_at or now) if is_hidden else None
+    review.save(update_fields=["hidden_at"])
+    _recount(review.listing, before=before, after=_counted(review))
+    return review
