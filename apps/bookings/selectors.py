@@ -54,6 +54,15 @@ def lock_booking(booking_id: int) -> None:
         cursor.execute("SELECT 1 FROM bookings_booking WHERE id = %s FOR UPDATE", [booking_id])
 
 
+def lock_listings(listing_ids: Iterable[int]) -> None:
+    """Lock the listings, shared, before bookings of several of them are locked: the order of `lock_booking`."""
+    require_transaction()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM listings_listing WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [sorted(set(listing_ids))]
+        )
+
+
 def booking_for(
     *, viewer: User | None, booking_id: int | None, access_token: str | None = None, lock: bool = False
 ) -> tuple[Booking, Actor]:

@@ -18,8 +18,11 @@ def listing_for_host(*, viewer: User, listing_id: int | None, field: str, lock: 
     """
     found: Listing | None = None
     if listing_id is not None:
-        rows = Listing.objects.select_related("host", *relations()).filter(pk=listing_id, deleted_at=None)
-        found = rows.select_for_update(of=("self",)).first() if lock else rows.first()
+        if lock:
+            # By itself: a query that waits for a lock and joins shows the joined rows as they were before the wait.
+            list(Listing.objects.select_for_update().filter(pk=listing_id).values_list("pk"))
+        rows = Listing.objects.select_related("host", *relations())
+        found = rows.filter(pk=listing_id, deleted_at=None).first()
     if found is not None and (found.host_id == viewer.pk or viewer.role == UserRole.STAFF):
         return found
     if found is not None and _is_visible_to(found, viewer):

@@ -7,6 +7,7 @@ from django.db.models import F, Func, QuerySet
 from apps.availability.actions import release
 from apps.availability.models import Allocation
 from apps.bookings.models import Booking
+from apps.bookings.selectors import lock_listings
 from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.periods import Period
@@ -17,22 +18,20 @@ BATCH = 100
 
 
 def _dead(now: datetime) -> QuerySet[Booking]:
-    # A booking that somebody else is ending right now is theirs: waiting for it could only end in a deadlock. By
-    # listing, because each gives back stock of its listing and two sweeps must not wait for each other's.
-    return (
-        Booking.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("allocation")
-        .filter(status=BookingStatus.PENDING, allocation__is_active=True, allocation__held_until__lte=now)
-        .order_by("listing", "pk")
-    )
+    # By listing, because each gives back stock of its listing and two sweeps must not wait for each other's.
+    return Booking.objects.filter(
+        status=BookingStatus.PENDING, allocation__is_active=True, allocation__held_until__lte=now
+    ).order_by("listing", "pk")
 
 
 def _expire_all(dead: QuerySet[Booking], *, now: datetime) -> int:
     """Expire those that are still dead once they are locked. Returns how many there were.
 
-    A payment that began between the look and the lock leaves the row of the booking as it was and has its place kept.
+    The caller has locked their listings. A booking that somebody else is ending right now is theirs: waiting for it
+    could only end in a deadlock. A payment that began between the look and the lock leaves the row of the booking as it
+    was and has its place kept.
     """
-    locked = list(dead)
+    locked = list(dead.select_for_update(of=("self",), skip_locked=True).select_related("allocation"))
     places = Allocation.objects.filter(
         pk__in=[booking.allocation_id for booking in locked], is_active=True, held_until__lte=now
     )
@@ -54,7 +53,7 @@ def expire(booking: Booking, *, now: datetime) -> None:
 def expire_dead_holds(*, listing_id: int, period: Period | None, now: datetime) -> int:
     """Clear run-out holds out of the way of the period (None: of the whole listing), in the caller's transaction.
 
-    Returns how many there were.
+    The caller has locked the listing, at least shared. Returns how many there were.
     """
     require_transaction()
     dead = _dead(now).filter(allocation__listing=listing_id)
@@ -65,7 +64,9 @@ def expire_dead_holds(*, listing_id: int, period: Period | None, now: datetime) 
 
 @unit_of_work
 def _expire_some(*, now: datetime) -> int:
-    return _expire_all(_dead(now)[:BATCH], now=now)
+    found = dict(_dead(now).values_list("pk", "listing")[:BATCH])
+    lock_listings(found.values())
+    return _expire_all(_dead(now).filter(pk__in=found), now=now)
 
 
 def expire_holds(*, now: datetime) -> int:
