@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.users.keys import SigningKey, derived_key, read_signing_keys
+
 MODES = ("production", "development", "test")
 ON = {"1", "on", "true", "yes"}
 OFF = {"0", "off", "false", "no"}
@@ -128,6 +130,7 @@ class Environment:
 
     mode: str
     secret_key: str
+    signing_keys: tuple[SigningKey, ...]
     database: dict[str, Any]
     redis_url: str
     port: int
@@ -167,6 +170,7 @@ class Environment:
         return cls(
             mode=mode,
             secret_key=secret_key,
+            signing_keys=read.table("SIGNING_KEYS", read_signing_keys, (derived_key(secret_key),)),
             database=read.database("DATABASE_URL"),
             redis_url=read.url("REDIS_URL", ("redis", "rediss", "unix")),
             port=port,

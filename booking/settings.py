@@ -15,6 +15,7 @@ ENV = read_environment(BASE_DIR)
 MODE = ENV.mode
 DEBUG = False
 SECRET_KEY = ENV.secret_key
+SIGNING_KEYS = ENV.signing_keys
 PUBLIC_URL = ENV.public_url
 ALLOWED_HOSTS = [*ENV.allowed_hosts, "testserver"] if MODE == "test" else ENV.allowed_hosts
 

@@ -7,6 +7,7 @@ from django.urls import path, re_path
 from django.views.static import serve
 
 from apps.bookings.webhooks import stripe_webhook
+from apps.users.views import signing_keys
 from schema.views import graphql_view
 
 
@@ -19,6 +20,7 @@ urlpatterns = [
     path("", to_graphql),
     path("graphql", graphql_view),
     path("webhooks/stripe", stripe_webhook),
+    path(".well-known/jwks.json", signing_keys),
     path("admin/", admin.site.urls),
     re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),
 ]

@@ -1,7 +1,8 @@
 """Access tokens: short-lived signed JWTs that name an account, one of its sessions and the account's token version.
 
 What is in one, besides django-graphql-jwt's `exp` and `origIat`: `sub` (the account), `sid` (the session), `ver` (the account's
-`token_version`), `jti` and `iat`. Instants are whole seconds since 1970.
+`token_version`), `jti`, `iat`, and `iss` and `aud` for other services that check our tokens with the keys that we publish.
+Instants are whole seconds since 1970. Which key signs, and which are accepted: apps.users.keys.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import jwt
 from django.conf import settings
 
 from apps.core.errors import InvalidToken
+from apps.users import keys
 from apps.users.models import Session, User
 
-ALGORITHM = "HS256"
 KIND = "access"
+AUDIENCE = "holdfast"
 CLAIMS = ["sub", "sid", "ver", "jti", "iat", "exp"]
-# Ours have about 350 characters; nothing longer is worth a signature check.
+# That the key is ours says who issued the token and for whom; these two claims are for others.
+OURS = {"verify_iss": False, "verify_aud": False}
+# Ours have 400 to 1,000 characters; nothing longer is worth a signature check.
 LONGEST = 4_000
 LARGEST_ID = 2**63 - 1
 
@@ -54,6 +58,8 @@ class TokenPair:
 def make_access_token(*, user: User, session: Session, now: datetime) -> tuple[str, dict[str, Any]]:
     """The token and what is in it."""
     payload = {
+        "iss": settings.PUBLIC_URL,
+        "aud": AUDIENCE,
         "sub": str(user.pk),
         "sid": str(session.pk),
         "ver": user.token_version,
@@ -68,7 +74,7 @@ def make_access_token(*, user: User, session: Session, now: datetime) -> tuple[s
 
 def encode(payload: dict[str, Any], context: object = None) -> str:
     """The signed token. Also django-graphql-jwt's JWT_ENCODE_HANDLER, whence the unused context."""
-    return jwt.encode(payload, _signing_key(), algorithm=ALGORITHM)
+    return keys.sign(payload, keys=settings.SIGNING_KEYS)
 
 
 def decode(token: str, context: object = None) -> dict[str, Any]:
@@ -76,7 +82,7 @@ def decode(token: str, context: object = None) -> dict[str, Any]:
 
     Raises jwt.InvalidTokenError.
     """
-    return jwt.decode(token, _signing_key(), algorithms=[ALGORITHM], options={"require": CLAIMS})
+    return keys.verify(token, keys=settings.SIGNING_KEYS, options={"require": CLAIMS, **OURS})
 
 
 def read_access_token(token: str, *, now: datetime) -> AccessClaims:
@@ -88,11 +94,10 @@ def read_access_token(token: str, *, now: datetime) -> AccessClaims:
         raise InvalidToken("The token is not valid.")
     try:
         # The times are compared below, with the clock of the request.
-        payload = jwt.decode(
+        payload = keys.verify(
             token,
-            _signing_key(),
-            algorithms=[ALGORITHM],
-            options={"require": CLAIMS, "verify_exp": False, "verify_iat": False},
+            keys=settings.SIGNING_KEYS,
+            options={"require": CLAIMS, "verify_exp": False, "verify_iat": False, **OURS},
         )
     except (jwt.InvalidTokenError, ValueError) as error:
         raise InvalidToken("The token is not valid.") from error
@@ -112,8 +117,3 @@ def _claims(payload: dict[str, Any]) -> AccessClaims:
     except (ValueError, TypeError) as error:
         raise InvalidToken("The token is not valid.") from error
     return AccessClaims(user_id=user_id, session_id=session_id, token_version=payload["ver"], payload=payload)
-
-
-def _signing_key() -> str:
-    """The key of access tokens; other secrets are derived from SECRET_KEY under names of their own."""
-    return f"access-token:{settings.SECRET_KEY}"
