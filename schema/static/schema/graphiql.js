@@ -16,13 +16,26 @@
 
   var url = window.location.origin + window.location.pathname;
   var welcome = [
-    "# Welcome to Holdfast. Every type and field is described: open the docs on the left.",
+    "# Welcome to Holdfast. The docs on the left describe",
+    "# every type and field.",
     "#",
-    "# To sign in, run tokenAuth and put its token into the Headers tab below:",
+    "# To sign in, run tokenAuth and put its token into the",
+    "# Headers tab below:",
     '#   { "Authorization": "Bearer <token>" }',
     "",
     "{",
-    "  __typename",
+    "  listings(first: 3) {",
+    "    totalCount",
+    "    edges {",
+    "      node {",
+    "        id",
+    "        title",
+    "        kind",
+    "        price { amount currency }",
+    "        priceUnit",
+    "      }",
+    "    }",
+    "  }",
     "}",
     "",
   ].join("\n");
@@ -67,14 +80,12 @@
       plugins: plugins,
       query: query,
       variables: shared.get("variables") || undefined,
-      operationName: shared.get("operationName") || undefined,
       defaultEditorToolsVisibility: "headers",
       isHeadersEditorEnabled: true,
       shouldPersistHeaders: false,
       onEditQuery: edit,
       onEditHeaders: function (text) { headers = text; },
       onEditVariables: function (text) { remember("variables", text); },
-      onEditOperationName: function (text) { remember("operationName", text); },
     });
   }
 

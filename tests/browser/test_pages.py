@@ -1,0 +1,84 @@
+"""What people see in a browser: GraphiQL answers, and staff get into the admin."""
+
+import json
+from typing import Any
+
+from tests.browser.conftest import Browser
+from tests.recipes import PASSWORD, make_guest, make_property, make_staff
+from tests.serving import Site, eventually
+
+EDITOR = "document.querySelectorAll('.graphiql-query-editor .CodeMirror, .graphiql-editor-tool .CodeMirror')"
+QUERY, VARIABLES, HEADERS = 0, 1, 2
+
+
+def open_graphiql(browser: Browser, site: Site) -> None:
+    browser.open("about:blank")
+    browser.open(f"{site.url}/graphql")
+    eventually(lambda: browser.run(f"return {EDITOR}.length") == 3, "GraphiQL is there")
+
+
+def put(browser: Browser, editor: int, text: str) -> None:
+    browser.run(f"{EDITOR}[arguments[0]].CodeMirror.setValue(arguments[1])", editor, text)
+
+
+def answer_of(browser: Browser) -> dict[str, Any]:
+    """What the right pane shows, {} while it shows nothing whole."""
+    shown = browser.run("return document.querySelector('.result-window .CodeMirror').CodeMirror.getValue()")
+    try:
+        answer: dict[str, Any] = json.loads(shown)
+    except ValueError:
+        return {}
+    return answer
+
+
+def ask(browser: Browser, query: str, *, variables: str = "", headers: str = "") -> dict[str, Any]:
+    """Run a query by GraphiQL's button and return the answer that it shows."""
+    browser.run("document.querySelector('.result-window .CodeMirror').CodeMirror.setValue('')")
+    for editor, text in ((QUERY, query), (VARIABLES, variables), (HEADERS, headers)):
+        put(browser, editor, text)
+    browser.click(".graphiql-execute-button")
+    return eventually(lambda: answer_of(browser), "GraphiQL shows an answer")
+
+
+def test_graphiql_runs_what_is_typed(site: Site, browser: Browser) -> None:
+    home = make_property(title="Loft by the canal")
+    guest = make_guest(password=PASSWORD)
+    open_graphiql(browser, site)
+
+    browser.click(".graphiql-execute-button")
+    welcome = eventually(lambda: answer_of(browser), "the query of the welcome is answered")
+    assert [edge["node"]["title"] for edge in welcome["data"]["listings"]["edges"]] == [home.title]
+
+    named = "query Homes($first: Int) { listings(first: $first) { totalCount } }"
+    assert ask(browser, named, variables='{"first": 1}') == {"data": {"listings": {"totalCount": 1}}}
+    # The name of the operation before is not sent with one that has none.
+    sign_in = f'mutation {{ tokenAuth(email: "{guest.email}", password: "{PASSWORD}") {{ token }} }}'
+    token = ask(browser, sign_in)["data"]["tokenAuth"]["token"]
+    headers = json.dumps({"Authorization": f"Bearer {token}"})
+    assert ask(browser, "{ me { email } }", headers=headers) == {"data": {"me": {"email": guest.email}}}
+
+    # What was typed can be shared by the address; the token is not in it.
+    assert "me" in browser.address
+    assert token not in browser.address
+    assert browser.complaints() == []
+
+
+def test_graphiql_shows_the_docs(site: Site, browser: Browser) -> None:
+    open_graphiql(browser, site)
+    browser.click("button[aria-label='Show Documentation Explorer']")
+    eventually(lambda: "Query" in browser.text(".graphiql-plugin"), "the docs are shown")
+    assert browser.complaints() == []
+
+
+def test_staff_signs_in_to_the_admin(site: Site, browser: Browser) -> None:
+    staff = make_staff(password=PASSWORD, is_superuser=True)
+    browser.open(f"{site.url}/admin/")
+    browser.type("#id_username", staff.email)
+    browser.type("#id_password", PASSWORD)
+    browser.click("input[type=submit]")
+    eventually(lambda: browser.has("#user-tools"), "the admin opens")
+    browser.open(f"{site.url}/admin/users/user/")
+    assert staff.email in browser.text("#result_list")
+    # The styles came along: without them the header has no colour of its own.
+    colour = browser.run("return getComputedStyle(document.querySelector('#header')).backgroundColor")
+    assert colour not in {"rgba(0, 0, 0, 0)", "transparent"}
