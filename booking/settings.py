@@ -167,6 +167,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire-holds": {"task": "bookings.expire_holds", "schedule": ENV.sweep_seconds},
     "complete-bookings": {"task": "bookings.complete_ended", "schedule": ENV.sweep_seconds},
     "resume": {"task": "bookings.resume", "schedule": ENV.sweep_seconds},
+    "collect-debts": {"task": "bookings.collect_debts", "schedule": ENV.sweep_seconds},
 }
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key

@@ -12,12 +12,13 @@ from schema.listings.mutations import ListingMutations
 from schema.listings.queries import ListingQueries
 from schema.notifications.mutations import NotificationMutations
 from schema.payments.mutations import PaymentMutations
+from schema.payments.queries import PaymentQueries
 from schema.reviews.mutations import ReviewMutations
 from schema.users.mutations import UserMutations
 from schema.users.queries import UserQueries
 
 
-class Query(NodeQueries, UserQueries, ListingQueries, BookingQueries, graphene.ObjectType):
+class Query(NodeQueries, UserQueries, ListingQueries, BookingQueries, PaymentQueries, graphene.ObjectType):
     """What can be read."""
 
 

@@ -202,6 +202,12 @@ def completed_by(*, viewer: User, listing_ids: Iterable[int]) -> set[int]:
     return set(rows.values_list("listing", flat=True).distinct())
 
 
+def debts() -> QuerySet[Booking]:
+    """Bookings that were used and not paid in full, though a card was asked. For staff; the oldest first."""
+    owed = Booking.objects.filter(bill__total_minor__gt=F("bill__settled_minor"), bill__charges__status="FAILED")
+    return owed.filter(status=BookingStatus.COMPLETED).distinct().order_by("completed_at", "pk")
+
+
 def bookings_of_bills(bill_ids: Iterable[int]) -> dict[int, Booking]:
     """The booking of each bill, for whoever was allowed to see the bill."""
     return {row.bill_id: row for row in _rows().filter(bill__in=list(bill_ids))}

@@ -62,3 +62,8 @@ def resume() -> None:
     actions.resume_payments(now=now)
     actions.resume_refunds(now=now)
     actions.resume_events(now=now)
+
+
+@shared_task(name="bookings.collect_debts")
+def collect_debts() -> None:
+    actions.collect_debts(now=timezone.now())

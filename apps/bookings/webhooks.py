@@ -15,10 +15,12 @@ LARGEST_BODY = 512 * 1024
 @require_POST
 def stripe_webhook(request: HttpRequest) -> HttpResponse:
     """200 for what Stripe signed, new or seen before; 400 for anything else, and nothing changes."""
-    if int(request.headers.get("Content-Length") or 0) > LARGEST_BODY:
+    # Never more than that is read, whatever the headers say of its length.
+    payload = request.read(LARGEST_BODY + 1)
+    if len(payload) > LARGEST_BODY:
         return HttpResponse("The body is too large.", status=413, content_type="text/plain")
     try:
-        event = read_event(payload=request.body, signature=request.headers.get("Stripe-Signature", ""))
+        event = read_event(payload=payload, signature=request.headers.get("Stripe-Signature", ""))
     except BadSignature:
         return HttpResponse("The signature is missing or wrong.", status=400, content_type="text/plain")
     receive_event(event=event, now=timezone.now())

@@ -10,6 +10,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from apps.core.db import require_transaction
+from apps.core.faults import fault_point
 from apps.core.models import OutboxMessage
 
 logger = logging.getLogger(__name__)
@@ -30,11 +31,13 @@ def enqueue(task: str, **arguments: Any) -> None:
 
 
 def _send(message: OutboxMessage) -> bool:
+    fault_point("outbox.committed")
     try:
         current_app.send_task(message.task, kwargs=message.arguments)
     except (OperationalError, OSError):
         logger.warning("the broker is away; outbox message %s waits", message.pk)
         return False
+    fault_point("outbox.sent")
     OutboxMessage.objects.filter(pk=message.pk).delete()
     return True
 

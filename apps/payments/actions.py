@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import F
 
@@ -26,6 +26,9 @@ from apps.payments.models import (
 from apps.users.models import User
 
 logger = logging.getLogger(__name__)
+
+# How long after each refusal a saved card is asked again.
+RETRY_AFTER = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
 
 
 def open_bill(*, total: Money, timing: PaymentTiming, now: datetime) -> Bill:
@@ -166,6 +169,7 @@ def record_outcome(charge: Charge, outcome: gateway.Outcome, *, now: datetime) -
         Bill.objects.filter(pk=charge.bill_id).update(
             captured_minor=F("captured_minor") + charge.amount_minor,
             settled_minor=F("settled_minor") + charge.amount_minor,
+            retry_at=None,
         )
     charge.save()
     return changed
@@ -209,6 +213,39 @@ def charge_saved_card(bill_id: int, *, amount: Money, now: datetime) -> Charge |
     return charge
 
 
+def schedule_retry(bill_id: int, *, now: datetime) -> None:
+    """A card that was saved for the end refused to pay: it is asked again later, a few times. Then it is a debt."""
+    require_transaction()
+    bill = Bill.objects.select_for_update().get(pk=bill_id)
+    if bill.timing != PaymentTiming.AT_END or bill.retry_at is not None or bill.retries >= len(RETRY_AFTER):
+        return
+    bill.retry_at = now + RETRY_AFTER[bill.retries]
+    bill.save(update_fields=["retry_at"])
+
+
+def retry_charge(bill: Bill, *, now: datetime) -> Charge | None:
+    """Ask the saved card of the locked bill once more; the caller enqueues the asking.
+
+    None where nothing is owed any more, no card was saved or a payment is under way.
+    """
+    require_transaction()
+    saved = Charge.objects.filter(bill=bill, card_saved_at__isnull=False).order_by("-pk").first()
+    if open_charge(bill.pk) is not None:
+        return None
+    Bill.objects.filter(pk=bill.pk).update(retry_at=None, retries=F("retries") + 1)
+    if saved is None or bill.owed.minor == 0:
+        return None
+    return start_charge(
+        bill=bill,
+        payer=saved.payer,
+        timing=PaymentTiming.NOW,
+        amount=bill.owed,
+        payment_method=saved.payment_method,
+        customer_id=saved.customer_id,
+        now=now,
+    )
+
+
 def refund_bill(bill_id: int, *, amount: Money, reason: str, now: datetime) -> None:
     """Give that much back from what was captured, the newest payment first; the caller has locked the bill.
 
@@ -248,12 +285,7 @@ def start_refund(charge: Charge, *, amount: Money, reason: str, now: datetime) -
         idempotency_key=uuid.uuid4().hex,
         created_at=now,
     )
-    charge.refunded_minor += amount.minor
-    charge.status = (
-        ChargeStatus.REFUNDED if charge.refunded_minor == charge.amount_minor else ChargeStatus.PARTIALLY_REFUNDED
-    )
-    charge.save(update_fields=["refunded_minor", "status", "updated_at"])
-    Bill.objects.filter(pk=charge.bill_id).update(refunded_minor=F("refunded_minor") + amount.minor)
+    _count_refund(charge, amount.minor)
     enqueue("bookings.carry_out_refund", refund_id=refund.pk)
     return refund
 
@@ -268,10 +300,34 @@ def ask_for_refund(refund: Refund) -> gateway.RefundOutcome:
     )
 
 
-def record_refund(refund: Refund, outcome: gateway.RefundOutcome) -> None:
-    """Note what became of the locked refund. A refund that failed is no longer counted as money gone back."""
+def adopt_refund(charge: Charge, *, told: gateway.PaidBack, now: datetime) -> Refund:
+    """Write down against the locked charge a refund that somebody made past us.
+
+    The database refuses more than was captured, and the same refund twice.
+    """
     require_transaction()
-    if refund.status != RefundStatus.PENDING:
+    refund = Refund.objects.create(
+        charge=charge,
+        amount_minor=told.amount.minor,
+        reason=f"Made outside: {told.reason}" if told.reason else "Made outside.",
+        status=told.status,
+        idempotency_key=f"outside-{told.processor_id}"[:64],
+        processor_id=told.processor_id,
+        created_at=now,
+    )
+    _count_refund(charge, told.amount.minor)
+    return refund
+
+
+def record_refund(refund: Refund, outcome: gateway.RefundOutcome) -> None:
+    """Note what became of the locked refund. A refund that failed is no longer counted as money gone back.
+
+    It may fail after it succeeded: the bank sent the money back. What failed stays failed.
+    """
+    require_transaction()
+    if refund.status == RefundStatus.FAILED or (
+        refund.status == RefundStatus.SUCCEEDED and outcome.status is not RefundStatus.FAILED
+    ):
         return
     refund.status = outcome.status
     refund.processor_id = outcome.processor_id or refund.processor_id
@@ -279,7 +335,18 @@ def record_refund(refund: Refund, outcome: gateway.RefundOutcome) -> None:
     if outcome.status is RefundStatus.FAILED:
         logger.error("refund %s failed: %s", refund.pk, outcome.failure_code)
         charge = Charge.objects.select_for_update().get(pk=refund.charge_id)
-        charge.refunded_minor -= refund.amount_minor
-        charge.status = ChargeStatus.PARTIALLY_REFUNDED if charge.refunded_minor else ChargeStatus.SUCCEEDED
-        charge.save(update_fields=["refunded_minor", "status", "updated_at"])
-        Bill.objects.filter(pk=charge.bill_id).update(refunded_minor=F("refunded_minor") - refund.amount_minor)
+        _count_refund(charge, -refund.amount_minor)
+
+
+def _count_refund(charge: Charge, minor: int) -> None:
+    """So much more of the locked charge has gone back, or come back with a negative number."""
+    charge.refunded_minor += minor
+    charge.status = (
+        ChargeStatus.REFUNDED
+        if charge.refunded_minor == charge.amount_minor
+        else ChargeStatus.PARTIALLY_REFUNDED
+        if charge.refunded_minor
+        else ChargeStatus.SUCCEEDED
+    )
+    charge.save(update_fields=["refunded_minor", "status", "updated_at"])
+    Bill.objects.filter(pk=charge.bill_id).update(refunded_minor=F("refunded_minor") + minor)

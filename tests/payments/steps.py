@@ -1,7 +1,10 @@
 """The short way to a booking that is paid, in tests that are about the money."""
 
+import hashlib
+import hmac
 import json
 import os
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +14,16 @@ from unittest.mock import patch
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.test import Client
 
-from apps.bookings.actions import Contact, carry_out_payment, hold, pay
+from apps.bookings.actions import Contact, carry_out_payment, handle_event, hold, pay
 from apps.bookings.models import Booking
 from apps.core import outbox
 from apps.core.models import OutboxMessage
 from apps.core.periods import local_date
 from apps.listings.models import Listing
 from apps.listings.offers import BookingRequest
-from apps.payments.models import Charge
+from apps.payments.models import Charge, WebhookEvent
 from apps.users.models import User
 
 
@@ -80,3 +84,31 @@ def stripe_api(method: str, path: str, **given: Any) -> Any:
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
+
+
+def deliver(event: Any, *, secret: str | None = None) -> Any:
+    """Bring one of Stripe's events to our door, signed."""
+    body = event if isinstance(event, bytes) else json.dumps(event).encode()
+    at = int(time.time())
+    key = (secret or settings.STRIPE_WEBHOOK_SECRET).encode()
+    digest = hmac.new(key, f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    return Client().post(
+        "/webhooks/stripe", body, content_type="application/json", headers={"Stripe-Signature": f"t={at},v1={digest}"}
+    )
+
+
+def events_of(intent_id: str, *types: str) -> list[Any]:
+    """Stripe's events of these types about the payment, oldest first."""
+    listed = stripe_api("GET", "/v1/events", limit=100)["data"]
+    return [
+        event
+        for event in reversed(listed)
+        if event["type"] in types
+        and intent_id in (event["data"]["object"].get("payment_intent"), event["data"]["object"]["id"])
+    ]
+
+
+def handle_all(*, now: datetime) -> None:
+    """Let the worker handle every event that waits."""
+    for event_id in WebhookEvent.objects.filter(handled_at=None).order_by("pk").values_list("event_id", flat=True):
+        handle_event(event_id=event_id, now=now)

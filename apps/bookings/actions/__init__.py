@@ -2,18 +2,13 @@
 
 from apps.bookings.actions.cancel import cancel
 from apps.bookings.actions.change import change, change_quote
+from apps.bookings.actions.collect import collect_debts
 from apps.bookings.actions.end import end, finish_due
+from apps.bookings.actions.events import handle_event, receive_event, resume_events
 from apps.bookings.actions.expire import complete_ended, expire_dead_holds, expire_holds
 from apps.bookings.actions.hold import Contact, hold
 from apps.bookings.actions.pay import carry_out_payment, pay, refresh, resume_payments, settle
-from apps.bookings.actions.processor import (
-    cancel_intent,
-    carry_out_refund,
-    handle_event,
-    receive_event,
-    resume_events,
-    resume_refunds,
-)
+from apps.bookings.actions.processor import cancel_intent, carry_out_refund, resume_refunds
 from apps.bookings.actions.refund import refund
 from apps.bookings.actions.use import check_in, check_out, mark_no_show
 
@@ -27,6 +22,7 @@ __all__ = [
     "change_quote",
     "check_in",
     "check_out",
+    "collect_debts",
     "complete_ended",
     "end",
     "expire_dead_holds",

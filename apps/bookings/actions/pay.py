@@ -13,6 +13,7 @@ from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core import idempotency
 from apps.core.db import unit_of_work
 from apps.core.errors import Collector, HoldExpired, Invalid, NotAllowed, Unavailable, WrongState
+from apps.core.faults import fault_point
 from apps.core.money import Money
 from apps.core.outbox import enqueue
 from apps.core.periods import Period
@@ -23,6 +24,7 @@ from apps.payments.actions import (
     drop_saved_cards,
     open_charge,
     record_outcome,
+    schedule_retry,
     start_charge,
     start_refund,
 )
@@ -121,7 +123,9 @@ def carry_out_payment(*, charge_id: int, now: datetime) -> None:
     charge = Charge.objects.get(pk=charge_id)
     if charge.status not in OPEN_STATUSES:
         return
+    fault_point("charge.before")
     outcome = ask_processor(charge)
+    fault_point("charge.asked")
     settle(charge_id=charge_id, outcome=outcome, now=now)
 
 
@@ -140,6 +144,8 @@ def settle(*, charge_id: int, outcome: gateway.Outcome, now: datetime) -> None:
             _confirm(booking, charge, now=now)
         case ChargeStatus.FAILED | ChargeStatus.CANCELED:
             booking.record(BookingEventType.PAYMENT_FAILED, now=now, actor=Actor.SYSTEM, code=charge.failure_code)
+            if booking.status == BookingStatus.COMPLETED:
+                schedule_retry(charge.bill_id, now=now)
             _hold_again(booking, now=now)
         case ChargeStatus.REQUIRES_ACTION if booking.status in (BookingStatus.CANCELED, BookingStatus.EXPIRED):
             # It was over while the processor was asked: nobody is to authenticate for nothing.
