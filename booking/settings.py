@@ -167,6 +167,8 @@ CELERY_BEAT_SCHEDULE = {
     "expire-holds": {"task": "bookings.expire_holds", "schedule": ENV.sweep_seconds},
     "complete-bookings": {"task": "bookings.complete_ended", "schedule": ENV.sweep_seconds},
     "resume": {"task": "bookings.resume", "schedule": ENV.sweep_seconds},
+    "remind": {"task": "bookings.remind", "schedule": ENV.sweep_seconds},
+    "send-letters": {"task": "notifications.send_letters", "schedule": ENV.sweep_seconds},
     "collect-debts": {"task": "bookings.collect_debts", "schedule": ENV.sweep_seconds},
 }
 

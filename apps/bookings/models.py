@@ -11,6 +11,7 @@ from django.db.models.functions import Upper
 
 from apps.availability.models import Allocation
 from apps.bookings.states import LIVE, Actor, BookingEventType, BookingStatus, may_follow
+from apps.bookings.telling import tell_people
 from apps.core.errors import WrongState
 from apps.core.ids import derive, new_reference
 from apps.core.money import Money
@@ -70,6 +71,9 @@ class Booking(models.Model):
             models.Index(fields=["expires_at"], condition=Q(status="PENDING"), name="booking_expiry"),
             models.Index(fields=["-created_at", "-id"], name="booking_newest"),
             models.Index(
+                models.Func("period", function="lower"), condition=Q(status="CONFIRMED"), name="booking_start"
+            ),
+            models.Index(
                 models.Func("period", function="upper"),
                 condition=Q(status__in=["CONFIRMED", "CHECKED_IN"]),
                 name="booking_end",
@@ -128,8 +132,9 @@ class Booking(models.Model):
         self.record(event or BookingEventType(status), now=now, actor=actor, **data)
 
     def record(self, event: BookingEventType, *, now: datetime, actor: Actor, **data: Any) -> None:
-        """Append to the history."""
-        BookingEvent.objects.create(booking=self, at=now, type=event, actor=actor, data=data)
+        """Append to the history, and tell those whom it concerns."""
+        row = BookingEvent.objects.create(booking=self, at=now, type=event, actor=actor, data=data)
+        tell_people(self, row)
 
 
 class BookingLine(models.Model):

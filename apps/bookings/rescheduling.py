@@ -1,18 +1,16 @@
 """The host moves what people have booked: a listing that takes place once takes place at another time."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from psycopg2.extras import DateTimeTZRange
 
 from apps.availability.models import Allocation
 from apps.bookings.models import Booking, BookingEvent
 from apps.bookings.states import LIVE, Actor, BookingEventType
+from apps.bookings.telling import FAR, tell_people
 from apps.core.db import require_transaction
 from apps.core.periods import Period
-
-# Moved by more than this, a guest may cancel and gets everything back.
-FAR = timedelta(days=1)
 
 
 def move_along(*, listing_id: int, period: Period, actor: Actor, now: datetime) -> list[int]:
@@ -25,6 +23,7 @@ def move_along(*, listing_id: int, period: Period, actor: Actor, now: datetime) 
     moved = [
         booking
         for booking in Booking.objects.select_for_update(of=("self",))
+        .select_related("listing__host", "guest", "bill")
         .filter(listing=listing_id, status__in=LIVE)
         .order_by("pk")
         if booking.span != period
@@ -33,12 +32,15 @@ def move_along(*, listing_id: int, period: Period, actor: Actor, now: datetime) 
     ids = [booking.pk for booking in moved]
     Booking.objects.filter(pk__in=ids).update(period=span, updated_at=now)
     Allocation.objects.filter(pk__in=[booking.allocation_id for booking in moved], is_active=True).update(period=span)
-    BookingEvent.objects.bulk_create(
+    events = BookingEvent.objects.bulk_create(
         BookingEvent(
             booking=booking, at=now, type=BookingEventType.CHANGED, actor=actor, data=_story(booking.span, period)
         )
         for booking in moved
     )
+    for booking, event in zip(moved, events, strict=True):
+        booking.period = span
+        tell_people(booking, event)
     return ids
 
 

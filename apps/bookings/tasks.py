@@ -67,3 +67,8 @@ def resume() -> None:
 @shared_task(name="bookings.collect_debts")
 def collect_debts() -> None:
     actions.collect_debts(now=timezone.now())
+
+
+@shared_task(name="bookings.remind")
+def remind() -> None:
+    actions.remind_due(now=timezone.now())

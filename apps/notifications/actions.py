@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from apps.core import idempotency
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import Invalid, NotFound, Required
 from apps.core.outbox import enqueue
 from apps.core.texts import clean_text
+from apps.notifications.letters import Words
 from apps.notifications.models import Announcement, Letter, Notification, NotificationType
 from apps.notifications.selectors import reachable_ids
 from apps.users.models import User
@@ -43,10 +43,12 @@ def tell(
 
 
 def write_letter(
-    *, to: str, template: str, data: dict[str, Any], key: str, booking_id: int | None = None, now: datetime
+    *, to: str, template: str, words: Words, key: str, booking_id: int | None = None, now: datetime
 ) -> None:
     """Write a mail down in the transaction of the fact it tells of; a worker sends it. Nobody is written to twice of
     one fact, and nothing is written to an account without an address.
+
+    `template` names the sort of mail, for whoever looks through them.
     """
     require_transaction()
     if not to:
@@ -54,8 +56,8 @@ def write_letter(
     letter = Letter(
         to=to,
         template=template,
-        data=data,
-        key=f"{key}:{to}"[:120],
+        data=words.kept(),
+        key=f"{key}:{template}",
         booking_id=booking_id,
         created_at=now,
         next_try_at=now,

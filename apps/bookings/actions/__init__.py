@@ -10,6 +10,7 @@ from apps.bookings.actions.hold import Contact, hold
 from apps.bookings.actions.pay import carry_out_payment, pay, refresh, resume_payments, settle
 from apps.bookings.actions.processor import cancel_intent, carry_out_refund, resume_refunds
 from apps.bookings.actions.refund import refund
+from apps.bookings.actions.remind import remind_due
 from apps.bookings.actions.use import check_in, check_out, mark_no_show
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "receive_event",
     "refresh",
     "refund",
+    "remind_due",
     "resume_events",
     "resume_payments",
     "resume_refunds",

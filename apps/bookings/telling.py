@@ -1,0 +1,310 @@
+"""Who is told what of a booking: the one place that turns a row of its history into notifications and mails.
+
+`Booking.record` calls it in the transaction of the fact, so a fact that was rolled back is told to nobody, and one that
+was committed to everybody, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from apps.bookings.states import OPENS_ADDRESS, Actor, BookingEventType, BookingStatus
+from apps.core.money import Money
+from apps.listings.kinds import kind_of
+from apps.notifications.actions import tell, write_letter
+from apps.notifications.letters import Entry, Words
+from apps.notifications.models import NotificationType
+from apps.notifications.wording import amount, moment, span
+from apps.payments.models import PaymentTiming
+
+if TYPE_CHECKING:
+    from apps.bookings.models import Booking, BookingEvent
+    from apps.users.models import User
+
+# By whom something was done, as the others are told.
+BY = {
+    Actor.GUEST: "by the guest",
+    Actor.HOST: "by the host",
+    Actor.STAFF: "by our staff",
+    Actor.SYSTEM: "automatically",
+}
+LATEST_SEQUENCE = 2**31 - 1
+# Moved by more than this, a guest may cancel and gets everything back.
+FAR = timedelta(days=1)
+
+
+def tell_people(booking: Booking, event: BookingEvent) -> None:
+    """Tell guest and host of what has just been written into the history. Most of it is nobody's news."""
+    match event.type:
+        case BookingEventType.HELD:
+            _Story(booking, event).held()
+        case BookingEventType.CONFIRMED:
+            _Story(booking, event).confirmed()
+        case BookingEventType.CHANGED:
+            _Story(booking, event).changed()
+        case BookingEventType.CANCELED:
+            _Story(booking, event).canceled()
+        case BookingEventType.COMPLETED:
+            _Story(booking, event).completed()
+        case BookingEventType.PAYMENT_SUCCEEDED:
+            _Story(booking, event).paid()
+        case BookingEventType.PAYMENT_FAILED:
+            _Story(booking, event).refused()
+        case BookingEventType.REFUNDED:
+            _Story(booking, event).refunded()
+        case _:
+            pass
+
+
+def remind(booking: Booking, *, now: datetime) -> None:
+    """Remind the guest of what is about to begin or, where they choose when to leave, about to end."""
+    leaves = kind_of(booking.listing).ends_early
+    due = booking.span.end if leaves else booking.span.start
+    title = f"{'Your time ends soon' if leaves else 'It begins soon'}: {booking.listing.title}"
+    body = f"It {'ends' if leaves else 'begins'} on {moment(due, booking.listing.time_zone)}."
+    _Teller(booking, key=f"reminder:{booking.pk}:{due.isoformat()}", data={}, now=now).guest(
+        NotificationType.BOOKING_REMINDER, title, body, template="reminder"
+    )
+
+
+class _Teller:
+    """Says things of one fact to the two sides of a booking."""
+
+    def __init__(self, booking: Booking, *, key: str, data: Mapping[str, Any], now: datetime) -> None:
+        self.booking = booking
+        self.listing = booking.listing
+        self.key = key
+        self.data = data
+        self.now = now
+
+    def guest(
+        self,
+        type: NotificationType | None,  # noqa: A002 - as the contract names it
+        title: str,
+        body: str,
+        *,
+        template: str,
+        more: tuple[str, ...] = (),
+        by_mail: bool = True,
+        entry: Entry | None = None,
+    ) -> None:
+        """Tell who booked: in their account if they have one, and by mail."""
+        booking = self.booking
+        if type is not None and booking.guest is not None and _is_open(booking.guest):
+            self._note(booking.guest, type, title, body)
+        if by_mail:
+            words = Words(
+                subject=title,
+                name=booking.first_name,
+                paragraphs=[body, *more],
+                details=self._details(for_guest=True),
+                link_label="Your booking",
+                link_path=f"/bookings/{booking.reference}",
+                secret_of=self._secret(),
+                entry=entry,
+            )
+            # An account may have another address by now than when it booked.
+            to = booking.guest.email if booking.guest is not None and _is_open(booking.guest) else booking.email
+            write_letter(to=to, template=template, words=words, key=self.key, booking_id=booking.pk, now=self.now)
+
+    def host(self, type: NotificationType, title: str, body: str, *, template: str) -> None:  # noqa: A002
+        """Tell whose listing it is, in their account and by mail."""
+        host = self.listing.host
+        if not _is_open(host):
+            return
+        self._note(host, type, title, body)
+        words = Words(
+            subject=title,
+            name=host.first_name,
+            paragraphs=[body],
+            details=self._details(for_guest=False),
+            link_label="The booking",
+            link_path=f"/bookings/{self.booking.reference}",
+        )
+        write_letter(
+            to=host.email, template=template, words=words, key=self.key, booking_id=self.booking.pk, now=self.now
+        )
+
+    def _note(self, person: User, type: NotificationType, title: str, body: str) -> None:  # noqa: A002
+        tell(
+            recipient_ids=[person.pk],
+            type=type,
+            title=title,
+            body=body,
+            key=self.key,
+            booking_id=self.booking.pk,
+            now=self.now,
+        )
+
+    def _secret(self) -> list[str] | None:
+        """What the secret in the link is derived from; nobody with an account needs one."""
+        booking = self.booking
+        return (
+            ["booking", str(booking.pk), booking.reference, booking.created_at.isoformat()]
+            if booking.is_anonymous
+            else None
+        )
+
+    def _details(self, *, for_guest: bool) -> list[tuple[str, str]]:
+        booking = self.booking
+        details = [("Reference", booking.reference), ("What", self.listing.title), ("When", self.when)]
+        if for_guest and self.place:
+            details.append(("Where", self.place))
+        if not for_guest:
+            details.append(("Guest", f"{booking.first_name} {booking.last_name}".strip() or "without a name"))
+        if booking.tickets is not None:
+            details.append(("Tickets", str(booking.tickets)))
+        if booking.guests is not None:
+            details.append(("Guests", str(booking.guests)))
+        return details
+
+    @property
+    def when(self) -> str:
+        """The period on the listing's wall."""
+        return span(self.booking.span, self.listing.time_zone)
+
+    @property
+    def place(self) -> str:
+        """Where it is, as far as the guest may know it in the booking's present state."""
+        listing = self.listing
+        is_open = self.booking.status in OPENS_ADDRESS or not kind_of(listing).has_private_address
+        return ", ".join(part for part in (listing.address if is_open else "", listing.city, listing.country) if part)
+
+
+class _Story(_Teller):
+    """What each fact of a booking's history is told as."""
+
+    def __init__(self, booking: Booking, event: BookingEvent) -> None:
+        super().__init__(booking, key=f"event:{event.pk}", data=event.data, now=event.at)
+        self.actor = Actor(event.actor)
+
+    def held(self) -> None:
+        booking, zone = self.booking, self.listing.time_zone
+        if booking.expires_at is None or booking.bill.total_minor == 0:
+            return
+        body = f"We keep it for you until {moment(booking.expires_at, zone)}. Pay until then and it is yours."
+        self.guest(None, f"Held for you: {self.listing.title}", body, template="held", more=(self._price(),))
+
+    def confirmed(self) -> None:
+        title = f"Confirmed: {self.listing.title}"
+        self.guest(
+            NotificationType.BOOKING_CONFIRMED,
+            title,
+            f"Your booking {self.booking.reference} is confirmed: {self.when}.",
+            template="confirmed",
+            more=(self._price(),),
+            entry=self._entry(),
+        )
+        body = f"{self._guest_name()} has booked {self.when}."
+        self.host(NotificationType.BOOKING_CONFIRMED, f"Booked: {self.listing.title}", body, template="host_confirmed")
+
+    def changed(self) -> None:
+        title = f"Changed: {self.listing.title}"
+        body = f"Booking {self.booking.reference} was changed {BY[self.actor]}. It is now {self.when}."
+        total = self.data.get("totalMinor")
+        more = () if total is None else (f"The new price is {self._amount(total)}.",)
+        before = self.data.get("previousStartsAt")
+        if before is not None and abs(self.booking.span.start - datetime.fromisoformat(before)) > FAR:
+            more = ("It was moved by more than a day: if that does not suit you, cancel and get everything back.",)
+        is_firm = self.booking.status != BookingStatus.PENDING
+        entry = self._entry() if is_firm else None
+        self.guest(NotificationType.BOOKING_CHANGED, title, body, template="changed", more=more, entry=entry)
+        self.host(NotificationType.BOOKING_CHANGED, title, body, template="host_changed")
+
+    def canceled(self) -> None:
+        title = f"Canceled: {self.listing.title}"
+        body = f"Booking {self.booking.reference} ({self.when}) was canceled {BY[self.actor]}."
+        reason = self.data.get("reason")
+        if reason:
+            body = f"{body}\n\n{reason}"
+        more: tuple[str, ...] = ()
+        if self.booking.bill.paid.minor > 0:
+            more = ("If anything of what you paid goes back, another mail tells you how much.",)
+        entry = self._entry() if self.booking.confirmed_at is not None else None
+        self.guest(NotificationType.BOOKING_CANCELED, title, body, template="canceled", more=more, entry=entry)
+        self.host(NotificationType.BOOKING_CANCELED, title, body, template="host_canceled")
+
+    def completed(self) -> None:
+        booking = self.booking
+        is_charged_now = booking.bill.timing == PaymentTiming.AT_END
+        title = f"Over: {self.listing.title}"
+        body = f"Booking {booking.reference} is over."
+        if is_charged_now:
+            body = f"{self.when}: {amount(booking.bill.total)}."
+        # What is charged at its end is written to when the charge has gone through; what costs nothing, now.
+        self.guest(
+            NotificationType.BOOKING_ENDED,
+            title,
+            body,
+            template="ended",
+            more=("How was it? We would be glad to read your review.",),
+            by_mail=not (is_charged_now and booking.bill.total_minor),
+        )
+
+    def paid(self) -> None:
+        minor = self.data.get("amountMinor")
+        # A payment that confirms the booking is told of by that; a saved card is no payment yet.
+        if minor is None or self.booking.status not in OPENS_ADDRESS:
+            return
+        body = f"{self._amount(minor)} was charged{self._card()}."
+        title = f"Paid: {self.listing.title}"
+        more: tuple[str, ...] = ()
+        if self.booking.status == BookingStatus.COMPLETED:
+            more = ("How was it? We would be glad to read your review.",)
+        self.guest(None, title, body, template="paid", more=more)
+
+    def refused(self) -> None:
+        # One that was called off by itself is nobody's news.
+        if not self.data.get("code"):
+            return
+        body = f"A payment for booking {self.booking.reference} did not go through ({self.data['code']})."
+        hint = "Please pay with another card."
+        if self.booking.status == BookingStatus.PENDING and self.booking.expires_at is not None:
+            hint = f"Pay with another card until {moment(self.booking.expires_at, self.listing.time_zone)}, or the booking ends."
+        title = f"Payment failed: {self.listing.title}"
+        self.guest(NotificationType.PAYMENT_FAILED, title, f"{body} {hint}", template="payment_failed")
+
+    def refunded(self) -> None:
+        minor = self.data.get("amountMinor")
+        if minor is None:
+            return
+        body = f"{self._amount(minor)} for booking {self.booking.reference} goes back{self._card()}."
+        title = f"Refund: {self.listing.title}"
+        self.guest(NotificationType.PAYMENT_REFUNDED, title, body, template="refunded")
+
+    def _amount(self, minor: int) -> str:
+        return amount(Money(int(minor), self.data.get("currency") or self.booking.currency))
+
+    def _price(self) -> str:
+        bill = self.booking.bill
+        if bill.timing == PaymentTiming.AT_END:
+            return "You pay when you leave, for the time that you used."
+        return f"The price is {amount(bill.total)}."
+
+    def _card(self) -> str:
+        """ " to your card ending in 4242", or nothing where no card is known."""
+        charge = self.booking.bill.charges.exclude(card_last4="").order_by("-pk").first()
+        return "" if charge is None else f" to your card ending in {charge.card_last4}"
+
+    def _guest_name(self) -> str:
+        return f"{self.booking.first_name} {self.booking.last_name}".strip() or "Somebody"
+
+    def _entry(self) -> Entry:
+        booking = self.booking
+        age = int((self.now - booking.created_at).total_seconds())
+        return Entry(
+            uid=booking.reference,
+            sequence=min(max(age, 0), LATEST_SEQUENCE),
+            starts_at=booking.span.start,
+            ends_at=booking.span.end,
+            summary=f"{self.listing.title} ({booking.reference})",
+            location=self.place,
+            is_canceled=booking.status == BookingStatus.CANCELED,
+        )
+
+
+def _is_open(person: User) -> bool:
+    """Whether somebody is behind the account: it was not closed, and it did not come with imported data."""
+    return person.is_active and person.deleted_at is None and bool(person.email)

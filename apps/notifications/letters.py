@@ -1,0 +1,127 @@
+"""What a letter says, from what was written down of the fact, as plain text, as HTML and as an entry for a calendar."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from icalendar import Calendar, Event
+
+from apps.core.ids import derive
+from apps.notifications.models import Letter
+
+PRODUCT = "-//Holdfast//Bookings//EN"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A booking as a calendar keeps it. A later `sequence` of the same `uid` replaces the one before."""
+
+    uid: str
+    sequence: int
+    starts_at: datetime
+    ends_at: datetime
+    summary: str
+    location: str = ""
+    is_canceled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a letter says. `secret_of` are the parts that the secret in its link is derived from: it is never stored."""
+
+    subject: str
+    name: str
+    paragraphs: list[str]
+    details: list[tuple[str, str]] = field(default_factory=list)
+    link_label: str = ""
+    link_path: str = ""
+    secret_of: list[str] | None = None
+    entry: Entry | None = None
+
+    def kept(self) -> dict[str, Any]:
+        """As JSON, for the letter's row."""
+        entry = self.entry and {
+            "uid": self.entry.uid,
+            "sequence": self.entry.sequence,
+            "starts_at": self.entry.starts_at.isoformat(),
+            "ends_at": self.entry.ends_at.isoformat(),
+            "summary": self.entry.summary,
+            "location": self.entry.location,
+            "is_canceled": self.entry.is_canceled,
+        }
+        return {
+            "subject": self.subject,
+            "name": self.name,
+            "paragraphs": self.paragraphs,
+            "details": [list(pair) for pair in self.details],
+            "link_label": self.link_label,
+            "link_path": self.link_path,
+            "secret_of": self.secret_of,
+            "entry": entry,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A letter as it is sent. `message_id` is the same at every try, so that mailboxes can tell that it came twice."""
+
+    subject: str
+    text: str
+    html: str
+    message_id: str
+    calendar: bytes | None
+
+
+def render(letter: Letter) -> Rendered:
+    """The letter as it is sent."""
+    data = letter.data
+    # A line break in a subject would be another header.
+    subject = " ".join(str(data["subject"]).split())
+    context = {**data, "subject": subject, "greeting": f"Hello {data['name'] or 'there'},", "link": link_of(data)}
+    entry = data["entry"]
+    return Rendered(
+        subject=subject,
+        text=render_to_string("notifications/letter.txt", context).strip() + "\n",
+        html=render_to_string("notifications/letter.html", context),
+        message_id=f"<{hashlib.sha256(letter.key.encode()).hexdigest()[:40]}@{_host()}>",
+        calendar=None if entry is None else _calendar(entry, written_at=letter.created_at),
+    )
+
+
+def link_of(data: dict[str, Any]) -> str:
+    """The address in the letter; with the booking's secret where its reader has no account. "" without one."""
+    if not data["link_path"]:
+        return ""
+    address = f"{settings.PUBLIC_URL}{data['link_path']}"
+    if not data["secret_of"]:
+        return address
+    purpose, *parts = data["secret_of"]
+    return f"{address}?{urlencode({'token': derive(purpose, *parts)})}"
+
+
+def _host() -> str:
+    return urlsplit(settings.PUBLIC_URL).hostname or "localhost"
+
+
+def _calendar(entry: dict[str, Any], *, written_at: datetime) -> bytes:
+    event = Event()
+    event.add("uid", f"{entry['uid']}@{_host()}")
+    event.add("sequence", entry["sequence"])
+    event.add("dtstamp", written_at)
+    event.add("dtstart", datetime.fromisoformat(entry["starts_at"]))
+    event.add("dtend", datetime.fromisoformat(entry["ends_at"]))
+    event.add("summary", entry["summary"])
+    if entry["location"]:
+        event.add("location", entry["location"])
+    event.add("status", "CANCELLED" if entry["is_canceled"] else "CONFIRMED")
+    calendar = Calendar()
+    calendar.add("prodid", PRODUCT)
+    calendar.add("version", "2.0")
+    calendar.add("method", "CANCEL" if entry["is_canceled"] else "PUBLISH")
+    calendar.add_component(event)
+    content: bytes = calendar.to_ical()
+    return content
