@@ -2,7 +2,20 @@
 
 from datetime import datetime
 
-from django.db.models import BigIntegerField, DateTimeField, Exists, F, IntegerField, OuterRef, Q, QuerySet, Sum, Value
+from django.contrib.postgres.fields import DateTimeRangeField
+from django.db.models import (
+    Aggregate,
+    BigIntegerField,
+    DateTimeField,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+)
 from django.db.models.expressions import Combinable, Func, Subquery
 from django.db.models.functions import Cast, Coalesce
 
@@ -43,6 +56,24 @@ def unit_is_free(start: Instant, end: Instant, *, now: datetime, listing: str = 
     # OFFSET 0 keeps it a question about one listing. Without, PostgreSQL may turn it into a join and work out the free
     # units of all listings first, for a page of twenty.
     return Exists(units, template="EXISTS(%(subquery)s OFFSET 0)")
+
+
+class Union(Aggregate):
+    """All periods of the rows as one multirange."""
+
+    function = "range_agg"
+    output_field = DateTimeRangeField()
+
+
+def busy_units(window: Period, *, now: datetime, listing: str = "pk") -> Subquery:
+    """For a FROM inside a condition on a listing queryset: the offered units of the listing, one row each.
+
+    The one column, `busy`, is a multirange that holds at least what is taken of the window; null where nothing is.
+    """
+    taken = overlapping(window.start, window.end, now=now).filter(unit=OuterRef("pk"))
+    busy = Subquery(taken.order_by().values("unit").annotate(busy=Union("period")).values("busy"))
+    units = Unit.objects.filter(listing=OuterRef(listing), is_offered=True).annotate(busy=busy).values("busy")
+    return Subquery(units, template="(%(subquery)s OFFSET 0)")
 
 
 def tickets_left(*, now: datetime, listing: str = "pk") -> Combinable:

@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.postgres.fields import DateTimeRangeField
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, DateTimeField, F, Func, Value, prefetch_related_objects
 from django.db.models.sql.compiler import SQLCompiler
 
 from apps.availability.calendars import busy_by_listing
-from apps.availability.selectors import busy_by_unit, unit_is_free
+from apps.availability.selectors import busy_by_unit, busy_units
 from apps.core.periods import Period
 from apps.kinds.service import rules
 from apps.kinds.service.models import Service
 from apps.listings.kinds import kind_of
 from apps.listings.models import Listing
 from apps.listings.offers import HORIZON
+
+LONGEST_BUFFER = timedelta(minutes=1440)
 
 
 def terms_of(listing: Listing) -> rules.ServiceTerms:
@@ -59,30 +62,30 @@ def slots_of(*, listings: Sequence[Listing], window: Period, now: datetime) -> d
 
 
 class SomeSlot(Func):
-    """Whether a condition holds for some slot: of its arguments the last is the condition, the rest the function's.
+    """Whether some member of staff of a service is free for some slot.
 
-    In the condition SLOT_START and SLOT_END stand for the slot.
+    Its arguments: the members as `busy_units` has them, the window, and what the database's `service_slots` takes. Each
+    calendar is read once instead of once a slot, and whoever is taken throughout is out before any slot is made.
     """
 
-    function = "service_slots"
-    template = "EXISTS (SELECT 1 FROM %(function)s(%(arguments)s) AS slot WHERE %(condition)s)"
+    template = """EXISTS (
+        SELECT FROM %(members)s AS member CROSS JOIN LATERAL service_slots(%(arguments)s) AS slot
+        WHERE (member.busy @> %(window)s) IS NOT TRUE
+            AND (member.busy && tstzrange(slot.starts_at, slot.frees_at)) IS NOT TRUE
+    )"""
     output_field = BooleanField()
     conditional = True
 
     def as_sql(  # type: ignore[override]  # of a Func's many options none has a meaning here
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, list[Any]]:
-        *arguments, condition = [compiler.compile(source) for source in self.get_source_expressions()]
+        members, window, *arguments = [compiler.compile(source) for source in self.get_source_expressions()]
         sql = self.template % {
-            "function": self.function,
+            "members": members[0],
+            "window": window[0],
             "arguments": ", ".join(argument for argument, _ in arguments),
-            "condition": condition[0],
         }
-        return sql, [value for _, values in (*arguments, condition) for value in values]
-
-
-SLOT_START = Func(template="slot.starts_at", output_field=DateTimeField())
-SLOT_END = Func(template="slot.frees_at", output_field=DateTimeField())
+        return sql, [value for _, values in (members, *arguments, window) for value in values]
 
 
 def some_slot_is_free(window: Period, *, now: datetime) -> SomeSlot:
@@ -90,11 +93,15 @@ def some_slot_is_free(window: Period, *, now: datetime) -> SomeSlot:
 
     The window must not begin before what can be booked at `now`.
     """
+    start, end = (Value(moment, output_field=DateTimeField()) for moment in (window.start, window.end))
+    # What follows the last appointment of the window must be free too.
+    touched = Period(window.start, window.end + LONGEST_BUFFER)
     return SomeSlot(
+        busy_units(touched, now=now),
+        Func(start, end, function="tstzrange", output_field=DateTimeRangeField()),
         F("pk"),
         F("time_zone"),
-        Value(window.start, output_field=DateTimeField()),
-        Value(window.end, output_field=DateTimeField()),
+        start,
+        end,
         Value(now + HORIZON, output_field=DateTimeField()),
-        unit_is_free(SLOT_START, SLOT_END, now=now),
     )
