@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "graphene_django_graphiql_static",
     "graphene_django",
     "apps.core",
+    "apps.audit",
     "apps.users",
     "apps.listings",
     "apps.availability",
@@ -44,6 +45,7 @@ INSTALLED_APPS = [
     "apps.bookings",
     "apps.hosting",
     "apps.reviews",
+    "apps.accounts",
     "apps.importing",
     "schema",
 ]
@@ -52,6 +54,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "apps.audit.origin.OriginMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

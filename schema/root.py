@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import graphene
 
+from schema.accounts.mutations import AccountMutations
 from schema.bookings.mutations import BookingMutations
 from schema.bookings.queries import BookingQueries
 from schema.core.nodes import NodeQueries
@@ -24,6 +25,7 @@ class Query(NodeQueries, UserQueries, ListingQueries, BookingQueries, PaymentQue
 
 class Mutation(
     UserMutations,
+    AccountMutations,
     KindMutations,
     ListingMutations,
     BookingMutations,

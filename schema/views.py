@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 from graphql import OperationType
 
+from apps.audit.origin import address_of
 from schema.core.authentication import authenticate
 from schema.core.context import Context
 from schema.core.engine import DocumentRefused, Engine, may_look_inside
@@ -92,16 +93,6 @@ def context_of_request(request: HttpRequest) -> Context:
         user=caller.user,
         session=getattr(caller.user, "current_session", None),
         token_state=caller.token_state,
-        ip=client_address(request),
+        ip=address_of(request),
         user_agent=request.headers.get("User-Agent", "")[:LONGEST_USER_AGENT],
     )
-
-
-def client_address(request: HttpRequest) -> str:
-    """The address of the client. Behind TRUSTED_PROXIES proxies of ours it is the one that the outermost of them saw."""
-    proxies = settings.TRUSTED_PROXIES
-    if proxies:
-        chain = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-        if len(chain) >= proxies:
-            return chain[-proxies]
-    return str(request.META.get("REMOTE_ADDR", ""))

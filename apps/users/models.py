@@ -6,6 +6,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower, Now
+from django.utils.crypto import salted_hmac
 
 
 class UserRole(models.TextChoices):
@@ -83,6 +84,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Django admin's door: open to the staff role."""
         return self.role == UserRole.STAFF
 
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session of Django admin hangs on: signing out everywhere ends those too, as a new password does."""
+        hashed: str = salted_hmac(
+            "users.User.session", f"{self.password}:{self.token_version}", secret=secret, algorithm="sha256"
+        ).hexdigest()
+        return hashed
+
     @property
     def display_name(self) -> str:
         """What everybody may see: "Ada L."."""
@@ -98,12 +106,17 @@ class Session(models.Model):
     created_at = models.DateTimeField()
     last_used_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    # A keyed digest of the network it was opened from: tells a place that the owner has been from one of strangers.
+    network = models.CharField(max_length=64, blank=True)
 
     # Not stored: what the access token says with which this session's caller came.
     access_payload: dict[str, Any] | None = None
 
     class Meta:
-        indexes = [models.Index(fields=["user", "-last_used_at"], name="session_of_user")]
+        indexes = [
+            models.Index(fields=["user", "-last_used_at"], name="session_of_user"),
+            models.Index(fields=["user", "network"], name="session_of_network"),
+        ]
 
     def __str__(self) -> str:
         return f"session {self.pk}"

@@ -8,6 +8,8 @@ from django.db.models import F, Q, QuerySet, TextField, Value
 from django.db.models.functions import Concat, Lower
 
 from apps.core.errors import InvalidToken
+from apps.core.ids import derive
+from apps.core.network import network_of
 from apps.users.models import Session, User, UserRole
 from apps.users.tokens import read_access_token
 
@@ -53,6 +55,19 @@ def user_by_email(email: str) -> User | None:
     if not email.isprintable() or len(email) > LONGEST_EMAIL:
         return None
     return User.objects.with_email(email).first()
+
+
+def network_mark(address: str) -> str:
+    """How a session remembers the network that it was opened from; "" where that is not known."""
+    return derive("network", network_of(address)) if address else ""
+
+
+def has_signed_in_from(*, email: str, address: str) -> bool:
+    """Whether the owner of the account with this email has signed in from this network before."""
+    if not address or not email.isprintable() or len(email) > LONGEST_EMAIL:
+        return False
+    rows = Session.objects.filter(user__in=User.objects.with_email(email), network=network_mark(address))
+    return rows.exists()
 
 
 def users_by_id(*, ids: Iterable[int]) -> dict[int, User]:

@@ -23,6 +23,7 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
+from apps.core.network import network_of
 from schema.core.context import Context
 from schema.core.errors import RateLimited
 
@@ -111,8 +112,9 @@ SIGN_IN = Limit("sign-in", "10/minute", closes=True)
 BOOKING = Limit("bookings", "30/minute")
 SIGN_UP = Limit("sign-up", "20/hour")
 RESET = Limit("reset", "20/hour")
+EXPORT = Limit("export", "20/hour")
 
 
 def caller_of(context: Context) -> str:
-    """The key of a caller: the account, or the address of an anonymous one."""
-    return f"user:{context.user.pk}" if context.user is not None else f"ip:{context.ip}"
+    """The key of a caller: the account, or the network of an anonymous one."""
+    return f"user:{context.user.pk}" if context.user is not None else f"ip:{network_of(context.ip)}"

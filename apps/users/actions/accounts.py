@@ -5,6 +5,8 @@ from typing import IO, Any
 
 from django.db import IntegrityError, transaction
 
+from apps.audit.actions import record
+from apps.audit.models import AuditKind
 from apps.core.db import unit_of_work
 from apps.core.errors import Collector, Duplicate, NotAllowed, NotFound, Required
 from apps.core.pictures import clean_picture
@@ -53,6 +55,7 @@ def _registered(registration: Registration, password_hash: str, *, user_agent: s
         joined_at=now,
     )
     save_with_email(user, field="email")
+    record(AuditKind.SIGNED_UP, now=now, user_id=user.pk, actor_id=user.pk)
     mail_link(user=user, purpose=MailPurpose.VERIFY_EMAIL, email=user.email, now=now)
     return open_session(user=user, user_agent=user_agent, now=now)
 
@@ -74,17 +77,20 @@ def _taken(field: str) -> Duplicate:
 
 
 @unit_of_work
-def become_host(*, viewer: User) -> User:
+def become_host(*, viewer: User, now: datetime) -> User:
     """A guest may list things from now on. Hosts and staff stay what they are."""
     user = _locked(viewer)
     if user.role == UserRole.GUEST:
+        record(
+            AuditKind.ROLE_CHANGED, now=now, user_id=user.pk, actor_id=user.pk, before=user.role, after=UserRole.HOST
+        )
         user.role = UserRole.HOST
         user.save(update_fields=["role", "updated_at"])
     return user
 
 
 @unit_of_work
-def set_user_role(*, viewer: User, user_id: int | None, role: UserRole) -> User:
+def set_user_role(*, viewer: User, user_id: int | None, role: UserRole, now: datetime) -> User:
     """Give an account a role; the caller is staff. Who is not staff any more is no superuser either.
 
     Raises NotAllowed at `user_id` for oneself, in either direction, and NotFound for an account that is not there.
@@ -94,6 +100,8 @@ def set_user_role(*, viewer: User, user_id: int | None, role: UserRole) -> User:
     user = User.objects.select_for_update(of=("self",)).filter(pk=user_id or 0, deleted_at=None).first()
     if user is None:
         raise NotFound("There is no such account.", field="user_id")
+    if user.role != role:
+        record(AuditKind.ROLE_CHANGED, now=now, user_id=user.pk, actor_id=viewer.pk, before=user.role, after=role.value)
     user.role = role
     user.is_superuser = user.is_superuser and role == UserRole.STAFF
     user.save(update_fields=["role", "is_superuser", "updated_at"])

@@ -1,18 +1,24 @@
 """Passwords and addresses: changing them, and proving to be the owner of the account."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from apps.audit.actions import record
+from apps.audit.models import AuditKind
 from apps.core.db import unit_of_work
 from apps.core.emails import clean_email
-from apps.core.errors import Collector, Duplicate, InvalidCredentials
+from apps.core.errors import Collector, Duplicate, InvalidCredentials, InvalidToken
 from apps.core.outbox import enqueue
 from apps.users import passwords
 from apps.users.actions.accounts import save_with_email
-from apps.users.actions.mail_tokens import find, mail_link, redeem
+from apps.users.actions.mail_tokens import find, mail_link, redeem, reset_links_since, void_links
 from apps.users.actions.sessions import end_all_sessions, open_session
 from apps.users.models import MailPurpose, User
 from apps.users.selectors import user_by_email
 from apps.users.tokens import TokenPair
+from apps.users.verification import mark_verified
+
+# How many links for a new password an account is mailed within an hour; those that it has stay good.
+MOST_RESET_LINKS = 5
 
 
 def change_password(
@@ -42,7 +48,10 @@ def _changed(viewer: User, password_hash: str, *, user_agent: str, now: datetime
 
 def _renewed(user: User, password_hash: str, *, user_agent: str, now: datetime) -> TokenPair:
     user.password = password_hash
-    user.save(update_fields=["password", "email_verified_at", "updated_at"])
+    user.save(update_fields=["password", "updated_at"])
+    # Whoever knew the old password, or read the mailbox, has nothing left to come back with.
+    void_links(user, now=now)
+    record(AuditKind.PASSWORD_CHANGED, now=now, user_id=user.pk, actor_id=user.pk)
     end_all_sessions(user=user, now=now)
     return open_session(user=user, user_agent=user_agent, now=now)
 
@@ -58,9 +67,9 @@ def request_password_reset(*, email: str) -> None:
 
 @unit_of_work
 def mail_reset_link(*, email: str, now: datetime) -> None:
-    """Mail the link to the owner of the address; nothing happens when it has no open account."""
+    """Mail the link to the owner of the address; nothing happens when it has no open account, or got many just now."""
     user = user_by_email(email)
-    if user is not None and user.is_active:
+    if user is not None and user.is_active and reset_links_since(user, now - timedelta(hours=1)) < MOST_RESET_LINKS:
         mail_link(user=user, purpose=MailPurpose.RESET_PASSWORD, email=user.email, now=now)
 
 
@@ -78,8 +87,10 @@ def reset_password(*, token: str, new_password: str, user_agent: str, now: datet
 def _reset(token: str, password_hash: str, *, user_agent: str, now: datetime) -> TokenPair:
     redeemed = redeem(secret=token, purpose=MailPurpose.RESET_PASSWORD, now=now)
     user = redeemed.user
-    if user.email == redeemed.email:
-        user.email_verified_at = user.email_verified_at or now
+    if user.email != redeemed.email:
+        raise InvalidToken("The link is not valid any more.", field="token")
+    if user.email_verified_at is None:
+        mark_verified(user, now=now)
     return _renewed(user, password_hash, user_agent=user_agent, now=now)
 
 
@@ -92,8 +103,10 @@ def verify_email(*, token: str, now: datetime) -> User:
     redeemed = redeem(secret=token, purpose=MailPurpose.VERIFY_EMAIL, now=now)
     user = redeemed.user
     user.email = redeemed.email
-    user.email_verified_at = now
     save_with_email(user, field="token")
+    # Links that went to an address which is not the account's any more.
+    void_links(user, now=now, but_to=user.email)
+    mark_verified(user, now=now)
     return user
 
 

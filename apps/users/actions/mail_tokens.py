@@ -64,6 +64,21 @@ def find(*, secret: str, purpose: MailPurpose, now: datetime) -> MailToken:
     return token
 
 
+def void_links(user: User, *, now: datetime, but_to: str | None = None) -> None:
+    """Links that the account was mailed are void: for a new password, and for another address than the present one.
+
+    With `but_to` only those that went elsewhere. A step.
+    """
+    require_transaction()
+    kept = {"email": but_to} if but_to is not None else {"purpose": MailPurpose.VERIFY_EMAIL, "email": user.email}
+    MailToken.objects.filter(user=user, used_at=None).exclude(**kept).update(used_at=now)
+
+
+def reset_links_since(user: User, since: datetime) -> int:
+    """How many links for a new password the account was mailed since then."""
+    return MailToken.objects.filter(user=user, purpose=MailPurpose.RESET_PASSWORD, created_at__gte=since).count()
+
+
 def _unused(user: User, purpose: MailPurpose) -> QuerySet[MailToken]:
     return MailToken.objects.filter(user=user, purpose=purpose, used_at=None)
 

@@ -15,13 +15,16 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import F
 
+from apps.audit.actions import record
+from apps.audit.models import AuditKind
+from apps.audit.origin import address
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import InvalidCredentials, InvalidToken, NotFound
 from apps.core.ids import derive, digest, new_secret
 from apps.users import passwords
 from apps.users.models import RefreshToken, Session, User
 from apps.users.profiles import device_of
-from apps.users.selectors import user_by_email
+from apps.users.selectors import network_mark, user_by_email
 from apps.users.tokens import TokenPair, make_access_token
 
 logger = logging.getLogger(__name__)
@@ -42,6 +45,7 @@ def sign_in(*, email: str, password: str, user_agent: str, now: datetime) -> Tok
         pair = _signed_in(user=user, user_agent=user_agent, now=now)
     if pair is None:
         logger.info("a sign-in was refused")
+        record(AuditKind.SIGN_IN_REFUSED, now=now, user_id=user.pk if user else None)
         raise InvalidCredentials("The email or the password is wrong.")
     return pair
 
@@ -58,7 +62,10 @@ def _signed_in(*, user: User, user_agent: str, now: datetime) -> TokenPair | Non
 def open_session(*, user: User, user_agent: str, now: datetime) -> TokenPair:
     """A session of an account whose owner has just proved to be there. A step: the caller has locked the account."""
     require_transaction()
-    session = Session.objects.create(user=user, device=device_of(user_agent), created_at=now, last_used_at=now)
+    session = Session.objects.create(
+        user=user, device=device_of(user_agent), created_at=now, last_used_at=now, network=network_mark(address())
+    )
+    record(AuditKind.SIGNED_IN, now=now, user_id=user.pk, actor_id=user.pk, session=session.pk)
     user.last_login = now
     user.save(update_fields=["last_login"])
     secret = new_secret()
@@ -98,6 +105,7 @@ def _rotated(*, refresh_token: str, now: datetime) -> TokenPair | None:
     same = RefreshToken.objects.filter(token_hash=digest(secret), used_at=None).first()
     if same is None or now - token.used_at > REUSE_GRACE:
         logger.warning("a used refresh token came again: session %s of user %s is ended", session.pk, session.user_id)
+        record(AuditKind.TOKEN_REUSED, now=now, user_id=session.user_id, session=session.pk)
         _end(session, now=now)
         return None
     return _pair(user=session.user, session=session, secret=secret, token=same, now=now)

@@ -20,6 +20,7 @@ from apps.users.actions.sessions import end_all_sessions, open_session
 from apps.users.models import TrustedIdentity, UsedAssertion, User
 from apps.users.profiles import LONGEST_NAME
 from apps.users.tokens import LONGEST, TokenPair
+from apps.users.verification import mark_verified
 
 AUDIENCE = "holdfast"
 LONGEST_LIFE = timedelta(seconds=300)
@@ -135,15 +136,15 @@ def _linked(assertion: Assertion, *, now: datetime) -> User:
             password=make_password(None),
             first_name=assertion.first_name,
             last_name=assertion.last_name,
-            email_verified_at=now,
             joined_at=now,
         )
         save_with_email(user, field="token")
+        mark_verified(user, now=now)
     elif user.email_verified_at is None:
         # Whoever opened it never proved that the address is theirs, and may still know the password.
-        user.email_verified_at = now
         user.password = make_password(None)
-        user.save(update_fields=["email_verified_at", "password", "updated_at"])
+        user.save(update_fields=["password", "updated_at"])
+        mark_verified(user, now=now)
         end_all_sessions(user=user, now=now)
     TrustedIdentity.objects.get_or_create(
         issuer=assertion.issuer, subject=assertion.subject, defaults={"user": user, "created_at": now}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import graphene
 
 from apps.users.actions import credentials
-from schema.core.limits import RESET, SIGN_IN, caller_of
+from schema.core.limits import RESET, caller_of
 from schema.core.mutations import Mutation
 from schema.core.permissions import anyone, signed_in
+from schema.users.guesses import mailed_token, own_password
 from schema.users.payloads import (
     ChangeEmailPayload,
     ChangePasswordPayload,
@@ -74,14 +75,14 @@ class ChangePassword(Mutation):
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
         viewer = context.require_user()
-        SIGN_IN.spend(caller_of(context))
-        pair = credentials.change_password(
-            viewer=viewer,
-            current_password=data.current_password,
-            new_password=data.new_password,
-            user_agent=context.user_agent,
-            now=context.now,
-        )
+        with own_password(context):
+            pair = credentials.change_password(
+                viewer=viewer,
+                current_password=data.current_password,
+                new_password=data.new_password,
+                user_agent=context.user_agent,
+                now=context.now,
+            )
         return show_tokens(context, pair)
 
 
@@ -109,9 +110,10 @@ class ResetPassword(Mutation):
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
         RESET.spend(caller_of(context))
-        pair = credentials.reset_password(
-            token=data.token, new_password=data.new_password, user_agent=context.user_agent, now=context.now
-        )
+        with mailed_token(context):
+            pair = credentials.reset_password(
+                token=data.token, new_password=data.new_password, user_agent=context.user_agent, now=context.now
+            )
         return show_tokens(context, pair)
 
 
@@ -125,9 +127,12 @@ class VerifyEmail(Mutation):
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
         RESET.spend(caller_of(context))
-        user = credentials.verify_email(token=data.token, now=context.now)
-        if context.user is not None and context.user.pk == user.pk:
-            user.current_session = context.user.current_session
+        with mailed_token(context):
+            user = credentials.verify_email(token=data.token, now=context.now)
+        if context.user is None or context.user.pk != user.pk:
+            # The link proves a mailbox and signs nobody in: the rest of the request is still whoever sent it.
+            return {"viewer": user}
+        user.current_session = context.user.current_session
         return show_as(context, user)
 
 
@@ -153,8 +158,7 @@ class ChangeEmail(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        SIGN_IN.spend(caller_of(context))
-        credentials.change_email(
-            viewer=context.require_user(), new_email=data.new_email, password=data.password, now=context.now
-        )
+        viewer = context.require_user()
+        with own_password(context):
+            credentials.change_email(viewer=viewer, new_email=data.new_email, password=data.password, now=context.now)
         return {"sent": True}

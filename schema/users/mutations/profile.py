@@ -103,7 +103,7 @@ class BecomeHost(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        return show_as(context, accounts.become_host(viewer=context.require_user()))
+        return show_as(context, accounts.become_host(viewer=context.require_user(), now=context.now))
 
 
 class SetUserRole(Mutation):
@@ -119,5 +119,6 @@ class SetUserRole(Mutation):
             viewer=context.require_user(),
             user_id=read_global_id(data.user_id, "User"),
             role=Role(getattr(data.role, "value", data.role)),
+            now=context.now,
         )
         return {"user": user}

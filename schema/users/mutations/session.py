@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import graphene
 
+from apps.core.network import network_of
 from apps.users.actions import sessions
 from apps.users.actions.accounts import sign_up
 from apps.users.actions.trusted_sign_in import exchange_token
@@ -14,6 +15,7 @@ from schema.core.ids import read_global_id
 from schema.core.limits import SIGN_IN, SIGN_UP, caller_of
 from schema.core.mutations import Mutation
 from schema.core.permissions import anyone, signed_in
+from schema.users.guesses import mailed_token
 from schema.users.payloads import AuthPayload, EndSessionPayload, SignOutPayload, show_tokens
 
 if TYPE_CHECKING:
@@ -81,8 +83,9 @@ class ExchangeToken(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        SIGN_IN.spend(f"exchange:{context.ip}")
-        pair = exchange_token(issuer=data.issuer, token=data.token, user_agent=context.user_agent, now=context.now)
+        SIGN_IN.spend(f"exchange:{network_of(context.ip)}")
+        with mailed_token(context):
+            pair = exchange_token(issuer=data.issuer, token=data.token, user_agent=context.user_agent, now=context.now)
         return show_tokens(context, pair)
 
 

@@ -14,16 +14,15 @@ from graphql_jwt.mixins import JSONWebTokenMixin, VerifyMixin
 from graphql_jwt.refresh_token.mixins import RevokeMixin
 
 from apps.core.errors import InvalidToken
-from apps.core.ids import digest
 from apps.users.actions import sessions
 from apps.users.selectors import viewer_for_access_token
-from schema.core.limits import SIGN_IN
 from schema.core.permissions import RootField, anyone
 from schema.core.scalars import JSON
+from schema.users.guesses import sign_in_of
 
 if TYPE_CHECKING:
     from apps.users.tokens import TokenPair
-    from schema.core.context import Context, Info
+    from schema.core.context import Info
 
 LARGEST_INT = 2**31 - 1
 
@@ -71,11 +70,6 @@ def shown(pair: TokenPair) -> dict[str, Any]:
     }
 
 
-def spend_sign_in(context: Context, email: str) -> None:
-    """Counts a try for the address and for the network address. Raises RateLimited."""
-    SIGN_IN.spend(f"email:{digest(email.strip().lower())}", f"ip:{context.ip}")
-
-
 class ObtainJSONWebToken(Tokens, graphene.Mutation):
     """The tokens of a new session."""
 
@@ -87,10 +81,10 @@ class ObtainJSONWebToken(Tokens, graphene.Mutation):
 
     @staticmethod
     def mutate(_root: None, info: Info, *, email: str, password: str) -> ObtainJSONWebToken:
-        spend_sign_in(info.context, email)
-        pair = sessions.sign_in(
-            email=email, password=password, user_agent=info.context.user_agent, now=info.context.now
-        )
+        with sign_in_of(info.context, email):
+            pair = sessions.sign_in(
+                email=email, password=password, user_agent=info.context.user_agent, now=info.context.now
+            )
         return ObtainJSONWebToken(**shown(pair))
 
 

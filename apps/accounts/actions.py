@@ -1,0 +1,131 @@
+"""What concerns an account together with all that hangs off it: finding one's bookings, taking everything along, leaving."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.hashers import make_password
+from django.db import models, transaction
+from django.db.models.functions import Lower
+
+from apps.accounts.selectors import export_of
+from apps.audit.actions import record
+from apps.audit.models import AuditKind
+from apps.bookings.actions.expire import expire_dead_holds
+from apps.bookings.models import Booking
+from apps.bookings.states import LIVE, BookingStatus
+from apps.core.db import require_transaction, unit_of_work
+from apps.core.errors import InvalidCredentials, WrongState
+from apps.listings.models import Listing, ListingStatus
+from apps.users import passwords
+from apps.users.models import User, UserRole
+
+# What the person did in Django admin to others stays on record.
+KEPT = (LogEntry,)
+
+
+def claim_bookings(*, user: User, now: datetime) -> None:
+    """The bookings that were made with this address and without an account are the account's from now on. A step.
+
+    It runs when the address is verified and only then: what is booked without signing in afterwards stays apart, until the
+    address is verified anew. The secret that opened such a booking opens it no longer.
+    """
+    require_transaction()
+    found = (
+        Booking.objects.select_for_update(of=("self",))
+        .alias(lower_email=Lower("email"))
+        .filter(is_anonymous=True, guest=None, lower_email=user.email)
+        .exclude(email="")
+        .order_by("pk")
+    )
+    ids = [booking.pk for booking in found]
+    if ids:
+        Booking.objects.filter(pk__in=ids).update(guest=user, is_anonymous=False, updated_at=now)
+
+
+@unit_of_work
+def export(*, viewer: User, now: datetime) -> dict[str, Any]:
+    """All that is held about the viewer; that it was taken out is written down."""
+    record(AuditKind.EXPORTED, now=now, user_id=viewer.pk, actor_id=viewer.pk)
+    return export_of(viewer=viewer, now=now)
+
+
+def delete_account(*, viewer: User, password: str, now: datetime) -> None:
+    """Close the account for good and take the person out of all that stays: bookings, reviews and money.
+
+    Its listings are archived. Raises InvalidCredentials at `password`, WrongState while anything that the person booked or
+    hosts is held, confirmed or in use; then nothing was changed.
+    """
+    if not passwords.is_right(password, user=viewer):
+        raise _wrong()
+    _clear_dead_holds(viewer, now=now)
+    _deleted(viewer, now=now)
+
+
+def _clear_dead_holds(viewer: User, *, now: datetime) -> None:
+    """A hold that has run out keeps nobody here. Outside the deletion, which locks in another order than a hold does."""
+    dead = Booking.objects.filter(_concerns(viewer), status=BookingStatus.PENDING, expires_at__lte=now)
+    clear = unit_of_work(expire_dead_holds)
+    for listing_id in dead.order_by("listing").values_list("listing", flat=True).distinct():
+        clear(listing_id=listing_id, period=None, now=now)
+
+
+@unit_of_work
+def _deleted(viewer: User, *, now: datetime) -> None:
+    # In the order of everybody else: listings, bookings, then the account. Who books one of the listings meanwhile waits, and
+    # then finds it archived.
+    listings = Listing.objects.select_for_update(of=("self",)).filter(host=viewer).order_by("pk")
+    hosted = [listing.pk for listing in listings]
+    bookings = Booking.objects.select_for_update(of=("self",)).filter(_concerns(viewer)).order_by("pk")
+    if any(booking.status in LIVE for booking in bookings):
+        raise WrongState("There are live bookings: cancel them or wait until they are over.")
+    user = User.objects.select_for_update(of=("self",)).get(pk=viewer.pk)
+    if not user.is_active or user.password != viewer.password:
+        raise _wrong()
+    Booking.objects.filter(guest=user).update(guest=None, email="", first_name="", last_name="", updated_at=now)
+    Listing.objects.filter(pk__in=hosted).update(status=ListingStatus.ARCHIVED, updated_at=now)
+    _let_go(user)
+    _made_nameless(user, now=now)
+    record(AuditKind.ACCOUNT_DELETED, now=now, user_id=user.pk, actor_id=user.pk)
+
+
+def _concerns(user: User) -> models.Q:
+    return models.Q(guest=user) | models.Q(listing__host=user)
+
+
+def _let_go(user: User) -> None:
+    """Do with all that points at the account what its foreign key says of an account that is gone.
+
+    What belongs to the person goes with them (sessions, tokens, identities, saved cards, groups); what is
+    about something else loses the person (reviews, payments); what is protected stays with the nameless account (listings).
+    """
+    for relation in User._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, models.ManyToOneRel) or relation.related_model in KEPT:
+            continue
+        model: Any = relation.related_model
+        pointing = model._base_manager.filter(**{relation.field.name: user})
+        if relation.on_delete is models.CASCADE:
+            pointing.delete()
+        elif relation.on_delete is models.SET_NULL:
+            pointing.update(**{relation.field.name: None})
+
+
+def _made_nameless(user: User, *, now: datetime) -> None:
+    picture = user.profile_picture
+    storage, name = picture.storage, picture.name
+    user.email = user.first_name = user.last_name = user.phone_number = ""
+    user.profile_picture = None
+    user.email_verified_at = None
+    user.password = make_password(None)
+    user.role = UserRole.GUEST
+    user.is_superuser = user.is_active = False
+    user.token_version += 1
+    user.deleted_at = now
+    user.save()
+    if name:
+        # The file goes once nothing points at it any more.
+        transaction.on_commit(lambda: storage.delete(name), robust=True)
+
+
+def _wrong() -> InvalidCredentials:
+    return InvalidCredentials("The password is wrong.", field="password")

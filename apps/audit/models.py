@@ -1,0 +1,45 @@
+"""Who did what to whose account, from where. Rows are added and never changed: the database itself refuses it."""
+
+from django.db import models
+
+
+class AuditKind(models.TextChoices):
+    """What happened."""
+
+    SIGNED_UP = "SIGNED_UP"
+    SIGNED_IN = "SIGNED_IN"
+    SIGN_IN_REFUSED = "SIGN_IN_REFUSED"
+    TRIES_LIMITED = "TRIES_LIMITED"
+    ACCESS_REFUSED = "ACCESS_REFUSED"
+    TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105
+    PASSWORD_CHANGED = "PASSWORD_CHANGED"  # noqa: S105
+    EMAIL_VERIFIED = "EMAIL_VERIFIED"
+    ROLE_CHANGED = "ROLE_CHANGED"
+    EXPORTED = "EXPORTED"
+    ACCOUNT_DELETED = "ACCOUNT_DELETED"
+
+
+class AuditEvent(models.Model):
+    """One thing that happened.
+
+    `user_id` is the account that it is about and `actor_id` the one that did it, None where nobody was signed in. Both are
+    plain numbers: what happened stands, whatever becomes of the account. `data` holds neither secrets nor addresses.
+    """
+
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=30, choices=AuditKind.choices)
+    user_id = models.BigIntegerField(null=True, blank=True)
+    actor_id = models.BigIntegerField(null=True, blank=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    data = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [
+            models.Index(fields=["-at", "-id"], name="audit_newest"),
+            models.Index(fields=["user_id", "-at", "-id"], name="audit_of_user"),
+            models.Index(fields=["kind", "-at", "-id"], name="audit_of_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
