@@ -7,6 +7,7 @@ from typing import Any
 import graphene
 
 from apps.bookings.policies import side_of
+from apps.bookings.receipts import receipt_url
 from apps.bookings.selectors import bookings_of_bills
 from apps.payments.models import Charge
 from apps.payments.models import PaymentTiming as Timing
@@ -42,7 +43,9 @@ class Payment(graphene.ObjectType):
     amount = graphene.Field(Money, required=True, description="How much; with AT_END the estimate until the end.")
     refunded = graphene.Field(Money, required=True, description="How much of it went back.")
     receipt_number = graphene.String(description="Once succeeded: YYYY-NNNNNN, without gaps in a year.")
-    receipt_url = graphene.String(description="Once succeeded: a page with the receipt.")
+    receipt_url = graphene.String(
+        description="Once succeeded: a page with the receipt, also as a PDF; opens without an account for a month."
+    )
     card_brand = graphene.String(description="The brand of the card.")
     card_last4 = graphene.String(name="cardLast4", description="The last four digits of the card.")
     client_secret = graphene.String(description="While REQUIRES_ACTION, to the payer only: for Stripe.js.")
@@ -56,8 +59,8 @@ class Payment(graphene.ObjectType):
     def resolve_booking(parent: Charge, info: Info) -> Any:
         return info.context.load(loaders.bookings_by_bill, parent.bill_id)
 
-    def resolve_receipt_url(parent: Charge, info: Info) -> None:
-        return None
+    def resolve_receipt_url(parent: Charge, info: Info) -> str | None:
+        return receipt_url(parent, now=info.context.now)
 
     def resolve_card_brand(parent: Charge, info: Info) -> str | None:
         return parent.card_brand or None
