@@ -1,10 +1,13 @@
 """Reads of reviews."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
 
 from apps.bookings.selectors import completed_by
+from apps.core.money import quantize
+from apps.core.periods import Period
 from apps.listings.models import ListingStatus
 from apps.reviews.models import Review
 from apps.users.models import User, UserRole
@@ -41,3 +44,16 @@ def visible_to(viewer: User | None) -> QuerySet[Review]:
 def visible_reviews(*, viewer: User | None, ids: Iterable[int]) -> dict[int, Review]:
     """Those of the reviews that the viewer may see, by id."""
     return {review.pk: review for review in visible_to(viewer).filter(pk__in=list(ids))}
+
+
+def average_rating(*, host: User, window: Period) -> float | None:
+    """The mean of the ratings that the host's listings were given in the window, with two decimals; None without any."""
+    given = Review.objects.filter(
+        listing__host=host,
+        created_at__gte=window.start,
+        created_at__lt=window.end,
+        rating__isnull=False,
+        external_id="",
+        hidden_at=None,
+    ).aggregate(total=Sum("rating"), number=Count("pk"))
+    return float(quantize(Decimal(given["total"]) / given["number"], digits=2)) if given["number"] else None

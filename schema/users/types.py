@@ -17,6 +17,7 @@ from schema.core.ids import to_global_id
 from schema.core.nodes import Node, register_model, register_node
 from schema.core.pagination import Connection, connection_field, connection_type, read_page
 from schema.core.scalars import DateTime
+from schema.listings.host_stats import ViewerHosting
 from schema.notifications.viewer import ViewerNotifications
 from schema.payments.viewer import ViewerCards
 from schema.users.loaders import deals_with_viewer, listing_pages, profiles_by_id, written_review_pages
@@ -109,7 +110,7 @@ class Session(graphene.ObjectType):
         return user is not None and user.current_session is not None and user.current_session.pk == session.pk
 
 
-class Viewer(ViewerBookings, ViewerCards, ViewerNotifications, ViewerExport, graphene.ObjectType):
+class Viewer(ViewerBookings, ViewerCards, ViewerNotifications, ViewerHosting, ViewerExport, graphene.ObjectType):
     """The signed-in account, with what only its owner sees."""
 
     class Meta:
