@@ -142,7 +142,7 @@ def _from_intent(intent: Any, *, is_setup: bool) -> Outcome:
         customer_id=customer if isinstance(customer, str) else customer.id if customer else "",
         client_secret=intent.client_secret or "" if waiting else "",
         next_action_url=_next_url(intent) if waiting else "",
-        failure_code=_failure_code(error.code, error.decline_code)
+        failure_code=_failure_code(getattr(error, "code", None), getattr(error, "decline_code", None))
         if status is ChargeStatus.FAILED and error
         else "canceled"
         if status is ChargeStatus.CANCELED
