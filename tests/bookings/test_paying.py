@@ -113,7 +113,7 @@ def test_only_the_guest_pays() -> None:
         assert refused(booking, viewer=viewer) == {("NOT_ALLOWED", "booking_id")}
     strangers: list[User | None] = [make_guest(), None]
     for stranger in strangers:
-        assert refused(booking, viewer=viewer) == {("NOT_FOUND", "booking_id")}
+        assert refused(booking, viewer=stranger) == {("NOT_FOUND", "booking_id")}
     assert charges(booking) == []
 
 
