@@ -4,6 +4,8 @@ import zoneinfo
 from datetime import timedelta
 from pathlib import Path
 
+from celery.schedules import crontab
+
 from booking.env import read_environment
 
 # One tzdata for every machine: the pinned package, not what the system happens to have.
@@ -173,6 +175,7 @@ CELERY_BEAT_SCHEDULE = {
     "remind": {"task": "bookings.remind", "schedule": ENV.sweep_seconds},
     "send-letters": {"task": "notifications.send_letters", "schedule": ENV.sweep_seconds},
     "collect-debts": {"task": "bookings.collect_debts", "schedule": ENV.sweep_seconds},
+    "reconcile": {"task": "bookings.reconcile", "schedule": crontab(hour="3", minute="17")},
 }
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key

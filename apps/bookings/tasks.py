@@ -1,5 +1,6 @@
 """The worker's door: each task is one call, idempotent, and comes again while the processor is away."""
 
+from datetime import timedelta
 from typing import Any
 
 from celery import Task, shared_task
@@ -16,6 +17,8 @@ AGAIN: dict[str, Any] = {
     "retry_jitter": True,
     "max_retries": 4,
 }
+# The daily comparison looks further back than a day, so that a day without it is caught up with.
+LOOK_BACK = timedelta(days=3)
 
 
 class QuietTask(Task):  # type: ignore[type-arg]
@@ -72,3 +75,9 @@ def collect_debts() -> None:
 @shared_task(name="bookings.remind")
 def remind() -> None:
     actions.remind_due(now=timezone.now())
+
+
+@shared_task(name="bookings.reconcile", base=QuietTask, **AGAIN)
+def reconcile() -> None:
+    now = timezone.now()
+    actions.reconcile(since=now - LOOK_BACK, now=now)

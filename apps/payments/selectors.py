@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from apps.payments.models import Charge
@@ -25,3 +26,45 @@ def charges_of(*, payer: User) -> QuerySet[Charge]:
 def charges_by_id(ids: Iterable[int]) -> dict[int, Charge]:
     """The charges with these ids. Who may see them is for the caller to decide."""
     return {row.pk: row for row in Charge.objects.filter(pk__in=list(ids))}
+
+
+UNBALANCED = """
+    SELECT bill.id FROM payments_bill bill
+    LEFT JOIN (
+        SELECT bill_id,
+            sum(amount_minor) FILTER (WHERE status IN ('SUCCEEDED', 'REFUNDED', 'PARTIALLY_REFUNDED')) AS captured,
+            sum(refunded_minor) AS refunded
+        FROM payments_charge GROUP BY bill_id
+    ) charges ON charges.bill_id = bill.id
+    WHERE bill.captured_minor <> coalesce(charges.captured, 0)
+        OR bill.refunded_minor <> coalesce(charges.refunded, 0)
+    UNION
+    SELECT charge.bill_id FROM payments_charge charge
+    LEFT JOIN (
+        SELECT charge_id, sum(amount_minor) FILTER (WHERE status <> 'FAILED') AS refunded
+        FROM payments_refund GROUP BY charge_id
+    ) refunds ON refunds.charge_id = charge.id
+    WHERE charge.refunded_minor <> coalesce(refunds.refunded, 0)
+    ORDER BY 1
+"""
+
+
+def unbalanced_bills() -> list[int]:
+    """The bills that are not the sum of their charges and refunds. There are none, or something is broken."""
+    with connection.cursor() as cursor:
+        cursor.execute(UNBALANCED)
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+RECEIPT_GAPS = """
+    SELECT counter.year, counter.last - count(charge.id) FROM payments_receiptcounter counter
+    LEFT JOIN payments_charge charge ON charge.receipt_number LIKE counter.year::text || '-%'
+    GROUP BY counter.year, counter.last HAVING counter.last <> count(charge.id) ORDER BY 1
+"""
+
+
+def receipt_gaps() -> list[tuple[int, int]]:
+    """The years whose receipts are not numbered without gaps, and how many are missing. There are none."""
+    with connection.cursor() as cursor:
+        cursor.execute(RECEIPT_GAPS)
+        return [(year, missing) for year, missing in cursor.fetchall()]

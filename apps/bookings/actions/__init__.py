@@ -9,12 +9,14 @@ from apps.bookings.actions.expire import complete_ended, expire_dead_holds, expi
 from apps.bookings.actions.hold import Contact, hold
 from apps.bookings.actions.pay import carry_out_payment, pay, refresh, resume_payments, settle
 from apps.bookings.actions.processor import cancel_intent, carry_out_refund, resume_refunds
+from apps.bookings.actions.reconcile import Reconciliation, reconcile
 from apps.bookings.actions.refund import refund
 from apps.bookings.actions.remind import remind_due
 from apps.bookings.actions.use import check_in, check_out, mark_no_show
 
 __all__ = [
     "Contact",
+    "Reconciliation",
     "cancel",
     "cancel_intent",
     "carry_out_payment",
@@ -34,6 +36,7 @@ __all__ = [
     "mark_no_show",
     "pay",
     "receive_event",
+    "reconcile",
     "refresh",
     "refund",
     "remind_due",
