@@ -1,0 +1,101 @@
+"""What people were told and mailed, in Django admin: looked through, and sent again where it did not leave."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from apps.notifications.letters import render
+from apps.notifications.mailing import try_again
+from apps.notifications.models import Letter, Notification
+
+if TYPE_CHECKING:
+    _ForLetters = admin.ModelAdmin[Letter]
+    _ForNotifications = admin.ModelAdmin[Notification]
+else:
+    _ForLetters = _ForNotifications = admin.ModelAdmin
+
+
+class ReadOnly:
+    """Nobody writes in somebody's name, or takes away what was said."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class LetterState(admin.SimpleListFilter):
+    """Dead letters are one click away."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("failed", "Given up"),
+            ("waiting", "Waiting"),
+            ("retried", "Waiting after a failure"),
+            ("sent", "Sent"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "failed":
+                return queryset.filter(failed_at__isnull=False)
+            case "waiting":
+                return queryset.filter(next_try_at__isnull=False)
+            case "retried":
+                return queryset.filter(next_try_at__isnull=False, tries__gt=0)
+            case "sent":
+                return queryset.filter(sent_at__isnull=False)
+            case _:
+                return queryset
+
+
+@admin.register(Letter)
+class LetterAdmin(ReadOnly, _ForLetters):
+    """What a letter says is shown without the secret of its link."""
+
+    list_display = ("id", "to", "template", "booking", "created_at", "sent_at", "failed_at", "tries", "last_error")
+    list_filter = (LetterState, "template")
+    list_select_related = ("booking",)
+    search_fields = ("=to", "=booking__reference")
+    ordering = ("-id",)
+    fields = (
+        "to", "template", "booking", "created_at", "sent_at", "failed_at", "next_try_at", "tries", "last_error", "words",
+    )  # fmt: skip
+    readonly_fields = ("words",)
+    show_full_result_count = False
+    actions = ("send_again",)
+
+    @admin.display(description="text")
+    def words(self, letter: Letter) -> str:
+        letter.data = {**letter.data, "secret_of": None}
+        return render(letter).text
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.change_letter")
+
+    @admin.action(description="Try the selected letters that were given up again", permissions=["send"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Letter]) -> None:
+        tried = [try_again(letter_id=pk, now=timezone.now()) for pk in queryset.values_list("pk", flat=True)]
+        self.message_user(request, f"{sum(tried)} letters are tried again.")
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnly, _ForNotifications):
+    """What people were told in their accounts."""
+
+    list_display = ("id", "recipient", "type", "title", "created_at", "read_at")
+    list_filter = ("type",)
+    list_select_related = ("recipient",)
+    search_fields = ("=recipient__email", "=booking__reference")
+    ordering = ("-created_at", "-id")
+    show_full_result_count = False
