@@ -11,10 +11,12 @@ from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 from graphql import OperationType
 
+from apps.audit.actions import record
+from apps.audit.models import AuditKind
 from apps.audit.origin import address_of
 from schema.core.authentication import authenticate
 from schema.core.context import Context
-from schema.core.engine import DocumentRefused, Engine, may_look_inside
+from schema.core.engine import Answer, DocumentRefused, Engine, may_look_inside
 from schema.core.errors import Code, RateLimited, internal_error
 from schema.core.graphiql import graphiql_page, may_open
 from schema.core.http import (
@@ -31,6 +33,7 @@ from schema.core.http import (
 from schema.core.limits import REQUESTS, caller_of
 
 LONGEST_USER_AGENT = 400
+LONGEST_NAME = 100
 
 
 @functools.cache
@@ -69,7 +72,23 @@ def _answer(request: HttpRequest, media: str) -> HttpResponse:
         ) from limited
     if sent.is_get:
         _only_reads(sent, context)
-    return write_answer(engine().answer(sent.operation, context=context), media)
+    answer = engine().answer(sent.operation, context=context)
+    note_refusal(answer, context)
+    return write_answer(answer, media)
+
+
+def note_refusal(answer: Answer, context: Context) -> None:
+    """Write down that somebody asked for what their role may not do: once for a request, whatever else is in it."""
+    refused = [error for error in answer.errors if error.get("extensions", {}).get("code") == Code.FORBIDDEN]
+    if refused and context.user is not None:
+        record(
+            AuditKind.ACCESS_REFUSED,
+            now=context.now,
+            user_id=context.user.pk,
+            actor_id=context.user.pk,
+            fields=len(refused),
+            first=str((refused[0].get("path") or [""])[0])[:LONGEST_NAME],
+        )
 
 
 def _only_reads(sent: Sent, context: Context) -> None:

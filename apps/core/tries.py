@@ -28,6 +28,7 @@ from apps.core.errors import DomainError, InputErrors, InvalidCredentials, Inval
 
 logger = logging.getLogger(__name__)
 
+FIRST_WAIT_SECONDS = 1
 LONGEST_WAIT_SECONDS = 900
 MEMORY_SECONDS = 3600
 # After a failure Redis is left alone for so many seconds, lest each try waits for its time-out.
@@ -35,7 +36,8 @@ PAUSE_SECONDS = 5.0
 SOCKET_SECONDS = 0.5
 MOST_LOCAL_COUNTS = 10_000
 
-# KEYS: the counts. ARGV: the longest wait, the memory, and of each count how many failures are free. Returns the wait.
+# KEYS: the counts. ARGV: the longest wait, the memory, the first wait, and of each count how many failures are free.
+# Returns the wait, and whether nobody was told to wait for the first count within the last minute.
 BEGIN = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
@@ -44,15 +46,18 @@ for _, key in ipairs(KEYS) do
     local closed_until = tonumber(redis.call('HGET', key, 'until') or '0')
     if closed_until - now > wait then wait = closed_until - now end
 end
-if wait > 0 then return tostring(wait) end
+if wait > 0 then
+    local news = redis.call('SET', KEYS[1] .. ':told', '1', 'NX', 'EX', 60)
+    return {tostring(wait), news and 1 or 0}
+end
 for index, key in ipairs(KEYS) do
-    local over = redis.call('HINCRBY', key, 'tries', 1) - tonumber(ARGV[index + 2])
+    local over = redis.call('HINCRBY', key, 'tries', 1) - tonumber(ARGV[index + 3])
     if over >= 0 then
-        redis.call('HSET', key, 'until', now + math.min(2 ^ math.min(over, 30), tonumber(ARGV[1])))
+        redis.call('HSET', key, 'until', now + math.min(tonumber(ARGV[3]) * 2 ^ math.min(over, 30), tonumber(ARGV[1])))
     end
     redis.call('EXPIRE', key, ARGV[2])
 end
-return '0'
+return {'0', 0}
 """
 # KEYS: the counts. ARGV: of each count 1 to forget all of it, 0 to take one try back.
 END = """
@@ -67,10 +72,11 @@ end
 
 
 class TooManyTries(Exception):
-    """The try was not made. `retry_after` is in whole seconds, at least 1."""
+    """The try was not made. `retry_after` is in whole seconds, at least 1; `is_news` once a minute for what is tried."""
 
-    def __init__(self, *, retry_after: int) -> None:
+    def __init__(self, *, retry_after: int, is_news: bool) -> None:
         super().__init__("Too many tries. Try again later.")
+        self.is_news = is_news
         self.retry_after = max(1, retry_after)
 
 
@@ -116,21 +122,22 @@ def guessing(
 
 
 def _begin(counts: tuple[Count, ...]) -> None:
-    wait = _waited(counts)
+    wait, is_news = _waited(counts)
     if wait > 0:
-        raise TooManyTries(retry_after=math.ceil(wait))
+        raise TooManyTries(retry_after=math.ceil(wait), is_news=is_news)
 
 
-def _waited(counts: tuple[Count, ...]) -> float:
+def _waited(counts: tuple[Count, ...]) -> tuple[float, bool]:
     if not _outage.lasts():
         try:
-            arguments = [LONGEST_WAIT_SECONDS, MEMORY_SECONDS, *(count.free for count in counts)]
+            arguments = [LONGEST_WAIT_SECONDS, MEMORY_SECONDS, FIRST_WAIT_SECONDS, *(count.free for count in counts)]
             keys = [count.redis_key for count in counts]
-            return float(_redis(settings.REDIS_URL).eval(BEGIN, len(keys), *keys, *arguments))
+            wait, is_news = _redis(settings.REDIS_URL).eval(BEGIN, len(keys), *keys, *arguments)
+            return float(wait), bool(is_news)
         except RedisError:
             _outage.begin()
             logger.exception("Tries at secrets are counted in this process, not in Redis")
-    return _local.begin(counts)
+    return _local.begin(counts), False
 
 
 def _end(counts: tuple[Count, ...], *, succeeded: bool) -> None:
@@ -181,7 +188,9 @@ class _Local:
             for count in counts:
                 tries = self._rows.get(count.redis_key, (0, 0.0, now))[0] + 1
                 over = tries - count.free
-                closed = now + min(2.0 ** min(over, 30), LONGEST_WAIT_SECONDS) if over >= 0 else 0.0
+                closed = (
+                    now + min(FIRST_WAIT_SECONDS * 2.0 ** min(over, 30), LONGEST_WAIT_SECONDS) if over >= 0 else 0.0
+                )
                 self._rows[count.redis_key] = (tries, closed, now)
             return 0.0
 

@@ -1,18 +1,51 @@
-"""Who may do what in Django admin."""
+"""Who may sign in to Django admin, and do what there."""
 
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.utils import timezone
 
-from apps.users.models import UserRole
+from apps.audit.actions import record
+from apps.audit.models import AuditKind
+from apps.audit.origin import address
+from apps.core.errors import InvalidCredentials
+from apps.core.tries import TooManyTries, guessing
+from apps.users.guesses import password_counts, who_signs_in
+from apps.users.models import User, UserRole
 
 
 class StaffRoleBackend(ModelBackend):
     """Sign-in by email; the staff role sees every table, and changes what its Django groups and permissions name.
 
-    A superuser may do everything, as ever. Losing the role takes all of it away at once.
+    A superuser may do everything, as ever. Losing the role takes all of it away at once. Failed tries count together with
+    those of `tokenAuth`, and are as slow.
     """
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **fields: Any
+    ) -> User | None:
+        email = username or str(fields.get("email") or "")
+        if not email or password is None:
+            return None
+        counts = password_counts(who_signs_in(email=email, address=address()), address=address())
+        try:
+            with guessing(*counts):
+                user = super().authenticate(request, username=email, password=password)
+                if user is None:
+                    raise InvalidCredentials("The email or the password is wrong.")
+        except TooManyTries as refused:
+            if refused.is_news:
+                record(AuditKind.TRIES_LIMITED, now=timezone.now(), what="password")
+            raise PermissionDenied from refused
+        except InvalidCredentials:
+            record(AuditKind.SIGN_IN_REFUSED, now=timezone.now(), door="admin")
+            return None
+        assert isinstance(user, User)
+        record(AuditKind.SIGNED_IN, now=timezone.now(), user_id=user.pk, actor_id=user.pk, door="admin")
+        return user
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         granted = set(super().get_all_permissions(user_obj, obj))

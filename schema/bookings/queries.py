@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import graphene
 
 from apps.bookings.actions import change_quote
-from apps.bookings.selectors import booking_at_the_door, find_booking
+from apps.bookings.selectors import booking_at_the_door, booking_for, find_booking
+from apps.core.errors import NotFound
 from schema.bookings.inputs import ChangeBookingInput
 from schema.bookings.mutations.life import asked_change, who_and_which
 from schema.bookings.secrets import remember_secret
@@ -17,6 +19,7 @@ from schema.core.errors import BadUserInput
 from schema.core.ids import read_global_id
 from schema.core.permissions import RootField, anyone
 from schema.listings.values import Quote
+from schema.users.guesses import booking_secret
 
 
 class BookingQueries:
@@ -41,7 +44,10 @@ class BookingQueries:
     )
 
     def resolve_change_quote(root: None, info: Info, input: Any) -> Any:  # noqa: A002
-        return change_quote(**who_and_which(info.context, input), change=asked_change(input))
+        asked = who_and_which(info.context, input)
+        with suppress(NotFound), booking_secret(info.context, asked["booking_id"], asked["access_token"]):
+            booking_for(viewer=asked["viewer"], booking_id=asked["booking_id"], access_token=asked["access_token"])
+        return change_quote(**asked, change=asked_change(input))
 
     def resolve_booking(
         root: None,
@@ -55,12 +61,16 @@ class BookingQueries:
             raise BadUserInput("Give one of id, reference and ticketCode.")
         if ticket_code is not None:
             return booking_at_the_door(viewer=info.context.user, ticket_code=ticket_code)
-        booking = find_booking(
-            viewer=info.context.user,
-            booking_id=read_global_id(id, "Booking"),
-            reference=reference,
-            access_token=access_token,
-        )
+        booking_id = read_global_id(id, "Booking")
+        try:
+            with booking_secret(info.context, booking_id or reference, access_token):
+                booking = find_booking(
+                    viewer=info.context.user, booking_id=booking_id, reference=reference, access_token=access_token
+                )
+                if booking is None:
+                    raise NotFound("There is no such booking.")
+        except NotFound:
+            return None
         if booking is not None and access_token is not None:
             remember_secret(info.context, booking, access_token)
         return booking

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import graphene
@@ -71,6 +72,11 @@ class Mutation:
         """
 
     @classmethod
+    def around(cls, context: Context, data: Any) -> AbstractContextManager[object]:
+        """What the whole of `perform` is done within."""
+        return nullcontext()
+
+    @classmethod
     def perform(cls, context: Context, data: Any) -> Mapping[str, Any]:
         """The fields of the payload. Raises DomainError for what the user can mend."""
         raise NotImplementedError
@@ -101,7 +107,8 @@ class Mutation:
         cls.check(context, data, problems)
         if problems.errors:
             raise InputErrors(first_of_each_field(problems.errors))
-        return cls.perform(context, data)
+        with cls.around(context, data):
+            return cls.perform(context, data)
 
 
 def first_of_each_field(errors: list[DomainError]) -> list[DomainError]:

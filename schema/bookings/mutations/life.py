@@ -9,7 +9,7 @@ from apps.bookings.models import Booking as BookingRow
 from apps.listings.offers import BookingRequest
 from schema.bookings.inputs import BookingActionInput, CancelBookingInput, ChangeBookingInput, CheckInBookingInput
 from schema.bookings.mutations.book import BookingPayload
-from schema.bookings.secrets import remember_secret
+from schema.bookings.secrets import OpensBooking, remember_secret
 from schema.core.context import Context
 from schema.core.ids import read_global_id
 from schema.core.limits import BOOKING, caller_of
@@ -40,7 +40,7 @@ def changed(context: Context, booking: BookingRow, data: Any) -> dict[str, Any]:
     return {"booking": booking}
 
 
-class ChangeBooking(Mutation):
+class ChangeBooking(OpensBooking, Mutation):
     """Other days, another length, another slot, other tickets: applied at once, the difference charged or refunded."""
 
     permission = anyone
@@ -54,7 +54,7 @@ class ChangeBooking(Mutation):
         return changed(context, booking, data)
 
 
-class CancelBooking(Mutation):
+class CancelBooking(OpensBooking, Mutation):
     """Call a booking off. What the terms as booked promise goes back; from host and staff all of it."""
 
     permission = anyone
@@ -67,7 +67,7 @@ class CancelBooking(Mutation):
         return changed(context, booking, data)
 
 
-class EndBooking(Mutation):
+class EndBooking(OpensBooking, Mutation):
     """Parking: leave now and pay for what was used."""
 
     permission = anyone
@@ -98,7 +98,7 @@ class CheckInBooking(Mutation):
         return changed(context, booking, data)
 
 
-class CheckOutBooking(Mutation):
+class CheckOutBooking(OpensBooking, Mutation):
     """The guest has left; for the host and staff. What is left of the period is free again."""
 
     permission = anyone
@@ -110,7 +110,7 @@ class CheckOutBooking(Mutation):
         return changed(context, actions.check_out(**who_and_which(context, data)), data)
 
 
-class MarkNoShow(Mutation):
+class MarkNoShow(OpensBooking, Mutation):
     """The guest never came; for the host and staff. What is left of the period is free again, nothing goes back."""
 
     permission = anyone

@@ -9,6 +9,7 @@ import graphene
 from apps.bookings.actions import pay
 from apps.bookings.selectors import booking_for
 from schema.bookings.inputs import access_token, idempotency_key
+from schema.bookings.secrets import OpensBooking
 from schema.core.context import Context
 from schema.core.ids import read_global_id
 from schema.core.limits import BOOKING, caller_of
@@ -26,7 +27,7 @@ class PayBookingInput(graphene.InputObjectType):
     idempotency_key = idempotency_key()
 
 
-class PayBooking(Mutation):
+class PayBooking(OpensBooking, Mutation):
     """Pay what is owed for a booking. Accepted at once and carried out by a worker: the outcome is read later."""
 
     permission = anyone

@@ -6,6 +6,7 @@ from typing import Any
 
 from apps.bookings.actions import refresh
 from schema.bookings.inputs import BookingActionInput
+from schema.bookings.secrets import OpensBooking
 from schema.core.context import Context
 from schema.core.ids import read_global_id
 from schema.core.limits import BOOKING, caller_of
@@ -14,7 +15,7 @@ from schema.core.permissions import anyone
 from schema.payments.payload import PaymentPayload, payment_payload
 
 
-class RefreshPayment(Mutation):
+class RefreshPayment(OpensBooking, Mutation):
     """Ask the card processor now about every open payment of a booking; answers with the newest."""
 
     permission = anyone
