@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.users.keys import SigningKey, derived_key, read_signing_keys
+from apps.users.signin.issuers import TrustedIssuer, read_issuers
+from apps.users.signin.return_urls import ReturnUrl, read_return_urls
 
 MODES = ("production", "development", "test")
 ON = {"1", "on", "true", "yes"}
@@ -114,16 +116,6 @@ class Reader:
         return value
 
 
-def trusted_issuers(value: object) -> dict[str, dict[str, str]]:
-    """The issuers of `exchangeToken`: {"name": {"secret": "..."}}. Raises ValueError for any other shape."""
-    if not isinstance(value, dict):
-        raise ValueError("an object of issuers is wanted")
-    for name, issuer in value.items():
-        if not isinstance(issuer, dict) or not isinstance(issuer.get("secret"), str) or not issuer["secret"]:
-            raise ValueError(f"issuer {name!r} needs a secret")
-    return value
-
-
 @dataclass(frozen=True, slots=True)
 class Environment:
     """All settings that a process takes from outside. Durations are in seconds."""
@@ -145,7 +137,8 @@ class Environment:
     mail_from: str
     media_dir: Path
     static_dir: Path
-    trusted_issuers: dict[str, dict[str, str]]
+    trusted_issuers: dict[str, TrustedIssuer]
+    sign_in_return_urls: tuple[ReturnUrl, ...]
     rate_limits: bool
     trusted_proxies: int
     require_verified_email: bool
@@ -167,6 +160,16 @@ class Environment:
         if port > 65535:
             raise ImproperlyConfigured(f"PORT must be at most 65535, not {port}.")
         mail_dir = read.text("MAIL_DIR", "")
+        no_issuers: dict[str, TrustedIssuer] = {}
+        issuers = read.table("TRUSTED_ISSUERS", read_issuers, no_issuers)
+        try:
+            return_urls = read_return_urls(read.names("SIGN_IN_RETURN_URLS"))
+        except ValueError as error:
+            raise ImproperlyConfigured(f"SIGN_IN_RETURN_URLS: {error}.") from error
+        if not return_urls and any(issuer.client for issuer in issuers.values()):
+            raise ImproperlyConfigured(
+                "SIGN_IN_RETURN_URLS is not set, and an issuer of TRUSTED_ISSUERS has a client_id."
+            )
         return cls(
             mode=mode,
             secret_key=secret_key,
@@ -185,7 +188,8 @@ class Environment:
             mail_from=read.text("MAIL_FROM", "Holdfast <no-reply@localhost>"),
             media_dir=Path(read.text("MEDIA_DIR", str(base / "media"))),
             static_dir=Path(read.text("STATIC_DIR", str(base / "staticfiles"))),
-            trusted_issuers=read.table("TRUSTED_ISSUERS", trusted_issuers, {}),
+            trusted_issuers=issuers,
+            sign_in_return_urls=return_urls,
             rate_limits=read.switch("RATE_LIMITS", default=True),
             trusted_proxies=read.seconds("TRUSTED_PROXIES", 0, smallest=0),
             require_verified_email=read.switch("REQUIRE_VERIFIED_EMAIL", default=True),

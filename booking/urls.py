@@ -8,7 +8,8 @@ from django.views.static import serve
 
 from apps.bookings.views import receipt_page, ticket_picture
 from apps.bookings.webhooks import stripe_webhook
-from apps.users.views import signing_keys
+from apps.users.views import sign_in_elsewhere, signed_in_elsewhere, signing_keys
+from booking.limits import limited
 from schema.views import graphql_view
 
 
@@ -24,6 +25,8 @@ urlpatterns = [
     re_path(r"^receipts/(?P<address>[0-9a-f-]{1,100}(?:\.pdf)?)$", receipt_page),
     re_path(r"^tickets/(?P<code>[0-9A-Za-z-]{1,60})\.(?P<form>svg|png)$", ticket_picture),
     path(".well-known/jwks.json", signing_keys),
+    path("auth/<str:name>/login", limited(sign_in_elsewhere)),
+    path("auth/<str:name>/callback", limited(signed_in_elsewhere)),
     path("admin/", admin.site.urls),
     re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),
 ]

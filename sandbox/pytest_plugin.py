@@ -23,7 +23,8 @@ from sandbox.servers import Server, given, missing_servers, settings_of, start_a
 # A run never talks to the real Stripe, and its outcome does not hang on what the caller's shell has set.
 NOT_INHERITED = (
     "STRIPE_SECRET_KEY", "STRIPE_API_BASE", "STRIPE_WEBHOOK_SECRET", "PORT", "PUBLIC_URL", "ALLOWED_HOSTS",
-    "ALLOWED_ORIGINS", "TRUSTED_ISSUERS", "RATE_LIMITS", "REQUIRE_VERIFIED_EMAIL", "HOLD_SECONDS", "SWEEP_SECONDS",
+    "ALLOWED_ORIGINS", "TRUSTED_ISSUERS", "SIGN_IN_RETURN_URLS", "SIGNING_KEYS", "RATE_LIMITS", "REQUIRE_VERIFIED_EMAIL",
+    "HOLD_SECONDS", "SWEEP_SECONDS",
     "ACCESS_TOKEN_SECONDS", "REFRESH_TOKEN_SECONDS", "DEMO_DIR",
 )  # fmt: skip
 # The discard port: an event goes nowhere until a test tells the emulator where its own server listens.

@@ -47,7 +47,7 @@ ED = {"kid": "ed", "alg": "EdDSA", "private_key": pem(ED_KEY)}
 
 def claims(**changes: Any) -> dict[str, Any]:
     now = int(NOW.timestamp())
-    return {"sub": "1", "sid": "2", "ver": 0, "jti": "x", "iat": now, "exp": now + 60, "typ": "access", **changes}
+    return {"sub": "1", "sid": "2", "ver": 0, "jti": "x", "iat": now, "exp": now + 3600, "typ": "access", **changes}
 
 
 @pytest.mark.parametrize("entry", [HS, RS, ES, ED, {**RS, "alg": "PS512"}], ids=lambda entry: entry["alg"])

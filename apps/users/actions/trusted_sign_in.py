@@ -1,45 +1,31 @@
-"""Signing in with a token of a trusted issuer, after a redirect from its site."""
+"""Signing in on the word of a trusted issuer: with a token that it signed, or after a redirect to it and back.
+
+After a redirect the browser carries a one-time code to the client's page, and the client exchanges the code for our tokens as
+if we were the issuer: `exchangeToken(input: {issuer: "holdfast", token: "<code>"})`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+import logging
+from datetime import datetime, timedelta
 
-import jwt
-from django.conf import settings
 from django.contrib.auth.hashers import make_password
 
 from apps.core.db import require_transaction, unit_of_work
-from apps.core.emails import clean_email
-from apps.core.errors import DomainError, InvalidToken
-from apps.core.ids import digest
-from apps.core.texts import clean_text
+from apps.core.errors import Duplicate
 from apps.users.actions.accounts import save_with_email
 from apps.users.actions.sessions import end_all_sessions, open_session
-from apps.users.models import TrustedIdentity, UsedAssertion, User
-from apps.users.profiles import LONGEST_NAME
-from apps.users.tokens import LONGEST, TokenPair
+from apps.users.models import MailToken, TrustedIdentity, UsedAssertion, User
+from apps.users.signin import codes
+from apps.users.signin.assertions import CLOCK_SKEW, Assertion, read_assertion, refusal
+from apps.users.signin.issuers import OURSELVES
+from apps.users.tokens import TokenPair
 from apps.users.verification import mark_verified
 
-AUDIENCE = "holdfast"
-LONGEST_LIFE = timedelta(seconds=300)
-# How far the issuer's clock may be ahead of ours.
-CLOCK_SKEW = timedelta(seconds=60)
-LONGEST_CLAIM = 255
+logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Assertion:
-    """What an issuer says about a person: that they are `subject` there and read the mailbox `email`."""
-
-    issuer: str
-    subject: str
-    email: str
-    first_name: str
-    last_name: str
-    token_id: str
-    expires_at: datetime
+# A used token is remembered for a little longer than it could be accepted.
+MEMORY = CLOCK_SKEW + timedelta(seconds=60)
 
 
 def exchange_token(*, issuer: str, token: str, user_agent: str, now: datetime) -> TokenPair:
@@ -47,75 +33,68 @@ def exchange_token(*, issuer: str, token: str, user_agent: str, now: datetime) -
 
     Raises InvalidToken at `token`, with the same words for whatever is wrong: the issuer, the signature, the times, a second use.
     """
-    assertion = read_assertion(issuer=issuer, token=token, now=now)
-    pair = _exchanged(assertion, user_agent=user_agent, now=now)
+    if issuer == OURSELVES:
+        pair = _redeemed(token, user_agent=user_agent, now=now)
+    else:
+        assertion = read_assertion(issuer=issuer, token=token, now=now)
+        pair = _exchanged(assertion, user_agent=user_agent, now=now)
     if pair is None:
-        raise _refusal()
+        raise refusal()
     return pair
 
 
-def read_assertion(*, issuer: str, token: str, now: datetime) -> Assertion:
-    """The checked token. Raises InvalidToken at `token`."""
-    trusted = settings.TRUSTED_ISSUERS.get(issuer)
-    if trusted is None or len(token) > LONGEST:
-        raise _refusal()
-    try:
-        claims = jwt.decode(
-            token,
-            trusted["secret"],
-            algorithms=["HS256"],
-            audience=AUDIENCE,
-            issuer=issuer,
-            # The times are compared below, with the clock of the request.
-            options={
-                "require": ["iss", "aud", "sub", "email", "iat", "exp", "jti"],
-                "verify_exp": False,
-                "verify_iat": False,
-                "verify_nbf": False,
-            },
-        )
-        return _checked(issuer, claims, now)
-    except (jwt.InvalidTokenError, DomainError, ValueError, TypeError, OverflowError, OSError) as error:
-        raise _refusal() from error
+def code_for(*, assertion: Assertion, challenge: str, now: datetime) -> str:
+    """A one-time code that opens a session for the person, good for codes.LIFETIME, with the verifier of the challenge if any.
 
-
-def _checked(issuer: str, claims: dict[str, Any], now: datetime) -> Assertion:
-    """Raises ValueError or a DomainError for claims that cannot be accepted."""
-    issued_at = datetime.fromtimestamp(claims["iat"], tz=UTC)
-    expires_at = datetime.fromtimestamp(claims["exp"], tz=UTC)
-    if not issued_at - CLOCK_SKEW <= now < expires_at or expires_at - issued_at > LONGEST_LIFE:
-        raise ValueError("not now")
-    if claims.get("email_verified", True) is not True:
-        raise ValueError("the issuer does not vouch for the address")
-    return Assertion(
-        issuer=issuer,
-        subject=clean_text(claims["sub"], field="token", max_length=LONGEST_CLAIM, required=True),
-        email=clean_email(claims["email"], field="token"),
-        first_name=_name(claims.get("given_name")),
-        last_name=_name(claims.get("family_name")),
-        token_id=digest(str(claims["jti"])),
-        expires_at=expires_at,
-    )
-
-
-def _name(claim: object) -> str:
-    """A name that we could not keep is no reason to turn a person away."""
-    return " ".join(clean_text(str(claim or "")[:LONGEST_NAME], field="token", max_length=LONGEST_NAME).split())
+    Raises InvalidToken for an assertion that was used before and for a closed account; codes.Unavailable without Redis.
+    """
+    user = _accepted(assertion, now=now)
+    if user is None:
+        raise refusal()
+    return codes.issue(user_id=user.pk, token_version=user.token_version, challenge=challenge, now=now)
 
 
 @unit_of_work
 def _exchanged(assertion: Assertion, *, user_agent: str, now: datetime) -> TokenPair | None:
-    """None for a token that was exchanged before and for an account that was closed."""
+    user = _person(assertion, now=now)
+    return None if user is None else open_session(user=user, user_agent=user_agent, now=now)
+
+
+@unit_of_work
+def _accepted(assertion: Assertion, *, now: datetime) -> User | None:
+    return _person(assertion, now=now)
+
+
+def _redeemed(code: str, *, user_agent: str, now: datetime) -> TokenPair | None:
+    try:
+        grant = codes.redeem(code, now=now)
+    except codes.Unavailable as error:
+        raise refusal() from error
+    return None if grant is None else _entered(grant, user_agent=user_agent, now=now)
+
+
+@unit_of_work
+def _entered(grant: codes.Grant, *, user_agent: str, now: datetime) -> TokenPair | None:
+    """None when all sessions of the account were ended, or the account closed, since the code was issued."""
+    user = User.objects.select_for_update(of=("self",)).filter(pk=grant.user_id, is_active=True).first()
+    if user is None or user.token_version != grant.token_version:
+        return None
+    return open_session(user=user, user_agent=user_agent, now=now)
+
+
+def _person(assertion: Assertion, *, now: datetime) -> User | None:
+    """The account, locked. None for an assertion that was used before and for an account that was closed."""
     if not _first_use(assertion, now=now):
+        logger.info("a token of issuer %s was refused: it was used before", assertion.issuer)
         return None
     user = _known(assertion) or _linked(assertion, now=now)
-    return open_session(user=user, user_agent=user_agent, now=now) if user.is_active else None
+    return user if user.is_active else None
 
 
 def _first_use(assertion: Assertion, *, now: datetime) -> bool:
     """Whether this transaction is the one that uses the token. A parallel one waits for its end."""
     require_transaction()
-    UsedAssertion.objects.filter(expires_at__lte=now - CLOCK_SKEW).delete()
+    UsedAssertion.objects.filter(expires_at__lte=now - MEMORY).delete()
     _, created = UsedAssertion.objects.get_or_create(
         issuer=assertion.issuer, token_id=assertion.token_id, defaults={"expires_at": assertion.expires_at}
     )
@@ -129,21 +108,20 @@ def _known(assertion: Assertion) -> User | None:
 
 def _linked(assertion: Assertion, *, now: datetime) -> User:
     """The account with the person's address, or a new one, known to the issuer from now on."""
-    user = User.objects.with_email(assertion.email).select_for_update(of=("self",)).first()
+    user = _with_email(assertion.email)
     if user is None:
-        user = User(
-            email=assertion.email,
-            password=make_password(None),
-            first_name=assertion.first_name,
-            last_name=assertion.last_name,
-            joined_at=now,
-        )
-        save_with_email(user, field="token")
-        mark_verified(user, now=now)
-    elif user.email_verified_at is None:
-        # Whoever opened it never proved that the address is theirs, and may still know the password.
+        try:
+            user = _opened(assertion, now=now)
+        except Duplicate:
+            # Somebody opened it in this very moment.
+            user = _with_email(assertion.email)
+            if user is None:
+                raise refusal() from None
+    if user.email_verified_at is None:
+        # Whoever opened it never proved that the address is theirs: what they know or were mailed opens nothing any more.
         user.password = make_password(None)
         user.save(update_fields=["password", "updated_at"])
+        MailToken.objects.filter(user=user, used_at=None).update(used_at=now)
         mark_verified(user, now=now)
         end_all_sessions(user=user, now=now)
     TrustedIdentity.objects.get_or_create(
@@ -152,5 +130,18 @@ def _linked(assertion: Assertion, *, now: datetime) -> User:
     return user
 
 
-def _refusal() -> InvalidToken:
-    return InvalidToken("The token is not accepted.", field="token")
+def _with_email(email: str) -> User | None:
+    return User.objects.with_email(email).select_for_update(of=("self",)).first()
+
+
+def _opened(assertion: Assertion, *, now: datetime) -> User:
+    user = User(
+        email=assertion.email,
+        password=make_password(None),
+        first_name=assertion.first_name,
+        last_name=assertion.last_name,
+        joined_at=now,
+    )
+    save_with_email(user, field="token")
+    mark_verified(user, now=now)
+    return user

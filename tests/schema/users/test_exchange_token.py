@@ -11,6 +11,7 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 
 from apps.users.models import Session, TrustedIdentity, User
+from apps.users.signin.issuers import read_issuers
 from tests.recipes import PASSWORD, make_guest
 from tests.schema.users.conftest import ME, TOKEN_AUTH, Api
 
@@ -23,7 +24,7 @@ EXCHANGE = """mutation($issuer: String!, $token: String!) { exchangeToken(input:
 
 @pytest.fixture(autouse=True)
 def _issuer(settings: Settings) -> None:
-    settings.TRUSTED_ISSUERS = {"main": {"secret": SECRET}, "other": {"secret": SECRET + "2"}}
+    settings.TRUSTED_ISSUERS = read_issuers({"main": {"secret": SECRET}, "other": {"secret": SECRET + "2"}})
 
 
 def assertion(secret: str = SECRET, algorithm: str = "HS256", without: str = "", **changes: Any) -> str:
@@ -33,7 +34,7 @@ def assertion(secret: str = SECRET, algorithm: str = "HS256", without: str = "",
         "family_name": "Lovelace", "iat": now, "exp": now + 300, "jti": uuid4().hex, **changes,
     }  # fmt: skip
     claims.pop(without, None)
-    return jwt.encode(claims, secret if algorithm != "none" else None, algorithm=algorithm)
+    return jwt.encode(claims, secret if algorithm != "none" else "", algorithm=algorithm)
 
 
 def test_an_unknown_person_gets_a_verified_account(api: Api) -> None:

@@ -133,7 +133,7 @@ def test_forged_tokens_are_nobodys(api: Api, user: User) -> None:
         forged(user, session, exp="soon"), forged(user, session, sub=None),
         jwt.encode(claims, "another-key-that-is-long-enough-to-sign", algorithm="HS256"),
         jwt.encode(claims, configured.SECRET_KEY, algorithm="HS256"),
-        jwt.encode(claims, None, algorithm="none"),
+        jwt.encode(claims, "", algorithm="none"),
         "x.y.z", "x" * 5_000, "é",
     ]  # fmt: skip
     for token in bad:
