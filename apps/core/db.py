@@ -6,6 +6,8 @@ from typing import ParamSpec, TypeVar
 
 from django.db import connection, transaction
 
+from apps.core.faults import fault_point
+
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
 
@@ -19,7 +21,10 @@ def unit_of_work(action: Callable[Args, Result]) -> Callable[Args, Result]:
     @wraps(action)
     def run(*args: Args.args, **kwargs: Args.kwargs) -> Result:
         with transaction.atomic(durable=True):
-            return action(*args, **kwargs)
+            result = action(*args, **kwargs)
+            fault_point(f"{action.__name__}.written")
+        fault_point(f"{action.__name__}.committed")
+        return result
 
     return run
 

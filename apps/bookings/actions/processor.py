@@ -25,6 +25,7 @@ def cancel_intent(*, charge_id: int, now: datetime) -> None:
     charge = Charge.objects.get(pk=charge_id)
     if charge.status != ChargeStatus.CANCELED or not (charge.intent_id or charge.setup_intent_id):
         return
+    fault_point("cancel_intent.before")
     outcome = gateway.cancel(intent_id=charge.intent_id, setup_intent_id=charge.setup_intent_id)
     settle(charge_id=charge_id, outcome=outcome, now=now)
 
@@ -39,6 +40,8 @@ def carry_out_refund(*, refund_id: int) -> None:
     fault_point("refund.asked")
     with transaction.atomic(durable=True):
         record_refund(Refund.objects.select_for_update().get(pk=refund_id), outcome)
+        fault_point("refund.written")
+    fault_point("refund.committed")
 
 
 def resume_refunds(*, now: datetime) -> int:

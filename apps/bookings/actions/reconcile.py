@@ -110,7 +110,7 @@ def _compare_refunds(told: list[gateway.PaidBack], result: Reconciliation, *, no
 
 def _compare_refund(refund: gateway.PaidBack, charge: Charge, result: Reconciliation, *, now: datetime) -> None:
     ours = Refund.objects.filter(charge=charge)
-    known = ours.filter(processor_id=refund.processor_id).first() or ours.filter(pk=refund.refund_id).first()
+    known = ours.filter(processor_id=refund.processor_id).first() or ours.filter(pk=refund.refund_id or 0).first()
     name = f"{refund.processor_id} (charge {charge.pk})"
     if known is not None and known.amount_minor != refund.amount.minor:
         result.report(f"{name} is {refund.amount} with the processor and {known.amount_minor} minor units with us")
