@@ -1,0 +1,110 @@
+"""Bookings in Django admin: found, read with their lines, payments and history, and canceled."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from apps.bookings.actions.cancel import cancel
+from apps.bookings.models import Booking, BookingEvent, BookingLine
+from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline, instant, money
+from apps.listings.admin import KindOfListingFilter
+from apps.users.models import User
+
+
+class LineInline(ReadOnlyInline):
+    model = BookingLine
+    fields = ("label", "quantity", "unit", "amount")
+    readonly_fields = ("unit", "amount")
+
+    @admin.display(description="each")
+    def unit(self, line: BookingLine) -> str:
+        return str(line.unit_amount)
+
+    @admin.display(description="amount")
+    def amount(self, line: BookingLine) -> str:
+        return str(line.amount)
+
+
+class EventInline(ReadOnlyInline):
+    model = BookingEvent
+    fields = ("at", "type", "actor", "data")
+    verbose_name_plural = "history"
+
+
+@admin.register(Booking)
+class BookingAdmin(ReadOnlyAdmin):
+    """What was booked is its own record: it is moved by the life cycle alone, and every move is in its history."""
+
+    list_display = ("reference", "status", "title", "email", "start", "end", "total", "expires_at", "created_at")
+    list_filter = ("status", KindOfListingFilter, "is_anonymous")
+    list_select_related = ("listing", "bill")
+    search_fields = ("=reference", "=email", "=listing__id")
+    fieldsets = (
+        (None, {"fields": ("reference", "status", "listing", "start", "end", "check_in", "check_out", "tickets", "guests")}),
+        ("Guest", {"fields": ("guest", "is_anonymous", "email", "first_name", "last_name")}),
+        ("Money", {"fields": ("total", "paid", "bill", "payments", "cancellation_policy")}),
+        (
+            "Moments (UTC)",
+            {
+                "fields": (
+                    "created_at", "expires_at", "confirmed_at", "checked_in_at", "checked_out_at", "completed_at",
+                    "canceled_at", "updated_at",
+                )
+            },
+        ),
+    )  # fmt: skip
+    readonly_fields = ("start", "end", "total", "paid", "payments")
+    inlines = (LineInline, EventInline)
+    actions = ("cancel_selected",)
+
+    @admin.display(description="listing")
+    def title(self, booking: Booking) -> str:
+        return booking.listing.title
+
+    @admin.display(description="start (UTC)", ordering="period")
+    def start(self, booking: Booking) -> str:
+        return instant(booking.period.lower)
+
+    @admin.display(description="end (UTC)")
+    def end(self, booking: Booking) -> str:
+        return instant(booking.period.upper)
+
+    @admin.display(description="total")
+    def total(self, booking: Booking) -> str:
+        return str(booking.bill.total)
+
+    @admin.display(description="paid")
+    def paid(self, booking: Booking) -> str:
+        return str(booking.bill.paid)
+
+    @admin.display(description="payments")
+    def payments(self, booking: Booking) -> SafeString | str:
+        charges = booking.bill.charges.order_by("pk")
+        rows = [
+            (
+                reverse("admin:payments_charge_change", args=[charge.pk]),
+                charge.receipt_number or charge,
+                money(charge.amount_minor, charge.currency),
+                charge.status,
+            )
+            for charge in charges
+        ]
+        return format_html_join("", '<div><a href="{}">{}</a>: {}, {}</div>', rows) or "-"
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("bookings.change_booking")
+
+    @admin.action(description="Cancel the selected bookings and give everything back", permissions=["cancel"])
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
+        viewer = request.user
+        assert isinstance(viewer, User)
+        self.do_each(
+            request,
+            queryset,
+            lambda booking: cancel(viewer=viewer, booking_id=booking.pk, now=timezone.now()),
+            done="Canceled",
+        )

@@ -1,0 +1,142 @@
+"""The money ledger in Django admin, to be read. What lets somebody act on a payment, its client secret, is not shown."""
+
+from django.contrib import admin
+
+from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline, money
+from apps.payments.models import Bill, Charge, Dispute, Refund, WebhookEvent
+
+
+class ChargeInline(ReadOnlyInline):
+    model = Charge
+    fields = ("amount", "refunded", "status", "failure_code", "receipt_number", "created_at", "paid_at")
+    readonly_fields = ("amount", "refunded")
+    ordering = ("pk",)
+    show_change_link = True
+
+    @admin.display(description="amount")
+    def amount(self, charge: Charge) -> str:
+        return str(charge.amount)
+
+    @admin.display(description="refunded")
+    def refunded(self, charge: Charge) -> str:
+        return str(charge.refunded)
+
+
+@admin.register(Bill)
+class BillAdmin(ReadOnlyAdmin):
+    """What a booking owes, and what of it was paid."""
+
+    list_display = ("id", "total", "paid", "owed", "timing", "retries", "retry_at", "created_at")
+    list_filter = ("timing", ("retry_at", admin.EmptyFieldListFilter))
+    search_fields = ("=id", "=booking__reference")
+    fields = ("total", "captured", "refunded", "owed", "timing", "retries", "retry_at", "created_at")
+    readonly_fields = ("total", "captured", "refunded", "owed")
+    inlines = (ChargeInline,)
+
+    @admin.display(description="total", ordering="total_minor")
+    def total(self, bill: Bill) -> str:
+        return str(bill.total)
+
+    @admin.display(description="paid")
+    def paid(self, bill: Bill) -> str:
+        return str(bill.paid)
+
+    @admin.display(description="owed")
+    def owed(self, bill: Bill) -> str:
+        return str(bill.owed)
+
+    @admin.display(description="captured")
+    def captured(self, bill: Bill) -> str:
+        return money(bill.captured_minor, bill.currency)
+
+    @admin.display(description="refunded")
+    def refunded(self, bill: Bill) -> str:
+        return money(bill.refunded_minor, bill.currency)
+
+
+class RefundInline(ReadOnlyInline):
+    model = Refund
+    fields = ("amount", "status", "reason", "processor_id", "created_at")
+    readonly_fields = ("amount",)
+    ordering = ("pk",)
+
+    @admin.display(description="amount")
+    def amount(self, refund: Refund) -> str:
+        return money(refund.amount_minor, refund.charge.currency)
+
+
+class DisputeInline(ReadOnlyInline):
+    model = Dispute
+    fields = ("status", "reason", "amount", "processor_id", "created_at")
+    readonly_fields = ("amount",)
+    ordering = ("pk",)
+
+    @admin.display(description="amount")
+    def amount(self, dispute: Dispute) -> str:
+        return money(dispute.amount_minor, dispute.currency)
+
+
+@admin.register(Charge)
+class ChargeAdmin(ReadOnlyAdmin):
+    """Each try to be paid, with the processor's names for it and what went back."""
+
+    list_display = (
+        "id", "status", "amount", "refunded", "receipt_number", "paid_with", "failure_code", "created_at", "paid_at",
+    )  # fmt: skip
+    list_filter = ("status", "timing")
+    search_fields = ("=receipt_number", "=intent_id", "=setup_intent_id", "=bill__booking__reference", "=payer__email")
+    fields = (
+        "bill", "payer", "status", "timing", "amount", "refunded", "receipt_number", "paid_with", "failure_code", "intent_id",
+        "setup_intent_id", "customer_id", "payment_method", "created_at", "updated_at", "paid_at", "card_saved_at",
+    )  # fmt: skip
+    readonly_fields = ("amount", "refunded", "paid_with")
+    inlines = (RefundInline, DisputeInline)
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, charge: Charge) -> str:
+        return str(charge.amount)
+
+    @admin.display(description="refunded", ordering="refunded_minor")
+    def refunded(self, charge: Charge) -> str:
+        return str(charge.refunded)
+
+    @admin.display(description="card")
+    def paid_with(self, charge: Charge) -> str:
+        return f"{charge.card_brand} {charge.card_last4}".strip() or "-"
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnlyAdmin):
+    """Money on its way back."""
+
+    list_display = ("id", "charge", "amount", "status", "reason", "processor_id", "created_at", "updated_at")
+    list_filter = ("status",)
+    list_select_related = ("charge",)
+    search_fields = ("=processor_id", "=charge__receipt_number", "=charge__bill__booking__reference")
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, refund: Refund) -> str:
+        return money(refund.amount_minor, refund.charge.currency)
+
+
+@admin.register(Dispute)
+class DisputeAdmin(ReadOnlyAdmin):
+    """Payments that their payers contest."""
+
+    list_display = ("id", "charge", "amount", "status", "reason", "processor_id", "created_at", "updated_at")
+    list_filter = ("status",)
+    list_select_related = ("charge",)
+    search_fields = ("=processor_id", "=charge__receipt_number")
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, dispute: Dispute) -> str:
+        return money(dispute.amount_minor, dispute.currency)
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(ReadOnlyAdmin):
+    """What the processor told. An event that waits has no time at which it was handled."""
+
+    list_display = ("event_id", "type", "object_id", "received_at", "handled_at")
+    list_filter = (("handled_at", admin.EmptyFieldListFilter),)
+    search_fields = ("=event_id", "=object_id", "=intent_id")
