@@ -144,6 +144,7 @@ class Environment:
     require_verified_email: bool
     hold_seconds: int
     sweep_seconds: int
+    http_threads: int
     access_token_seconds: int
     refresh_token_seconds: int
     log_level: str
@@ -195,6 +196,7 @@ class Environment:
             require_verified_email=read.switch("REQUIRE_VERIFIED_EMAIL", default=True),
             hold_seconds=read.seconds("HOLD_SECONDS", 900),
             sweep_seconds=read.seconds("SWEEP_SECONDS", 5),
+            http_threads=read.seconds("HTTP_THREADS", 1),
             access_token_seconds=read.seconds("ACCESS_TOKEN_SECONDS", 300),
             refresh_token_seconds=read.seconds("REFRESH_TOKEN_SECONDS", 2_592_000),
             log_level=read.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info").upper(),

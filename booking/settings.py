@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "graphene_django_graphiql_static",
     "graphene_django",
     "apps.core",
+    "apps.live",
     "apps.audit",
     "apps.users",
     "apps.listings",
@@ -67,6 +68,8 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "booking.urls"
 WSGI_APPLICATION = "booking.wsgi.application"
+# How many requests a process of `booking.asgi` answers at once.
+HTTP_THREADS = ENV.http_threads
 APPEND_SLASH = False
 TEMPLATES = [
     {
@@ -168,6 +171,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
+    "publish-live-events": {"task": "live.publish_waiting", "schedule": ENV.sweep_seconds},
     "send-outbox": {"task": "core.send_outbox", "schedule": ENV.sweep_seconds},
     "expire-holds": {"task": "bookings.expire_holds", "schedule": ENV.sweep_seconds},
     "complete-bookings": {"task": "bookings.complete_ended", "schedule": ENV.sweep_seconds},

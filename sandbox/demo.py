@@ -127,13 +127,13 @@ class Demo:
             raise Problem(f"The database could not be prepared: {child.said()} (log: {child.log})")
 
     def _start_product(self) -> None:
-        granian = ["--interface", "wsgi", "--http", "1", "--no-ws", "--host", "127.0.0.1", "--port", str(self._port)]
-        granian += ["--workers", str(WEB_WORKERS), "--blocking-threads", "1", "--respawn-failed-workers"]
+        granian = ["--interface", "asgi", "--http", "1", "--host", "127.0.0.1", "--port", str(self._port)]
+        granian += ["--workers", str(WEB_WORKERS), "--respawn-failed-workers"]
         granian += ["--workers-kill-timeout", "8"]
         celery = ["--concurrency", str(TASK_WORKERS), "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
         schedule = ["--schedule", str(self._folder.path / "beat-schedule"), "--pidfile", "", "--loglevel", "INFO"]
         children = [
-            self._child("web", "granian", *granian, "booking.wsgi:application"),
+            self._child("web", "granian", *granian, "booking.asgi:application"),
             self._child("worker", "celery", "-A", "booking", "worker", *celery),
             self._child("beat", "celery", "-A", "booking", "beat", *schedule),
         ]

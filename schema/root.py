@@ -11,6 +11,7 @@ from schema.core.nodes import NodeQueries
 from schema.kinds import KindMutations, kind_types
 from schema.listings.mutations import ListingMutations
 from schema.listings.queries import ListingQueries
+from schema.live.subscriptions import LiveSubscriptions
 from schema.notifications.mutations import NotificationMutations
 from schema.payments.mutations import PaymentMutations
 from schema.payments.queries import PaymentQueries
@@ -37,4 +38,8 @@ class Mutation(
     """What can be done."""
 
 
-schema = graphene.Schema(query=Query, mutation=Mutation, types=kind_types())
+class Subscription(LiveSubscriptions, graphene.ObjectType):
+    """What can be followed."""
+
+
+schema = graphene.Schema(query=Query, mutation=Mutation, subscription=Subscription, types=kind_types())

@@ -111,12 +111,13 @@ def serve(folder: Path, *, threads: int = 16, **settings: str) -> Iterator[Site]
         "REQUIRE_VERIFIED_EMAIL": "off",
         "SWEEP_SECONDS": "1",
         "LOG_LEVEL": "info",
+        "HTTP_THREADS": str(threads),
         **settings,
     }
     commands = {
         "web": [
-            "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", "127.0.0.1", "--port", str(port),
-            "--workers", "1", "--blocking-threads", str(threads), "booking.wsgi:application",
+            "granian", "--interface", "asgi", "--http", "1", "--host", "127.0.0.1", "--port", str(port),
+            "--workers", "1", "booking.asgi:application",
         ],
         "worker": [
             "celery", "-A", "booking", "worker", "--pool", "threads", "--concurrency", "4", "--without-gossip",

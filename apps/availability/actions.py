@@ -12,6 +12,7 @@ from apps.core.db import require_transaction
 from apps.core.errors import OutsideRules, Unavailable
 from apps.core.periods import Period, merge, subtract
 from apps.listings.kinds import Capacity
+from apps.live.actions import publish
 
 # The first free unit may be lost to somebody faster; every unit that looked free is tried, lowest number first.
 INSERT = """
@@ -93,8 +94,15 @@ def allocate(
             now=now,
         )
         if row is not None:
+            tell_listeners(listing_id, period)
             return row
     raise Unavailable("This period is taken.")
+
+
+def tell_listeners(listing_id: int, period: Period | None) -> None:
+    """Tell those who watch the listing that what is free of it changed in the period; None: anywhere."""
+    data = {"start": period.start.isoformat(), "end": period.end.isoformat()} if period else {}
+    publish(topic=f"availability:{listing_id}", data=data)
 
 
 def _take_stock(
@@ -113,6 +121,7 @@ def _take_stock(
         now=now,
     )
     assert row is not None, "no constraint stands in the way of an allocation without a unit"
+    tell_listeners(listing_id, period)
     return row
 
 
@@ -125,6 +134,7 @@ def release(allocation_id: int) -> bool:
     allocation = Allocation.objects.get(pk=allocation_id)
     if allocation.unit_id is None:
         Stock.objects.filter(pk=allocation.listing_id).update(taken=F("taken") - allocation.quantity)
+    tell_listeners(allocation.listing_id, allocation.occupied)
     return True
 
 
@@ -144,6 +154,7 @@ def shorten(allocation_id: int, end: datetime) -> None:
         release(allocation_id)
         return
     Allocation.objects.filter(pk=allocation_id).update(period=DateTimeTZRange(allocation.occupied.start, end))
+    tell_listeners(allocation.listing_id, Period(end, allocation.occupied.end))
 
 
 def set_capacity(listing_id: int, capacity: Capacity, *, field: str, now: datetime) -> None:
@@ -158,6 +169,7 @@ def set_capacity(listing_id: int, capacity: Capacity, *, field: str, now: dateti
         changed = Stock.objects.filter(pk=listing_id, taken__lte=capacity.stock).update(capacity=capacity.stock)
         if not changed:
             raise OutsideRules("More than that are sold already.", field=field)
+        tell_listeners(listing_id, None)
         return
     Unit.objects.bulk_create(
         [Unit(listing_id=listing_id, number=number) for number in range(1, capacity.units + 1)], ignore_conflicts=True
@@ -165,6 +177,7 @@ def set_capacity(listing_id: int, capacity: Capacity, *, field: str, now: dateti
     Unit.objects.filter(listing=listing_id).update(is_offered=False)
     Unit.objects.filter(listing=listing_id, number__lte=capacity.units).update(is_offered=True)
     _carry_out_blocks(listing_id, now=now)
+    tell_listeners(listing_id, None)
 
 
 def block(listing_id: int, period: Period, *, reason: str, source: str, now: datetime) -> Block:
@@ -179,6 +192,7 @@ def block(listing_id: int, period: Period, *, reason: str, source: str, now: dat
         created_at=now,
     )
     _carry_out_blocks(listing_id, now=now)
+    tell_listeners(listing_id, period)
     return row
 
 
@@ -187,7 +201,8 @@ def unblock(listing_id: int, period: Period, *, source: str, now: datetime) -> N
     require_transaction()
     lock_units(listing_id)
     touched = Block.objects.filter(listing=listing_id, source=source, period__overlap=(period.start, period.end))
-    for old in list(touched):
+    blocks = list(touched)
+    for old in blocks:
         left = subtract([Period(old.period.lower, old.period.upper)], [period])
         old.delete()
         Block.objects.bulk_create(
@@ -201,6 +216,8 @@ def unblock(listing_id: int, period: Period, *, source: str, now: datetime) -> N
             for part in left
         )
     _carry_out_blocks(listing_id, now=now)
+    if blocks:
+        tell_listeners(listing_id, period)
 
 
 def lock_units(listing_id: int) -> None:

@@ -17,6 +17,7 @@ from apps.core.ids import derive, new_reference
 from apps.core.money import Money
 from apps.core.periods import Period
 from apps.listings.models import CancellationPolicy, Listing
+from apps.live.actions import publish
 from apps.payments.models import Bill
 
 
@@ -135,6 +136,13 @@ class Booking(models.Model):
         """Append to the history, and tell those whom it concerns."""
         row = BookingEvent.objects.create(booking=self, at=now, type=event, actor=actor, data=data)
         tell_people(self, row)
+        # Nobody can have listened to what was not there before.
+        if event != BookingEventType.HELD:
+            self.tell_listeners()
+
+    def tell_listeners(self) -> None:
+        """Tell those who follow the booking that something of it changed, once the transaction commits."""
+        publish(topic=f"booking:{self.pk}")
 
 
 class BookingLine(models.Model):

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from psycopg2.extras import DateTimeTZRange
 
+from apps.availability.actions import tell_listeners
 from apps.availability.models import Allocation
 from apps.bookings.models import Booking, BookingEvent
 from apps.bookings.states import LIVE, Actor, BookingEventType
@@ -41,6 +42,9 @@ def move_along(*, listing_id: int, period: Period, actor: Actor, now: datetime) 
     for booking, event in zip(moved, events, strict=True):
         booking.period = span
         tell_people(booking, event)
+    for booking in moved:
+        booking.tell_listeners()
+    tell_listeners(listing_id, period)
     return ids
 
 

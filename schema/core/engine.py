@@ -135,6 +135,15 @@ class Engine:
         except Exception as error:  # noqa: BLE001, RUF100 - the last door: nothing of it may reach the caller
             return Answer(None, [internal_error(error, request_id=context.request_id)], extensions, executed=True)
 
+    def admitted(self, operation: Operation, *, context: Context) -> tuple[DocumentNode, OperationDefinitionNode]:
+        """The document of a subscription and its operation, within the limits. Raises DocumentRefused and GraphQLError."""
+        document = self.document(operation.query, is_open=may_look_inside(context))
+        node = get_operation_ast(document.ast, operation.name)
+        if node is None or node.operation is not OperationType.SUBSCRIPTION:
+            raise BadUserInput("The document has no such subscription.")
+        self._measure(document, node, operation)
+        return document.ast, node
+
     def _execute(
         self, operation: Operation, context: Context
     ) -> tuple[dict[str, Any] | None, list[GraphQLError], bool]:
@@ -162,6 +171,10 @@ class Engine:
         """Raises QueryTooComplex, and BadUserInput for a subscription, which needs a transport that stays open."""
         if node.operation is OperationType.SUBSCRIPTION:
             raise BadUserInput("Subscriptions are served over WebSocket and server-sent events, not here.")
+        self._measure(document, node, operation)
+
+    def _measure(self, document: Document, node: OperationDefinitionNode, operation: Operation) -> None:
+        """Raises QueryTooComplex."""
         if operation.name in document.cheap:
             return
         schema = self.schema.graphql_schema

@@ -97,7 +97,7 @@ class DeferredExecutionContext(ExecutionContext):
             return Undefined
         resolve = field.resolve or self.field_resolver
         try:
-            arguments = self._arguments(field, field_nodes[0])
+            arguments = self.arguments_of(field, field_nodes[0])
             info = self.build_resolve_info(field, field_nodes, parent_type, path)
             value = resolve(source, info, **arguments)
             if is_deferred(value):
@@ -175,7 +175,8 @@ class DeferredExecutionContext(ExecutionContext):
         """Null with a collected error where the type allows null; else raises, for the parent to become null."""
         self.handle_field_error(located_error(error, field_nodes, path.as_list()), return_type, path)
 
-    def _arguments(self, field: GraphQLField, node: FieldNode) -> dict[str, Any]:
+    def arguments_of(self, field: GraphQLField, node: FieldNode) -> dict[str, Any]:
+        """The field's arguments, read. Raises GraphQLError (BAD_USER_INPUT)."""
         try:
             return get_argument_values(field, node, self.variable_values)
         except GraphQLError as error:

@@ -104,18 +104,29 @@ def wants_html(request: HttpRequest) -> bool:
 
 def read_request(request: HttpRequest) -> Sent:
     """The operation of a GET or POST request. Raises Refused."""
+    return read_operation(request)[0]
+
+
+def read_operation(request: HttpRequest) -> tuple[Sent, dict[str, Any]]:
+    """The same, and the extensions that came with it. Raises Refused."""
+    parameters = _parameters(request)
+    operation = _operation(parameters)
+    return Sent(operation, is_get=request.method == "GET"), parameters.get("extensions") or {}
+
+
+def _parameters(request: HttpRequest) -> Any:
     if request.method == "GET":
-        return Sent(_operation(_query_parameters(request)), is_get=True)
+        return _query_parameters(request)
     if request.method != "POST":
         raise Refused(405, "Use POST, or GET for queries.", headers={"Allow": "GET, POST"})
     if request.content_type == "multipart/form-data":
-        return Sent(_operation(_multipart(request)), is_get=False)
+        return _multipart(request)
     if request.content_type != JSON:
         raise Refused(415, f"Send {JSON}, or multipart/form-data for files.")
     charset = request.content_params.get("charset", "utf-8").lower() if request.content_params else "utf-8"
     if charset not in {"utf-8", "utf8"}:
         raise Refused(415, "The body must be encoded in UTF-8.")
-    return Sent(_operation(_json(_body(request), "The body")), is_get=False)
+    return _json(_body(request), "The body")
 
 
 def _content_length(request: HttpRequest) -> int:

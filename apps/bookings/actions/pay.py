@@ -152,7 +152,9 @@ def settle(*, charge_id: int, outcome: gateway.Outcome, now: datetime) -> None:
             cancel_open_charges(booking.bill_id, now=now)
         case ChargeStatus.REQUIRES_ACTION:
             _hold_again(booking, now=now)
+            booking.tell_listeners()
         case _:
+            booking.tell_listeners()
             logger.info("charge %s is still with the processor", charge.pk)
 
 

@@ -1,0 +1,68 @@
+"""Writing events, and giving them their place in the log."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from psycopg2.extras import Json
+
+from apps.core.db import require_transaction
+from apps.live.bell import ring
+from apps.live.models import LiveEvent
+
+# A listener that was away for less can be told what it missed; ten minutes are promised.
+KEPT = timedelta(minutes=15)
+PURGED_AT_ONCE = 10_000
+# Any number that nobody else takes for an advisory lock.
+NUMBERING_LOCK = 7_214_630_111
+
+INSERT = "INSERT INTO live_liveevent (topic, data) VALUES (%s, %s)"
+IS_WAITING = "SELECT EXISTS (SELECT 1 FROM live_liveevent WHERE position IS NULL)"
+NUMBER = """
+    UPDATE live_liveevent AS event SET position = numbered.position
+    FROM (
+        SELECT id, nextval('live_position') AS position
+        FROM (SELECT id FROM live_liveevent WHERE position IS NULL ORDER BY id) AS waiting
+    ) AS numbered
+    WHERE event.id = numbered.id
+"""
+
+
+def publish(*, topic: str, data: dict[str, Any] | None = None) -> None:
+    """Tell those who listen to the topic, when and only when the transaction commits.
+
+    `data` is JSON and tells what cannot be read from the database later. Listeners are authorised for each event when it
+    reaches them, so nothing needs to be hidden here.
+    """
+    require_transaction()
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [topic, Json(data or {})])
+    # Once is enough for a transaction, however much it changes.
+    if not any(entry[1] is ring for entry in connection.run_on_commit):
+        transaction.on_commit(ring, robust=True)
+
+
+def number_waiting() -> int:
+    """Give every committed event without a position the next one. Returns how many there were.
+
+    When it returns, all events that were committed before the call have their position, whoever gave it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(IS_WAITING)
+        if cursor.fetchone() == (False,):
+            return 0
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        # One at a time: what has a lower position is visible before what has a higher one.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [NUMBERING_LOCK])
+        cursor.execute(NUMBER)
+        return int(cursor.rowcount)
+
+
+def publish_waiting(*, now: datetime) -> int:
+    """The sweep: number what nobody came to number, ring for it, and forget what is old. Returns how many it numbered."""
+    numbered = number_waiting()
+    if numbered:
+        ring()
+    old = LiveEvent.objects.filter(at__lt=now - KEPT, position__isnull=False).order_by("at").values("pk")
+    LiveEvent.objects.filter(pk__in=old[:PURGED_AT_ONCE]).delete()
+    return numbered

@@ -1,0 +1,121 @@
+"""The ASGI entry point: all that is served, on one port.
+
+WebSockets and server-sent events are served on the event loop, plain HTTP by the WSGI application in threads: Django's own
+handler is several times slower under ASGI. `booking.wsgi` alone serves all but what is pushed.
+"""
+
+import os
+from collections.abc import MutableMapping
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "booking.settings")
+
+wsgi = get_wsgi_application()
+
+from django.conf import settings  # noqa: E402 - the settings are there now
+from django.core.exceptions import DisallowedHost  # noqa: E402
+from django.core.handlers.asgi import ASGIRequest  # noqa: E402
+
+from booking.bridge import BodyTooLarge, Bridge, Gone, Receive, Send, read_body  # noqa: E402
+from schema.live.event_streams import EventStream, wants_events  # noqa: E402
+from schema.live.hub import Hub  # noqa: E402
+from schema.live.sockets import Socket  # noqa: E402
+from schema.views import engine  # noqa: E402
+
+PATH = "/graphql"
+
+_http = Bridge(wsgi, threads=settings.HTTP_THREADS)
+_hubs: list[Hub] = []
+
+
+def _hub() -> Hub:
+    """The hub of this process, started with the first who needs it."""
+    if not _hubs:
+        _hubs.append(Hub(engine()))
+        _hubs[0].start()
+    return _hubs[0]
+
+
+async def application(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await _serve_socket(scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await _live(receive, send)
+    elif scope["path"] == PATH and scope["method"] in {"GET", "POST"} and wants_events(_header(scope, b"accept")):
+        await _serve_events(scope, receive, send)
+    else:
+        await _http(scope, receive, send)
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            for hub in _hubs:
+                await hub.stop()
+            _http.close()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def _header(scope: MutableMapping[str, Any], name: bytes) -> str:
+    return b",".join(value for each, value in scope["headers"] if each == name).decode("latin-1")
+
+
+def _request(scope: MutableMapping[str, Any], body: Any) -> ASGIRequest:
+    return ASGIRequest({**scope, "type": "http", "method": scope.get("method", "GET")}, body)
+
+
+def _address(request: ASGIRequest) -> str:
+    """The address of the client: behind TRUSTED_PROXIES proxies of ours the one that the outermost of them saw."""
+    chain = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    if 0 < settings.TRUSTED_PROXIES <= len(chain):
+        return chain[-settings.TRUSTED_PROXIES]
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def _is_welcome(request: ASGIRequest) -> bool:
+    """Whether the host is ours and the page that asks, if one does, is ours too or one that may read our answers."""
+    try:
+        host = request.get_host()
+    except DisallowedHost:
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or origin in settings.CORS_ALLOWED_ORIGINS or urlsplit(origin).netloc == host
+
+
+async def _serve_socket(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    await receive()
+    request = _request(scope, BytesIO())
+    if scope["path"] != PATH or not _is_welcome(request):
+        await send({"type": "websocket.close", "code": 4403})
+        return
+    socket = Socket(
+        _hub(),
+        receive,
+        send,
+        ip=_address(request),
+        user_agent=request.headers.get("User-Agent", "")[:400],
+        authorization=request.headers.get("Authorization", ""),
+    )
+    await socket.serve(scope["subprotocols"])
+
+
+async def _serve_events(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    try:
+        with await read_body(receive) as body:
+            request = _request(scope, BytesIO(body.read()))
+    except (BodyTooLarge, Gone):
+        return
+    if not _is_welcome(request):
+        await send({"type": "http.response.start", "status": 400, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b"Unknown host or origin."})
+        return
+    origin = request.headers.get("Origin")
+    headers = [(b"access-control-allow-origin", origin.encode("latin-1"))] if origin else []
+    await EventStream(_hub(), receive, send, headers=headers).serve(request, ip=_address(request))

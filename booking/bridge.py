@@ -1,0 +1,124 @@
+"""Serves a WSGI application from an ASGI server: the whole body is read, threads answer, the whole answer is sent."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Answer = tuple[int, list[tuple[bytes, bytes]], list[bytes]]
+
+# In bytes. More than the largest body that any address takes; larger ones are not even read.
+LARGEST_BODY = 32_000_000
+KEPT_IN_MEMORY = 1_000_000
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than any that is taken."""
+
+
+class Gone(Exception):
+    """The client left before it had sent everything."""
+
+
+class Bridge:
+    """`threads` requests are answered at once; the others wait in order."""
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], *, threads: int) -> None:
+        self._application = application
+        self._pool = ThreadPoolExecutor(threads, "http")
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        try:
+            with await read_body(receive) as body:
+                environ = environ_of(scope, body)
+                loop = asyncio.get_running_loop()
+                status, headers, parts = await loop.run_in_executor(self._pool, self._call, environ)
+        except Gone:
+            return
+        except BodyTooLarge:
+            status, headers, parts = 413, [(b"content-type", b"text/plain"), (b"connection", b"close")], [b"Too large."]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"".join(parts)})
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _call(self, environ: dict[str, Any]) -> Answer:
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> Callable[[bytes], None]:
+            started.append((status, headers))
+            return parts.append
+
+        parts: list[bytes] = []
+        answer = self._application(environ, start_response)
+        try:
+            parts.extend(answer)
+        finally:
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
+        status, headers = started[-1]
+        encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        return int(status.partition(" ")[0]), encoded, parts
+
+
+async def read_body(receive: Receive) -> SpooledTemporaryFile[bytes]:
+    """The request's body, from its beginning. Raises BodyTooLarge and Gone."""
+    body: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(KEPT_IN_MEMORY)  # noqa: SIM115 - the caller closes it
+    size = 0
+    try:
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            part = message.get("body", b"")
+            size += len(part)
+            if size > LARGEST_BODY:
+                raise BodyTooLarge
+            body.write(part)
+            if not message.get("more_body", False):
+                body.seek(0)
+                return body
+    except BaseException:
+        body.close()
+        raise
+
+
+def environ_of(scope: MutableMapping[str, Any], body: Any) -> dict[str, Any]:
+    """The request as PEP 3333 has it."""
+    host, port = scope.get("server") or ("localhost", 80)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode().decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": str(host),
+        "SERVER_PORT": str(port),
+        "REMOTE_ADDR": (scope.get("client") or ("",))[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": body,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for raw_name, raw_value in scope["headers"]:
+        name = raw_name.decode("latin-1")
+        if "_" in name:
+            # It would look like the header with a dash.
+            continue
+        key = name.upper().replace("-", "_")
+        if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
+            key = f"HTTP_{key}"
+        value = raw_value.decode("latin-1")
+        # A cookie may come in parts, as HTTP/2 allows; everything else that comes twice is a list.
+        joined = "; " if key == "HTTP_COOKIE" else ","
+        environ[key] = f"{environ[key]}{joined}{value}" if key in environ else value
+    return environ

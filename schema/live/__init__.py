@@ -1,0 +1,11 @@
+"""Subscriptions: what is pushed, over WebSocket and server-sent events.
+
+feeds.py          what a subscription listens to, and how an event becomes its root value
+streams.py        one subscription of one client: admitted, authorised, answered
+map_index.py      which map sections hold a place
+hub.py            reads the log once for all subscriptions of the process and tells those whom an event concerns
+outbox.py         what waits to be sent to one client, bounded
+sockets.py        graphql-transport-ws
+event_streams.py  graphql-sse, distinct connections
+subscriptions.py  the fields
+"""
