@@ -4,6 +4,7 @@ import gzip
 import os
 import subprocess
 import sys
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -69,7 +70,8 @@ def test_the_process_ends_with_1_and_one_line(
     with pytest.raises(SystemExit) as ended:
         Command().run_from_argv(["manage.py", "import_listings", str(tmp_path / name), *arguments])
     assert ended.value.code == 1
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "Error" not in line
 
 
 def test_a_file_that_breaks_off_keeps_what_came_before_and_says_so(tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ def test_a_file_that_breaks_off_keeps_what_came_before_and_says_so(tmp_path: Pat
 
 
 def test_an_import_that_is_killed_is_finished_by_the_next(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "stays.csv", *({**SUMMARY, "id": str(number)} for number in range(12_000)))
+    path = write_csv(tmp_path / "stays.csv", *({**SUMMARY, "id": str(number)} for number in range(8_000)))
     settings = connection.settings_dict
     url = (
         f"postgresql://{settings['USER']}:{settings['PASSWORD']}@{settings['HOST']}:{settings['PORT']}"
@@ -97,7 +99,7 @@ def test_an_import_that_is_killed_is_finished_by_the_next(tmp_path: Path) -> Non
     )
     try:
         while child.poll() is None and not Listing.objects.exists():
-            pass
+            time.sleep(0.02)
     finally:
         child.kill()
         child.wait()
@@ -108,5 +110,5 @@ def test_an_import_that_is_killed_is_finished_by_the_next(tmp_path: Path) -> Non
     out = StringIO()
     call_command("import_listings", str(path), "--format", "airbnb-summary", stdout=out, stderr=StringIO())
 
-    assert f"({12_000 - half_way} new, 0 changed, {half_way} unchanged)" in out.getvalue()
-    assert Listing.objects.count() == 12_000
+    assert f"({8_000 - half_way} new, 0 changed, {half_way} unchanged)" in out.getvalue()
+    assert Listing.objects.count() == 8_000

@@ -48,6 +48,15 @@ class Command(BaseCommand):
         except CommandError as error:
             self._fail(str(error))
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except CommandError as error:
+            # Whoever calls it from code, or asks for the trace, is given the exception.
+            if not self._called_from_command_line or options["traceback"]:
+                raise
+            self._fail(str(error))
+
     def _fail(self, message: str) -> NoReturn:
         self.stderr.write(message.removeprefix("Error: "))
         sys.exit(1)
