@@ -18,8 +18,14 @@ def to_graphql(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect("/graphql")
 
 
+def no_icon(request: HttpRequest) -> HttpResponse:
+    """Browsers ask for an icon beside every page. There is none, and that is no mistake to log."""
+    return HttpResponse(status=204)
+
+
 urlpatterns = [
     path("", to_graphql),
+    path("favicon.ico", no_icon),
     path("graphql", graphql_view),
     path("webhooks/stripe", stripe_webhook),
     re_path(r"^receipts/(?P<address>[0-9a-f-]{1,100}(?:\.pdf)?)$", receipt_page),

@@ -39,7 +39,7 @@ class EventInline(ReadOnlyInline):
 class BookingAdmin(ReadOnlyAdmin):
     """What was booked is its own record: it is moved by the life cycle alone, and every move is in its history."""
 
-    list_display = ("reference", "status", "title", "email", "start", "end", "total", "expires_at", "created_at")
+    list_display = ("reference", "status", "title", "email", "start", "end", "total", "created_at")
     list_filter = ("status", KindOfListingFilter, "is_anonymous")
     list_select_related = ("listing", "bill")
     search_fields = ("=reference", "=email", "=listing__id")

@@ -21,6 +21,9 @@ else:
     # Only the type stubs know an admin of something.
     _Admin, _Inline, _Pages = admin.ModelAdmin, admin.TabularInline, Paginator
 
+admin.site.site_header = admin.site.site_title = "Holdfast"
+admin.site.index_title = "What staff looks after"
+
 # Whoever looks for something farther back searches or filters for it.
 MOST_COUNTED = 5_000
 

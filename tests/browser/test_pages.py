@@ -82,3 +82,4 @@ def test_staff_signs_in_to_the_admin(site: Site, browser: Browser) -> None:
     # The styles came along: without them the header has no colour of its own.
     colour = browser.run("return getComputedStyle(document.querySelector('#header')).backgroundColor")
     assert colour not in {"rgba(0, 0, 0, 0)", "transparent"}
+    assert browser.complaints() == []
