@@ -178,6 +178,7 @@ CELERY_BEAT_SCHEDULE = {
     "complete-bookings": {"task": "bookings.complete_ended", "schedule": ENV.sweep_seconds},
     "resume": {"task": "bookings.resume", "schedule": ENV.sweep_seconds},
     "remind": {"task": "bookings.remind", "schedule": ENV.sweep_seconds},
+    "sync-calendars": {"task": "hosting.sync_calendars", "schedule": ENV.sweep_seconds},
     "send-letters": {"task": "notifications.send_letters", "schedule": ENV.sweep_seconds},
     "collect-debts": {"task": "bookings.collect_debts", "schedule": ENV.sweep_seconds},
     "reconcile": {"task": "bookings.reconcile", "schedule": crontab(hour="3", minute="17")},

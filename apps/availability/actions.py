@@ -1,5 +1,6 @@
 """Steps of the capacity ledger. Each is part of somebody's unit of work; the constraints decide."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
@@ -218,6 +219,34 @@ def unblock(listing_id: int, period: Period, *, source: str, now: datetime) -> N
     _carry_out_blocks(listing_id, now=now)
     if blocks:
         tell_listeners(listing_id, period)
+
+
+def replace_blocks(listing_id: int, wanted: Sequence[tuple[Period, str]], *, source: str, now: datetime) -> None:
+    """Make these, each a period and its reason, the blocks of that source. Raises Unavailable over a booking."""
+    require_transaction()
+    lock_units(listing_id)
+    left = list(wanted)
+    changed = False
+    for old in list(Block.objects.filter(listing=listing_id, source=source).order_by("pk")):
+        said = (Period(old.period.lower, old.period.upper), old.reason)
+        if said in left:
+            left.remove(said)
+        else:
+            old.delete()
+            changed = True
+    Block.objects.bulk_create(
+        Block(
+            listing_id=listing_id,
+            period=DateTimeTZRange(period.start, period.end),
+            reason=reason,
+            source=source,
+            created_at=now,
+        )
+        for period, reason in left
+    )
+    if changed or left:
+        tell_listeners(listing_id, None)
+        _carry_out_blocks(listing_id, now=now)
 
 
 def lock_units(listing_id: int) -> None:

@@ -4,6 +4,7 @@ from django.conf import settings
 
 from apps.bookings.selectors import booked_listing_ids
 from apps.core.errors import NotAllowed, NotFound
+from apps.hosting.models import ImportedCalendar
 from apps.listings.kinds import relations
 from apps.listings.models import Image, Listing, ListingStatus
 from apps.users.models import User, UserRole
@@ -50,6 +51,21 @@ def image_for_host(*, viewer: User, image_id: int | None, field: str) -> Image:
     if not Image.objects.filter(pk=image.pk).exists():
         raise NotFound("There is no such picture.", field=field)
     return image
+
+
+def calendar_for_host(*, viewer: User, calendar_id: int | None, field: str) -> ImportedCalendar:
+    """The calendar, to be removed by the host of its listing or by staff, with the listing locked.
+
+    Raises NotFound and NotAllowed at `field`, as for the listing; who may not see calendars is told of none.
+    """
+    found = None if calendar_id is None else ImportedCalendar.objects.filter(pk=calendar_id).first()
+    if found is None:
+        raise NotFound("There is no such calendar.", field=field)
+    found.listing = listing_for_host(viewer=viewer, listing_id=found.listing_id, field=field, lock=True)
+    # Somebody may have removed it while we waited for the lock.
+    if not ImportedCalendar.objects.filter(pk=found.pk).exists():
+        raise NotFound("There is no such calendar.", field=field)
+    return found
 
 
 def require_verified_email(viewer: User) -> None:

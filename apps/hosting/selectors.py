@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from apps.hosting.models import ImportedCalendar
 from apps.listings.models import Image
 
 
@@ -17,3 +18,12 @@ def images_of(*, listing_ids: Iterable[int]) -> dict[int, list[Image]]:
 def images_by_ids(*, ids: Iterable[int]) -> dict[int, Image]:
     """The pictures with these ids; whoever shows them asks whether the listing may be seen."""
     return {image.pk: image for image in Image.objects.filter(pk__in=list(ids))}
+
+
+def calendars_of(*, listing_ids: Iterable[int]) -> dict[int, list[ImportedCalendar]]:
+    """The outside calendars of each listing, the oldest first; whoever shows them asks whether the caller may see them."""
+    ids = list(listing_ids)
+    found: dict[int, list[ImportedCalendar]] = {pk: [] for pk in ids}
+    for calendar in ImportedCalendar.objects.filter(listing__in=ids).order_by("listing", "pk"):
+        found[calendar.listing_id].append(calendar)
+    return found

@@ -3,14 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model, Q
 
 from apps.core.errors import Collector, Invalid
 from apps.core.money import Money
-from apps.core.periods import Period
+from apps.core.periods import Period, instant
 from apps.listings.offers import BookingRequest, Line, Occupancy
 
 if TYPE_CHECKING:
@@ -102,6 +102,10 @@ class Kind(ABC):
     @abstractmethod
     def offered(self, listing: "Listing", window: Period, *, now: datetime) -> list[Period]:
         """When the listing could be used at all inside `window`, were nothing taken: merged, ordered, clipped."""
+
+    def days(self, listing: "Listing", first: date, end: date) -> Period:
+        """What whole days, from the first up to but without `end`, mean for the listing: on its wall, midnight to midnight."""
+        return Period(instant(first, time(0), listing.time_zone), instant(end, time(0), listing.time_zone))
 
     @abstractmethod
     def search_filter(self, search: "ListingSearch", *, now: datetime) -> Q | None:

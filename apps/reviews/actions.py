@@ -11,8 +11,8 @@ from apps.core.texts import clean_text
 from apps.listings.models import Listing
 from apps.notifications.actions import tell
 from apps.notifications.models import NotificationType
+from apps.reviews.locking import listing_to_review, locked_review
 from apps.reviews.models import Review
-from apps.reviews.policies import listing_to_review, locked_review
 from apps.users.models import User, UserRole
 
 LONGEST = 5_000

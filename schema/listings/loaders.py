@@ -9,13 +9,14 @@ from apps.availability import calendars
 from apps.availability.selectors import free_now, tickets_left_of
 from apps.bookings.selectors import may_see_address
 from apps.core.periods import Period
-from apps.hosting.selectors import images_of
+from apps.hosting.selectors import calendars_of, images_of
 from apps.listings.selectors import any_listings_by_id
 from apps.reviews.selectors import reviewable
 from apps.users.selectors import users_by_id
 
 if TYPE_CHECKING:
     from apps.availability.models import Block
+    from apps.hosting.models import ImportedCalendar
     from apps.listings.models import Image, Listing
     from apps.users.models import User
     from schema.core.context import Context
@@ -47,6 +48,11 @@ def listings_by_id(context: Context, listing_ids: list[int]) -> dict[int, Listin
 def images_by_listing(context: Context, listing_ids: list[int]) -> dict[int, list[Image]]:
     """The pictures of each listing, in order."""
     return images_of(listing_ids=listing_ids)
+
+
+def calendars_by_listing(context: Context, listing_ids: list[int]) -> dict[int, list[ImportedCalendar]]:
+    """The outside calendars of listings that are the caller's to manage."""
+    return calendars_of(listing_ids=listing_ids)
 
 
 def reviewable_listings(context: Context, listing_ids: list[int]) -> dict[int, bool]:

@@ -217,8 +217,10 @@ class Listing(graphene.Interface):
             return []
         return info.context.load(loaders.blocks_in, (listing, window))
 
-    def resolve_calendars(listing: ListingRow, info: Info) -> list[Any]:
-        return []
+    def resolve_calendars(listing: ListingRow, info: Info) -> Any:
+        return (
+            info.context.load(loaders.calendars_by_listing, listing.pk) if is_hosted_by(info.context, listing) else []
+        )
 
     def resolve_viewer_can_review(listing: ListingRow, info: Info) -> Any:
         return info.context.load(loaders.reviewable_listings, listing.pk)

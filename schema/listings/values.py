@@ -19,12 +19,14 @@ from apps.listings.kinds import kind_of
 from apps.listings.models import CancellationPolicy as PolicyChoices
 from apps.listings.models import ListingStatus as StatusChoices
 from schema.core.errors import UserError, user_errors
+from schema.core.ids import to_global_id
 from schema.core.scalars import BigInt, DateTime, Decimal
 from schema.listings.loaders import opened_addresses
 
 if TYPE_CHECKING:
     from apps.availability.models import Block as BlockRow
     from apps.core.money import Money as Amount
+    from apps.hosting.models import ImportedCalendar
     from apps.listings.models import Listing as ListingRow
     from schema.core.context import Info
 
@@ -160,6 +162,12 @@ class Calendar(graphene.ObjectType):
     url = graphene.String(required=True, description="Where it is fetched from.")
     last_synced_at = DateTime(description="When it was last read; null when it never was.")
     last_error = graphene.String(description="What went wrong at the last try; null when nothing did.")
+
+    def resolve_id(calendar: ImportedCalendar, info: Info) -> str:
+        return to_global_id("Calendar", calendar.pk)
+
+    def resolve_last_error(calendar: ImportedCalendar, info: Info) -> str | None:
+        return calendar.last_error or None
 
 
 class PriceLine(graphene.ObjectType):

@@ -10,7 +10,7 @@ from django.db.models import Count, Sum
 
 from apps.core.errors import DomainError, Duplicate
 from apps.listings.models import Listing
-from apps.reviews import actions, policies
+from apps.reviews import actions, locking
 from apps.reviews.models import Review
 from apps.users.models import User
 from tests.recipes import make_event, make_staff
@@ -101,7 +101,7 @@ def test_without_the_lock_the_average_would_be_wrong(monkeypatch: pytest.MonkeyP
         return found
 
     monkeypatch.setattr(actions, "locked_review", unlocked)
-    assert policies.locked_review is not unlocked
+    assert locking.locked_review is not unlocked
 
     def update(rating: int) -> Callable[[], Review]:
         return lambda: actions.update_review(viewer=guest, review_id=review.pk, rating=rating, now=datetime.now(UTC))

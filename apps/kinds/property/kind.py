@@ -12,7 +12,7 @@ from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 from apps.availability.selectors import unit_is_free
 from apps.core.errors import Invalid
 from apps.core.money import LARGEST_PRICE, Money, is_currency
-from apps.core.periods import Period
+from apps.core.periods import Period, instant
 from apps.core.texts import clean_text
 from apps.kinds.property import rules
 from apps.kinds.property.models import Property
@@ -93,6 +93,14 @@ class PropertyKind(Kind):
     def offered(self, listing: Listing, window: Period, *, now: datetime) -> list[Period]:
         end = min(window.end, rules.last_moment(max_nights=self.details(listing).max_nights, now=now))
         return [Period(window.start, end)] if window.start < end else []
+
+    def days(self, listing: Listing, first: date, end: date) -> Period:
+        """Days are nights: from check-in on the first to check-out on the day after the last."""
+        terms = self._terms(listing)
+        return Period(
+            instant(first, terms.check_in_time, listing.time_zone),
+            instant(end, terms.check_out_time, listing.time_zone),
+        )
 
     def search_filter(self, search: ListingSearch, *, now: datetime) -> Q | None:
         if search.kinds is not None and self.code not in search.kinds:

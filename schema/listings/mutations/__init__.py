@@ -1,6 +1,7 @@
 """What a host does with a listing of any kind. Creating and updating are each kind's own, in `schema.kinds`."""
 
 from schema.listings.mutations.blocks import BlockPeriod, UnblockPeriod
+from schema.listings.mutations.calendars import ImportCalendar, RemoveCalendar
 from schema.listings.mutations.images import AddListingImage, RemoveListingImage
 from schema.listings.mutations.publishing import ArchiveListing, DeleteListing, PublishListing
 
@@ -15,3 +16,5 @@ class ListingMutations:
     remove_listing_image = RemoveListingImage.Field()
     block_period = BlockPeriod.Field()
     unblock_period = UnblockPeriod.Field()
+    import_calendar = ImportCalendar.Field()
+    remove_calendar = RemoveCalendar.Field()

@@ -1,4 +1,4 @@
-"""Who may change a review."""
+"""Reviews and their listings, found for whoever may see them and locked for a change."""
 
 from apps.bookings.selectors import completed_by
 from apps.core.db import require_transaction

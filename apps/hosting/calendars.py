@@ -1,0 +1,201 @@
+"""Outside calendars that block a listing: named by its host, fetched by a worker, carried out through the ledger."""
+
+import logging
+from datetime import date, datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from apps.availability import actions as ledger
+from apps.availability.models import BLOCK_HOLDER, Allocation
+from apps.availability.selectors import taking
+from apps.bookings.actions import expire_dead_holds
+from apps.bookings.models import Booking
+from apps.bookings.states import BookingStatus
+from apps.core.db import unit_of_work
+from apps.core.errors import Collector, Duplicate, Invalid, NotAllowed, OutsideRules, Unavailable
+from apps.core.fetching import NotFetched, clean_url, fetch
+from apps.core.periods import Period, merge, subtract
+from apps.core.texts import clean_text
+from apps.hosting.blocks import HOST
+from apps.hosting.feeds import BadFeed, Busy, read_feed
+from apps.hosting.models import ImportedCalendar
+from apps.hosting.policies import calendar_for_host, listing_for_host
+from apps.listings.kinds import kind_of, relations
+from apps.listings.models import Listing
+from apps.notifications.actions import tell, write_letter
+from apps.notifications.letters import Words
+from apps.notifications.models import NotificationType
+from apps.notifications.wording import span
+from apps.users.models import User
+
+logger = logging.getLogger(__name__)
+
+EVERY = timedelta(minutes=15)
+LARGEST_FEED = 2 * 1024 * 1024
+MOST_CALENDARS = 20
+# Beyond what anybody can book: two years ahead, for a year.
+AHEAD = timedelta(days=1_100)
+# How many feeds one call of the sweep reads.
+BATCH = 20
+
+
+def import_calendar(*, viewer: User, listing_id: int | None, name: str, url: str, now: datetime) -> Listing:
+    """Let an outside feed block the listing; a worker fetches it soon, and again every quarter of an hour.
+
+    Raises Required and Invalid at `name` and `url`; NotFound and NotAllowed at `listing_id`, also for a kind that has no
+    periods to block; Duplicate at `name` for the second of one name; OutsideRules at `listing_id` for too many.
+    """
+    problems = Collector()
+    with problems.caught():
+        name = clean_text(name, field="name", max_length=150, required=True)
+        if name.upper() == HOST:
+            raise Invalid("This name is taken for the host's own blocks.", field="name")
+    with problems.caught():
+        url = clean_text(url, field="url", max_length=2_000, required=True)
+        # Outside the transaction, since it asks the network for the name.
+        clean_url(url, field="url", allow_loopback=is_loopback_allowed())
+    problems.raise_if_any()
+    return _add(viewer=viewer, listing_id=listing_id, name=name, url=url, now=now)
+
+
+def is_loopback_allowed() -> bool:
+    """Only production keeps feeds off its own machine: a demo has no other to fetch them from."""
+    return settings.MODE != "production"
+
+
+@unit_of_work
+def _add(*, viewer: User, listing_id: int | None, name: str, url: str, now: datetime) -> Listing:
+    listing = listing_for_host(viewer=viewer, listing_id=listing_id, field="listing_id", lock=True)
+    if not kind_of(listing).is_blockable:
+        raise NotAllowed("This kind of listing has no periods to block.", field="listing_id")
+    if ImportedCalendar.objects.filter(listing=listing).count() >= MOST_CALENDARS:
+        raise OutsideRules(f"A listing has at most {MOST_CALENDARS} calendars.", field="listing_id")
+    try:
+        with transaction.atomic():
+            ImportedCalendar.objects.create(listing=listing, name=name, url=url, created_at=now, next_sync_at=now)
+    except IntegrityError as error:
+        raise Duplicate("The listing has a calendar of this name.", field="name") from error
+    return listing
+
+
+@unit_of_work
+def remove_calendar(*, viewer: User, calendar_id: int | None, now: datetime) -> Listing:
+    """Forget the feed and free what it blocked. Raises NotFound and NotAllowed at `calendar_id`."""
+    calendar = calendar_for_host(viewer=viewer, calendar_id=calendar_id, field="calendar_id")
+    ledger.replace_blocks(calendar.listing_id, [], source=calendar.name, now=now)
+    ImportedCalendar.objects.filter(pk=calendar.pk).delete()
+    return calendar.listing
+
+
+def sync_due(*, now: datetime) -> int:
+    """The sweep: fetch the feeds that are due. Safe with many workers; returns how many were tried."""
+    for number in range(BATCH):
+        calendar = _claim(now=now)
+        if calendar is None:
+            return number
+        try:
+            sync(calendar, now=now)
+        except Exception:
+            # One feed that breaks us must not keep all others from being read.
+            logger.exception("calendar %s could not be read", calendar.pk)
+            _failed(calendar, "Something went wrong on our side.")
+    return BATCH
+
+
+def _claim(*, now: datetime) -> ImportedCalendar | None:
+    with transaction.atomic(durable=True):
+        due = ImportedCalendar.objects.select_for_update(skip_locked=True).filter(next_sync_at__lte=now)
+        calendar = due.filter(listing__deleted_at=None).order_by("next_sync_at", "pk").first()
+        if calendar is not None:
+            ImportedCalendar.objects.filter(pk=calendar.pk).update(next_sync_at=now + EVERY)
+    return calendar
+
+
+def sync(calendar: ImportedCalendar, *, now: datetime) -> None:
+    """Fetch the feed and make its blocks what it says. One that cannot be read leaves everything as it was."""
+    listing = Listing.objects.select_related(*relations()).get(pk=calendar.listing_id)
+
+    def days(first: date, end: date) -> Period:
+        return kind_of(listing).days(listing, first, end)
+
+    try:
+        content = fetch(calendar.url, largest_bytes=LARGEST_FEED, allow_loopback=is_loopback_allowed())
+        busy = read_feed(content, time_zone=listing.time_zone, days=days, window=Period(now, now + AHEAD))
+    except (NotFetched, BadFeed) as error:
+        _failed(calendar, str(error))
+        return
+    try:
+        _carry_out(calendar_id=calendar.pk, busy=busy, now=now)
+    except Unavailable:
+        # Somebody booked in between: what they took is seen the next time.
+        ImportedCalendar.objects.filter(pk=calendar.pk).update(next_sync_at=now)
+
+
+def _failed(calendar: ImportedCalendar, reason: str) -> None:
+    ImportedCalendar.objects.filter(pk=calendar.pk).update(last_error=reason[:500])
+
+
+@unit_of_work
+def _carry_out(*, calendar_id: int, busy: list[Busy], now: datetime) -> None:
+    """Block what the feed takes, around what is booked: a booking stands, and its host is told of the conflict."""
+    calendar = ImportedCalendar.objects.select_for_update(of=("self",)).filter(pk=calendar_id).first()
+    if calendar is None:
+        return
+    listing = Listing.objects.select_for_update(of=("self",)).select_related("host").get(pk=calendar.listing_id)
+    for period in merge(each.period for each in busy):
+        expire_dead_holds(listing_id=listing.pk, period=period, now=now)
+    ledger.lock_units(listing.pk)
+    taken = _booked_periods(listing.pk, now=now)
+    blocks = [(part, each.summary[:1000]) for each in busy for part in subtract([each.period], taken)]
+    ledger.replace_blocks(listing.pk, blocks, source=calendar.name, now=now)
+    _tell_conflicts(calendar, listing, busy, now=now)
+    ImportedCalendar.objects.filter(pk=calendar.pk).update(last_synced_at=now, last_error="")
+
+
+def _booked_periods(listing_id: int, *, now: datetime) -> list[Period]:
+    """What bookings take of any unit."""
+    rows = Allocation.objects.filter(taking(now=now), listing=listing_id).exclude(holder=BLOCK_HOLDER)
+    return merge(Period(period.lower, period.upper) for period in rows.values_list("period", flat=True))
+
+
+def _tell_conflicts(calendar: ImportedCalendar, listing: Listing, busy: list[Busy], *, now: datetime) -> None:
+    for each in busy:
+        # A hold may still go away; it is looked at again when the feed is.
+        booked = Booking.objects.filter(
+            listing=listing,
+            status__in=(BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN),
+            period__overlap=(each.period.start, each.period.end),
+        )
+        for booking in booked.order_by("pk"):
+            title = f"Booked twice: {listing.title}"
+            when = span(each.period, listing.time_zone)
+            body = (
+                f"The calendar {calendar.name} says that {when} is taken, but booking {booking.reference} "
+                f"({span(booking.span, listing.time_zone)}) lies in it. The booking stands: please sort it out."
+            )
+            key = f"calendar:{calendar.pk}:{booking.pk}:{int(each.period.end.timestamp())}"
+            tell(
+                recipient_ids=[listing.host_id],
+                type=NotificationType.CALENDAR_CONFLICT,
+                title=title,
+                body=body,
+                key=key,
+                booking_id=booking.pk,
+                now=now,
+            )
+            words = Words(
+                subject=title,
+                name=listing.host.first_name,
+                paragraphs=[body],
+                link_label="The booking",
+                link_path=f"/bookings/{booking.reference}",
+            )
+            write_letter(
+                to=listing.host.email,
+                template="calendar_conflict",
+                words=words,
+                key=key,
+                booking_id=booking.pk,
+                now=now,
+            )

@@ -1,0 +1,137 @@
+"""Whom a user can make us talk to."""
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from apps.core.errors import Invalid
+from apps.core.fetching import NotFetched, clean_url, fetch, is_public
+
+
+class House(BaseHTTPRequestHandler):
+    """Answers by the path."""
+
+    seen: list[dict[str, str]] = []
+
+    def do_GET(self) -> None:
+        House.seen.append({"path": self.path, **{name.lower(): value for name, value in self.headers.items()}})
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "/feed")
+            self.end_headers()
+            return
+        if self.path == "/missing":
+            self.send_error(404)
+            return
+        body = b"x" * 5_000 if self.path == "/large" else b"BEGIN:VCALENDAR"
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def house() -> Iterator[str]:
+    House.seen = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), House)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+        "255.255.255.255", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:10.0.0.1", "64:ff9b::a00:1",
+        "2002:a00:1::", "198.18.0.1", "240.0.0.1",
+    ],
+)  # fmt: skip
+def test_what_is_not_on_the_internet_is_never_asked(address: str) -> None:
+    parsed = ipaddress.ip_address(address)
+    assert not is_public(parsed, allow_loopback=True)
+    host = f"[{address}]" if ":" in address else address
+    with pytest.raises(Invalid) as refused:
+        clean_url(f"http://{host}/feed.ics", field="url", allow_loopback=True)
+    assert refused.value.field == ("url",)
+    with pytest.raises(NotFetched):
+        fetch(f"http://{host}/feed.ics", largest_bytes=100, allow_loopback=True)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"])
+def test_the_own_machine_is_asked_outside_production_alone(host: str) -> None:
+    url = f"http://{host}:1/feed.ics"
+    assert clean_url(url, field="url", allow_loopback=True) == url
+    with pytest.raises(Invalid):
+        clean_url(url, field="url", allow_loopback=False)
+    with pytest.raises(NotFetched, match="public internet"):
+        fetch(url, largest_bytes=100, allow_loopback=False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "feed.ics", "ftp://example.com/x", "file:///etc/passwd", "http://", "http:///x", "https://u:p@example.com/",
+        "https://user@example.com/", "http://example.com:99999/", "http://example.com:0/", "http://exa mple.com/",
+        "http://example.com/\r\nHost: x", "javascript:alert(1)", "http://[::1/x", "http://example.com/" + "x" * 2_000,
+    ],
+)  # fmt: skip
+def test_what_is_no_plain_address_is_refused(url: str) -> None:
+    with pytest.raises(Invalid):
+        clean_url(url, field="url", allow_loopback=True)
+    with pytest.raises(NotFetched):
+        fetch(url, largest_bytes=100, allow_loopback=True)
+
+
+def test_a_public_address_is_public() -> None:
+    for address in ("93.184.216.34", "2606:2800:220:1::1"):
+        assert is_public(ipaddress.ip_address(address), allow_loopback=False)
+
+
+def test_an_answer_is_read_within_bounds_and_nothing_is_followed(house: str) -> None:
+    assert fetch(f"{house}/feed?a=1#b", largest_bytes=100, allow_loopback=True) == b"BEGIN:VCALENDAR"
+    (seen,) = House.seen
+    assert (seen["path"], seen["host"]) == ("/feed?a=1", house.removeprefix("http://"))
+    assert {"cookie", "authorization", "referer"} & set(seen) == set()
+    for path, reason in (("/moved", "status 302"), ("/missing", "status 404"), ("/large", "larger than 4,999")):
+        with pytest.raises(NotFetched, match=reason):
+            fetch(f"{house}{path}", largest_bytes=4_999, allow_loopback=True)
+    assert [each["path"] for each in House.seen] == ["/feed?a=1", "/moved", "/missing", "/large"]
+
+
+def test_a_name_that_changes_its_mind_is_asked_where_it_was_checked(
+    house: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = int(house.rsplit(":", 1)[1])
+    answers = [["10.0.0.1"], ["93.184.216.34", "10.0.0.1"], ["127.0.0.1"]]
+    asked: list[str] = []
+
+    def look_up(host: str, number: int, **_: Any) -> list[Any]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, number)) for each in answers.pop(0)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    for _ in range(2):
+        with pytest.raises(NotFetched, match="public internet"):
+            fetch(f"http://feeds.example:{port}/feed", largest_bytes=100, allow_loopback=False)
+    assert House.seen == []
+    real_connection = socket.create_connection
+
+    def connect(address: tuple[str, int], *rest: Any) -> socket.socket:
+        # By its number: a name would be looked up once more.
+        assert ipaddress.ip_address(address[0]).is_loopback
+        monkeypatch.undo()
+        return real_connection(address, *rest)
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    assert fetch(f"http://feeds.example:{port}/feed", largest_bytes=100, allow_loopback=True) == b"BEGIN:VCALENDAR"
+    assert House.seen[0]["host"] == f"feeds.example:{port}"
+    assert asked == ["feeds.example"] * 3
