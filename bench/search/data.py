@@ -125,6 +125,23 @@ FROM (
 ) AS stays
 """
 
+# Two days beyond those on which nothing is free: on the first each unit is taken from beginning to end, on the second each
+# member of staff has appointments back to back.
+FULL_DAYS = """
+INSERT INTO availability_allocation (listing_id, unit_id, quantity, period, holder, is_active, held_until, created_at)
+SELECT listing_id, id, 1, tstzrange(day, day + interval '3 days'), nextval('availability_holder'), true, NULL, now()
+FROM availability_unit, (SELECT date_trunc('day', now(), 'UTC') + %(full)s * interval '1 day' AS day) AS days;
+INSERT INTO availability_allocation (listing_id, unit_id, quantity, period, holder, is_active, held_until, created_at)
+SELECT unit.listing_id, unit.id, 1, tstzrange(start, start + interval '3 hours'), nextval('availability_holder'), true, NULL,
+    now()
+FROM availability_unit AS unit JOIN service_service USING (listing_id), generate_series(
+    date_trunc('day', now(), 'UTC') + %(busy)s * interval '1 day',
+    date_trunc('day', now(), 'UTC') + (%(busy)s + 1) * interval '1 day', interval '3 hours'
+) AS start;
+"""
+# In days from today.
+FULL, BUSY = 230, 240
+
 
 def make(*, listings: int) -> None:
     """Replace everything in the database by that many listings."""
@@ -142,9 +159,11 @@ def make(*, listings: int) -> None:
         "longitude": [city[3] for city in CITIES],
         "zone": [city[4] for city in CITIES],
         "money": [city[5] for city in CITIES],
+        "full": FULL,
+        "busy": BUSY,
     }
     with connection.cursor() as cursor:
-        for statement in (CLEAR, HELPERS, HOSTS, LISTINGS, KINDS, ALLOCATIONS):
+        for statement in (CLEAR, HELPERS, HOSTS, LISTINGS, KINDS, ALLOCATIONS, FULL_DAYS):
             cursor.execute(statement, values if "%(" in statement else None)
         for table in ("users_user", "listings_listing"):
             cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")

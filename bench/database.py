@@ -1,0 +1,55 @@
+"""A PostgreSQL of a measurement's own, as the demo runs it, with the tables of the product in it."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.configuration import demo_settings, process_environment
+from sandbox.folder import ROOT, DataFolder
+from sandbox.postgres import Postgres
+from sandbox.processes import Watcher
+from sandbox.servers import settings_of, start_all, stop_all
+
+# What the product asks for at its start and no measurement of the database uses.
+UNUSED = {
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "STRIPE_SECRET_KEY": "sk_test_unused",
+    "STRIPE_WEBHOOK_SECRET": "whsec_unused",
+    "LOG_LEVEL": "warning",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """`settings` are the product's; `pid` is the server's process, the parent of all others of it."""
+
+    settings: dict[str, str]
+    pid: int
+
+
+@contextmanager
+def running_database(parent: Path) -> Iterator[Database]:
+    """Start one on a new folder below `parent`, which goes away with it."""
+    place = Path(tempfile.mkdtemp(prefix="holdfast-bench-", dir=parent))
+    watcher = Watcher()
+    watcher.remove(place)
+    folder = DataFolder(place)
+    server = Postgres(
+        place / "postgres", log=place / "postgres.log", password=folder.secret("postgres"), watcher=watcher
+    )
+    try:
+        start_all([server])
+        settings = {**demo_settings(folder, 1, {}), **UNUSED, **settings_of([server])}
+        migrate = [sys.executable, "manage.py", "migrate", "-v", "0"]
+        subprocess.run(migrate, cwd=ROOT, env=process_environment(settings), check=True)
+        assert server.child is not None
+        assert server.child.pid is not None
+        yield Database(settings, server.child.pid)
+    finally:
+        stop_all([server])
+        folder.close()
+        watcher.close()

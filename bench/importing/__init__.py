@@ -1,0 +1,1 @@
+"""How long importing takes and how much memory it needs."""
