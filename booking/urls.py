@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, re_path
 from django.views.static import serve
 
+from apps.bookings.feeds import calendar_feed
 from apps.bookings.views import receipt_page, ticket_picture
 from apps.bookings.webhooks import stripe_webhook
 from apps.users.views import sign_in_elsewhere, signed_in_elsewhere, signing_keys
@@ -29,6 +30,7 @@ urlpatterns = [
     path("graphql", graphql_view),
     path("webhooks/stripe", stripe_webhook),
     re_path(r"^receipts/(?P<address>[0-9a-f-]{1,100}(?:\.pdf)?)$", receipt_page),
+    re_path(r"^calendars/(?P<address>[0-9a-f-]{1,100})\.ics$", calendar_feed),
     re_path(r"^tickets/(?P<code>[0-9A-Za-z-]{1,60})\.(?P<form>svg|png)$", ticket_picture),
     path(".well-known/jwks.json", signing_keys),
     path("auth/<str:name>/login", limited(sign_in_elsewhere)),

@@ -12,6 +12,7 @@ from apps.users.models import User as UserRow
 from apps.users.models import UserRole as Role
 from apps.users.selectors import sessions_of
 from schema.accounts.viewer import ViewerExport
+from schema.bookings.calendar import ViewerCalendar
 from schema.bookings.viewer import ViewerBookings
 from schema.core.ids import to_global_id
 from schema.core.nodes import Node, register_model, register_node
@@ -110,7 +111,9 @@ class Session(graphene.ObjectType):
         return user is not None and user.current_session is not None and user.current_session.pk == session.pk
 
 
-class Viewer(ViewerBookings, ViewerCards, ViewerNotifications, ViewerHosting, ViewerExport, graphene.ObjectType):
+class Viewer(
+    ViewerBookings, ViewerCalendar, ViewerCards, ViewerNotifications, ViewerHosting, ViewerExport, graphene.ObjectType
+):
     """The signed-in account, with what only its owner sees."""
 
     class Meta:
