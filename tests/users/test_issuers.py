@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django.fixtures import Settings
 
+from apps.audit.models import AuditEvent, AuditKind
 from apps.core.errors import InvalidToken
 from apps.users.actions.trusted_sign_in import exchange_token
 from apps.users.keys import as_jwk
@@ -330,6 +331,22 @@ def test_each_token_is_good_once_and_is_forgotten_when_it_is_no_good_anyway(publ
     second = exchange_token(issuer="site", token=token(now=later), user_agent="", now=later)
     assert first.user == second.user
     assert UsedAssertion.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refusals_are_audited_without_what_was_sent(publisher: Publisher) -> None:
+    used = token()
+    exchange_token(issuer="site", token=used, user_agent="", now=NOW)
+    for issuer, text in [("site", used), ("site", token(aud="x")), ("holdfast", "x"), ("a name made up", token())]:
+        with pytest.raises(InvalidToken):
+            exchange_token(issuer=issuer, token=text, user_agent="", now=NOW)
+    rows = AuditEvent.objects.filter(kind=AuditKind.SIGN_IN_REFUSED).order_by("pk")
+    assert [row.data for row in rows] == [
+        {"issuer": "site"},
+        {"issuer": "site"},
+        {"issuer": "holdfast"},
+        {"issuer": ""},
+    ]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 
+from apps.audit.actions import record
+from apps.audit.models import AuditKind
 from apps.core.db import require_transaction, unit_of_work
-from apps.core.errors import Duplicate
+from apps.core.errors import Duplicate, InvalidToken
 from apps.users.actions.accounts import save_with_email
 from apps.users.actions.sessions import end_all_sessions, open_session
 from apps.users.models import MailToken, TrustedIdentity, UsedAssertion, User
@@ -33,6 +36,14 @@ def exchange_token(*, issuer: str, token: str, user_agent: str, now: datetime) -
 
     Raises InvalidToken at `token`, with the same words for whatever is wrong: the issuer, the signature, the times, a second use.
     """
+    try:
+        return _pair(issuer=issuer, token=token, user_agent=user_agent, now=now)
+    except InvalidToken:
+        _remember_refusal(issuer, now=now)
+        raise
+
+
+def _pair(*, issuer: str, token: str, user_agent: str, now: datetime) -> TokenPair:
     if issuer == OURSELVES:
         pair = _redeemed(token, user_agent=user_agent, now=now)
     else:
@@ -50,8 +61,15 @@ def code_for(*, assertion: Assertion, challenge: str, now: datetime) -> str:
     """
     user = _accepted(assertion, now=now)
     if user is None:
+        _remember_refusal(assertion.issuer, now=now)
         raise refusal()
     return codes.issue(user_id=user.pk, token_version=user.token_version, challenge=challenge, now=now)
+
+
+def _remember_refusal(issuer: str, *, now: datetime) -> None:
+    """In the audit; a name that nobody gave an issuer is the caller's own text and is left out."""
+    known = issuer == OURSELVES or issuer in settings.TRUSTED_ISSUERS
+    record(AuditKind.SIGN_IN_REFUSED, now=now, issuer=issuer if known else "")
 
 
 @unit_of_work
