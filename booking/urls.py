@@ -9,6 +9,7 @@ from django.views.static import serve
 from apps.bookings.feeds import calendar_feed
 from apps.bookings.views import receipt_page, ticket_picture
 from apps.bookings.webhooks import stripe_webhook
+from apps.core.views import mail, mails
 from apps.users.views import sign_in_elsewhere, signed_in_elsewhere, signing_keys
 from booking.limits import limited
 from schema.views import graphql_view
@@ -35,6 +36,8 @@ urlpatterns = [
     path(".well-known/jwks.json", signing_keys),
     path("auth/<str:name>/login", limited(sign_in_elsewhere)),
     path("auth/<str:name>/callback", limited(signed_in_elsewhere)),
+    path("admin/mails/", admin.site.admin_view(mails), name="mails"),
+    path("admin/mails/<str:name>", admin.site.admin_view(mail), name="mail"),
     path("admin/", admin.site.urls),
     re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),
 ]
