@@ -17,6 +17,7 @@ from apps.bookings.states import LIVE, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import InvalidCredentials, WrongState
 from apps.listings.models import Listing, ListingStatus
+from apps.payments.cards import forget_cards
 from apps.users import passwords
 from apps.users.models import User, UserRole
 
@@ -84,6 +85,7 @@ def _deleted(viewer: User, *, now: datetime) -> None:
         raise _wrong()
     Booking.objects.filter(guest=user).update(guest=None, email="", first_name="", last_name="", updated_at=now)
     Listing.objects.filter(pk__in=hosted).update(status=ListingStatus.ARCHIVED, updated_at=now)
+    forget_cards(owner=user)
     _let_go(user)
     _made_nameless(user, now=now)
     record(AuditKind.ACCOUNT_DELETED, now=now, user_id=user.pk, actor_id=user.pk)
