@@ -1,12 +1,14 @@
 """What concerns an account together with all that hangs off it: finding one's bookings, taking everything along, leaving."""
 
+import json
 from datetime import datetime
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.db import models, transaction
-from django.db.models.functions import Lower
+from django.db.models import Value
+from django.db.models.functions import Cast, Lower, Replace
 
 from apps.accounts.selectors import export_of
 from apps.audit.actions import record
@@ -17,6 +19,7 @@ from apps.bookings.states import LIVE, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import InvalidCredentials, WrongState
 from apps.listings.models import Listing, ListingStatus
+from apps.notifications.models import Letter, Notification
 from apps.payments.cards import forget_cards
 from apps.users import passwords
 from apps.users.models import User, UserRole
@@ -83,12 +86,32 @@ def _deleted(viewer: User, *, now: datetime) -> None:
     user = User.objects.select_for_update(of=("self",)).get(pk=viewer.pk)
     if not user.is_active or user.password != viewer.password:
         raise _wrong()
+    _forget_words(user, [booking for booking in bookings if booking.guest_id == user.pk])
     Booking.objects.filter(guest=user).update(guest=None, email="", first_name="", last_name="", updated_at=now)
     Listing.objects.filter(pk__in=hosted).update(status=ListingStatus.ARCHIVED, updated_at=now)
     forget_cards(owner=user)
     _let_go(user)
     _made_nameless(user, now=now)
     record(AuditKind.ACCOUNT_DELETED, now=now, user_id=user.pk, actor_id=user.pk)
+
+
+def _forget_words(user: User, booked: list[Booking]) -> None:
+    """Take the person out of what was written: letters to them, and what the other side was told of them by name."""
+    if user.email:
+        to_them = Letter.objects.filter(to=user.email)
+        to_them.filter(next_try_at__isnull=False).delete()
+        to_them.update(to="", data={})
+    ids = [booking.pk for booking in booked]
+    for name in {f"{booking.first_name} {booking.last_name}".strip() for booking in booked} - {""}:
+        Notification.objects.filter(booking__in=ids).update(title=_without("title", name), body=_without("body", name))
+        # As JSON writes it inside a text.
+        quoted = json.dumps(name, ensure_ascii=False)[1:-1]
+        told = _without(Cast("data", models.TextField()), quoted)
+        Letter.objects.filter(booking__in=ids).update(data=Cast(told, models.JSONField()))
+
+
+def _without(text: Any, name: str) -> Replace:
+    return Replace(text, Value(name), Value("A guest"))
 
 
 def _concerns(user: User) -> models.Q:

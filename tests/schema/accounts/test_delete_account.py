@@ -65,7 +65,8 @@ def test_nothing_of_the_person_stays(api: Api, settings: Settings, tmp_path: Pat
     guest.profile_picture.save("me.png", ContentFile(b"picture"))
     picture = Path(guest.profile_picture.path)
     tokens = api.sign_in(guest)
-    assert set(mentions("hopperschmidt", "grace@navy.example")) == {"users_user", "bookings_booking"}
+    told = {"notifications_letter", "notifications_notification"}
+    assert set(mentions("hopperschmidt", "grace@navy.example")) == {"users_user", "bookings_booking", *told}
 
     assert api.data(DELETE, p=PASSWORD) == {"deleteAccount": {"deleted": True, "errors": []}}
 
