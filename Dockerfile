@@ -37,4 +37,4 @@ USER holdfast
 VOLUME /data
 EXPOSE 8000
 # `exec` lets the signals of the container reach the server itself.
-CMD ["sh", "-c", "exec granian --interface wsgi --http 1 --no-ws --host 0.0.0.0 --port \"$PORT\" --workers 2 --blocking-threads 1 --respawn-failed-workers booking.wsgi:application"]
+CMD ["sh", "-c", "exec granian --interface asgi --http 1 --host 0.0.0.0 --port \"$PORT\" --workers 2 --respawn-failed-workers booking.asgi:application"]

@@ -1,5 +1,6 @@
 """Writing events, and giving them their place in the log."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +38,18 @@ def publish(*, topic: str, data: dict[str, Any] | None = None) -> None:
     require_transaction()
     with connection.cursor() as cursor:
         cursor.execute(INSERT, [topic, Json(data or {})])
+    _ring_after_commit()
+
+
+def publish_all(events: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """The same for many topics with their data."""
+    require_transaction()
+    if events:
+        LiveEvent.objects.bulk_create([LiveEvent(topic=topic, data=data) for topic, data in events])
+        _ring_after_commit()
+
+
+def _ring_after_commit() -> None:
     # Once is enough for a transaction, however much it changes.
     if not any(entry[1] is ring for entry in connection.run_on_commit):
         transaction.on_commit(ring, robust=True)

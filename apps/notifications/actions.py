@@ -8,9 +8,10 @@ from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import Invalid, NotFound, Required
 from apps.core.outbox import enqueue
 from apps.core.texts import clean_text
+from apps.live.actions import publish_all
 from apps.notifications.letters import Words
 from apps.notifications.models import Announcement, Letter, Notification, NotificationType
-from apps.notifications.selectors import reachable_ids
+from apps.notifications.selectors import reachable_ids, told_already
 from apps.users.models import User
 
 # How many people one transaction of the worker tells.
@@ -31,15 +32,18 @@ def tell(
     told again.
     """
     require_transaction()
+    wanted = set(recipient_ids)
+    new = sorted(wanted - told_already(ids=wanted, key=key))
     Notification.objects.bulk_create(
         [
             Notification(
                 recipient_id=pk, type=type, title=title[:200], body=body, key=key, booking_id=booking_id, created_at=now
             )
-            for pk in dict.fromkeys(recipient_ids)
+            for pk in new
         ],
         ignore_conflicts=True,
     )
+    publish_all([(f"notification:{pk}", {"key": key}) for pk in new])
 
 
 def write_letter(

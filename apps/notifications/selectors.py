@@ -30,3 +30,13 @@ def reachable_ids(*, ids: Iterable[int]) -> set[int]:
     """Those of the accounts that can be told something: open, and somebody's."""
     rows = User.objects.filter(pk__in=list(ids), is_active=True, deleted_at=None).exclude(email="")
     return set(rows.values_list("pk", flat=True))
+
+
+def told_already(*, ids: Iterable[int], key: str) -> set[int]:
+    """Those of the accounts that were told of the fact."""
+    return set(Notification.objects.filter(recipient__in=list(ids), key=key).values_list("recipient_id", flat=True))
+
+
+def notification_of_fact(*, viewer: User, key: str) -> Notification | None:
+    """What the account was told of the fact."""
+    return Notification.objects.filter(recipient=viewer, key=key).first()

@@ -1,4 +1,4 @@
-"""The subscriptions: of a booking, and of what is free."""
+"""The subscriptions: of a booking, of what is free, and of what an account is told."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from apps.listings.kinds import kind_of
 from apps.listings.models import Listing as ListingRow
 from apps.listings.models import ListingStatus
 from apps.listings.search import Box
+from apps.notifications.selectors import notification_of_fact
 from schema.bookings.secrets import remember_secret
 from schema.bookings.types import Booking
 from schema.core.context import Context, Info
 from schema.core.errors import BadUserInput
 from schema.core.ids import read_global_id, to_global_id
 from schema.core.nodes import MOST_NODES
-from schema.core.permissions import RootField, anyone
+from schema.core.permissions import RootField, anyone, signed_in
 from schema.core.scalars import DateTime
 from schema.listings.filters import BoxInput, read_box
 from schema.listings.queries import visible_listings
 from schema.listings.types import Listing, read_listing_id
 from schema.listings.values import Period
 from schema.live.feeds import NOT_FOR_THEM, Event, Feed, FeedEnded
+from schema.notifications.types import Notification
 
 # The shortest that a spot can be parked on.
 SHORTEST = timedelta(minutes=1)
@@ -78,6 +80,24 @@ class AvailabilityFeed(Feed):
         if listing.status != ListingStatus.PUBLISHED and not visible_listings(context, [listing.pk]):
             return NOT_FOR_THEM
         return Change(event, listing)
+
+
+class NotificationFeed(Feed):
+    """What one account is told."""
+
+    def __init__(self, user_id: int) -> None:
+        self.topics = frozenset({f"notification:{user_id}"})
+        self._user_id = user_id
+
+    @property
+    def share_key(self) -> Hashable:
+        return ("notification", self._user_id)
+
+    def see(self, context: Context, event: Event) -> Any:
+        if context.user is None or context.user.pk != self._user_id:
+            raise FeedEnded
+        found = notification_of_fact(viewer=context.user, key=event.data["key"])
+        return NOT_FOR_THEM if found is None else found
 
 
 class Change:
@@ -154,6 +174,19 @@ class LiveSubscriptions:
         permission=anyone,
         description="What is taken or becomes free of listings that you may see. Give ids, a map section, or both.",
     )
+
+    notification_received = RootField(
+        Notification,
+        required=True,
+        permission=signed_in,
+        description="What you are told, as it happens.",
+    )
+
+    def subscribe_notification_received(root: None, info: Info) -> Feed:
+        return NotificationFeed(info.context.require_user().pk)
+
+    def resolve_notification_received(root: Any, info: Info) -> Any:
+        return root
 
     def subscribe_booking_updated(
         root: None,

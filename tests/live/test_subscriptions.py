@@ -12,7 +12,7 @@ from apps.users.models import User
 from schema.core.ids import to_global_id
 from tests.live.clients import events, greeted, run
 from tests.live.conftest import beside, book, token_of
-from tests.recipes import PASSWORD, make_event, make_guest, make_host, make_parking_spot, make_property
+from tests.recipes import PASSWORD, make_event, make_guest, make_host, make_parking_spot, make_property, make_staff
 from tests.serving import Site
 
 CHANGED = """
@@ -200,6 +200,33 @@ def test_signing_out_ends_the_socket_and_the_stream_with_a_reason(site: Site, gu
             assert last["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
             assert last["extensions"] == {"token": "INVALID"}
             assert (await stream.receive())["event"] == "complete"
+
+    run(test())
+
+
+def test_notifications_reach_their_person_alone(site: Site, guest: User) -> None:
+    other, staff = make_guest(password=PASSWORD), make_staff(password=PASSWORD)
+    tokens = {name: token_of(site, user) for name, user in {"guest": guest, "other": other, "staff": staff}.items()}
+    send = """mutation($to: [ID!]!, $k: String!) {
+        sendNotification(input: {userIds: $to, title: "Hello", body: "You.", idempotencyKey: $k}) { errors { code } } }"""
+    given = {"to": [to_global_id("User", guest.pk)], "k": "hello-hello"}
+
+    async def test() -> None:
+        async with (
+            greeted(site.url, token=tokens["guest"]) as mine,
+            greeted(site.url, token=tokens["other"]) as others,
+            greeted(site.url, token=tokens["staff"]) as sender,
+            greeted(site.url) as nobody,
+        ):
+            for client in (mine, others, sender, nobody):
+                await client.subscribe("1", "subscription { notificationReceived { type title body } }")
+            assert (await nobody.receive())["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+            for _ in range(2):
+                await beside(lambda: site.client(token=tokens["staff"]).data(send, given))
+            told = (await mine.next("1"))["data"]["notificationReceived"]
+            assert told == {"type": "MESSAGE", "title": "Hello", "body": "You."}
+            for client in (mine, others, sender):
+                assert await client.is_quiet()
 
     run(test())
 
