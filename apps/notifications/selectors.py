@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
-from apps.notifications.models import Notification
+from apps.notifications.models import Letter, Notification
 from apps.users.models import User
 
 
@@ -40,3 +40,8 @@ def told_already(*, ids: Iterable[int], key: str) -> set[int]:
 def notification_of_fact(*, viewer: User, key: str) -> Notification | None:
     """What the account was told of the fact."""
     return Notification.objects.filter(recipient=viewer, key=key).first()
+
+
+def letters_of(*, booking_id: int) -> list[Letter]:
+    """The mails about a booking, oldest first. Who may know of them is for the caller to decide."""
+    return list(Letter.objects.filter(booking=booking_id).order_by("created_at", "pk"))

@@ -13,7 +13,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="which stories (1)")
     given = parser.parse_args()
     os.environ["FAULT_RUNS"], os.environ["FAULT_SEED"] = str(given.runs), str(given.seed)
-    return int(pytest.main(["tests/faults/test_stories.py", "-q", "-s", "-n0", "-p", "no:logging", "--no-header"]))
+    return int(pytest.main(["tests/faults", "-q", "-s", "-n0", "-p", "no:logging", "--no-header"]))
 
 
 if __name__ == "__main__":

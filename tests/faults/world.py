@@ -6,13 +6,14 @@ import random
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
 from django.conf import settings
+from django.db.models import F
 
 from apps.bookings import actions
 from apps.bookings.models import Booking
@@ -34,9 +35,13 @@ CARDS = [
     "pm_card_authenticationRequired",
     "pm_card_chargeCustomerFail",
 ]
-REQUESTS = {"timeout_after_success": 0.08, "hang_seconds": 0.01, "error_500": 0.05, "error_429": 0.05}
-DEATH = 0.04
+REQUESTS = {"timeout_after_success": 0.15, "hang_seconds": 0.01, "error_500": 0.05, "error_429": 0.05}
+# How probable it is to die at a fault point; more so between the steps of asking for money.
+DEATH, DEATH_WITH_MONEY = 0.03, 0.12
+MONEY = ("charge.", "refund.", "settle.")
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+# Until holds have run out, everything is over and every retry was made.
+LONG = (MINUTE, HOUR, timedelta(days=30), timedelta(days=60), *[timedelta(days=8)] * 4)
 
 
 class World:
@@ -71,9 +76,20 @@ class World:
         finally:
             _configure("DELETE")
 
+    @contextmanager
+    def calm(self) -> Iterator[None]:
+        """Within the block the broker is this world's, and reliable."""
+        with patch.object(outbox, "current_app", _Reliable(self.broker)):
+            yield
+
+    def work_all(self) -> None:
+        """The worker carries out every job; one that it dies over stays for the sweeps."""
+        while self.broker:
+            self.carry_out(*self.broker.pop(0))
+
     def _strike(self, place: str) -> None:
         self.met[place] += 1
-        if self.random.random() < DEATH:
+        if self.random.random() < (DEATH_WITH_MONEY if place.startswith(MONEY) else DEATH):
             self.deaths[place] += 1
             raise faults.Killed(place)
 
@@ -101,7 +117,7 @@ class World:
     def tell(self, stories: int) -> None:
         """That many bookings come into the world, and everything that may happen to them happens."""
         happenings: list[tuple[Callable[[], None], int]] = [
-            (self.pay, 6), (self.work, 14), (self.hear, 6), (self.authenticate, 2), (self.change, 3), (self.end, 2),
+            (self.pay, 8), (self.work, 12), (self.hear, 3), (self.authenticate, 2), (self.change, 4), (self.end, 2),
             (self.cancel, 1), (self.refund, 2), (self.sweep, 2), (self.wait, 2),
         ]  # fmt: skip
         choices, weights = [each for each, _ in happenings], [weight for _, weight in happenings]
@@ -123,7 +139,9 @@ class World:
         return self.random.choice(self.bookings[-4:]) if self.bookings else 0
 
     def pay(self) -> None:
-        card, booking = self.random.choice(CARDS), self.any_booking()
+        card = self.random.choice(CARDS)
+        unpaid = Booking.objects.filter(pk__in=self.bookings[-4:], bill__settled_minor__lt=F("bill__total_minor"))
+        booking = self.random.choice([*unpaid.exclude(status="EXPIRED").values_list("pk", flat=True), 0])
         self.attempt(lambda: actions.pay(viewer=self.guest, booking_id=booking, payment_method=card, now=self.now))
 
     def change(self) -> None:
@@ -168,9 +186,11 @@ class World:
     # ------------------------------------------------------------------------------------------------ the machines
 
     def work(self) -> None:
-        """A worker takes a job. One that dies or gets no answer may find it in the broker again."""
-        if not self.broker:
-            return
+        """A worker takes some jobs. One that dies or gets no answer may find its job in the broker again."""
+        for _ in range(min(len(self.broker), 2)):
+            self.work_once()
+
+    def work_once(self) -> None:
         name, arguments = self.broker.pop(self.random.randrange(len(self.broker)))
         before = sum(self.deaths.values())
         self.attempt(lambda: self.carry_out(name, arguments))
@@ -227,22 +247,20 @@ class World:
             self.attempt(each)
 
     def wait(self) -> None:
-        self.now += self.random.choice([timedelta(seconds=5), MINUTE, 5 * MINUTE, 20 * MINUTE])
+        self.now += self.random.choice([*[timedelta(seconds=5)] * 4, MINUTE, 5 * MINUTE, 20 * MINUTE])
 
     # ----------------------------------------------------------------------------------------------- the dust settles
 
-    def settle(self) -> actions.Reconciliation:
+    def settle(self, steps: Sequence[timedelta] = LONG) -> actions.Reconciliation:
         """Nothing goes wrong any more, and time passes until everything is over. What reconciling then finds."""
         with patch.object(outbox, "current_app", _Reliable(self.broker)):
-            for step in (MINUTE, HOUR, 30 * timedelta(days=1), 60 * timedelta(days=1), *[timedelta(days=8)] * 4):
+            for step in steps:
                 self.now += step
                 for _ in range(2):
                     self.sweep()
-                    while self.broker:
-                        self.carry_out(*self.broker.pop(0))
+                    self.work_all()
             first = actions.reconcile(since=self.start - HOUR, now=self.now)
-            while self.broker:
-                self.carry_out(*self.broker.pop(0))
+            self.work_all()
             second = actions.reconcile(since=self.start - HOUR, now=self.now)
         assert second.healed == [], "healed twice"
         return first

@@ -1,0 +1,102 @@
+"""Paying, charging at the end, refunding, changing and canceling, each cut off once at each of its step boundaries."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from apps.bookings import actions
+from apps.bookings.models import Booking
+from apps.core import faults
+from apps.core.money import Money
+from apps.listings.offers import BookingRequest
+from apps.payments.models import Charge
+from tests.faults.test_stories import (
+    _empty_processor,  # noqa: F401 - a fixture
+    assert_each_customer_was_charged_once,
+    assert_nothing_is_left_to_do,
+    assert_nothing_is_unpaid_or_lost,
+)
+from tests.faults.world import MINUTE, World
+from tests.payments.steps import booked
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# The suite takes a part of the steps; `python -m tests.faults` takes all.
+EVERY = 1 if "FAULT_RUNS" in os.environ else 4
+
+Step = Callable[[], object]
+
+
+def steps_of(world: World, flow: str) -> tuple[int, list[Step]]:
+    """The booking, and what is done with it one after the other; each may be cut off and is done once more then."""
+    listing = world.listings[2 if flow == "end" else 0]
+    booking = booked(listing, guest=world.guest, now=world.now)
+    began = booking.span.start + timedelta(minutes=25)
+
+    def change(nights: int) -> Booking:
+        stay = BookingRequest(check_out=world.now.date() + timedelta(days=10 + nights))
+        return actions.change(viewer=world.guest, booking_id=booking.pk, change=stay, now=world.now)
+
+    def refund() -> Charge:
+        charge = Charge.objects.get(bill=booking.bill_id)
+        return actions.refund(
+            viewer=world.staff, payment_id=charge.pk, amount=Money(500, "EUR"), idempotency_key="once", now=world.now
+        )
+
+    further: dict[str, Step] = {
+        "pay": lambda: None,
+        "end": lambda: actions.end(viewer=world.guest, booking_id=booking.pk, now=began),
+        "refund": refund,
+        "dearer": lambda: change(4),
+        "cheaper": lambda: change(1),
+        "cancel": lambda: actions.cancel(viewer=world.guest, booking_id=booking.pk, now=world.now),
+    }
+    pay = lambda: actions.pay(  # noqa: E731
+        viewer=world.guest, booking_id=booking.pk, payment_method="pm_card_visa", now=world.now
+    )
+    return booking.pk, [pay, world.work_all, further[flow], world.work_all]
+
+
+def cut_off(flow: str, at: int | None, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Play the flow with one death at the fault point number `at`; how many fault points there were."""
+    world = World(seed=0)
+    booking, steps = steps_of(world, flow)
+    met = 0
+
+    def strike(place: str) -> None:
+        nonlocal met
+        met += 1
+        if met - 1 == at:
+            raise faults.Killed(place)
+
+    with world.calm(), monkeypatch.context() as patched:
+        patched.setattr(faults, "strike", strike)
+        for step in steps:
+            dead = met
+            world.attempt(step)
+            if at is not None and dead <= at < met:
+                # Whoever got no answer asks again.
+                world.attempt(step)
+    found = world.settle((MINUTE, timedelta(days=90)))
+    assert found.drift == []
+    assert_each_customer_was_charged_once()
+    assert_nothing_is_unpaid_or_lost(Booking.objects.select_related("bill", "listing").get(pk=booking))
+    assert_nothing_is_left_to_do()
+    captured = Charge.objects.filter(bill__booking=booking).exclude(receipt_number=None)
+    wanted = 2 if flow == "dearer" else 1
+    # Cut off before the payment was through, the flow may have been refused what came after it.
+    assert captured.count() == wanted or (at is not None and captured.count() < wanted)
+    return met
+
+
+@pytest.mark.parametrize("flow", ["pay", "end", "refund", "dearer", "cheaper", "cancel"])
+def test_a_death_at_any_step_costs_nobody_anything(flow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = cut_off(flow, None, monkeypatch)
+    assert points >= 8
+    for at in range(0, points, EVERY):
+        try:
+            cut_off(flow, at, monkeypatch)
+        except AssertionError as error:
+            raise AssertionError(f"{flow}, cut off at fault point {at}: {error}") from error
