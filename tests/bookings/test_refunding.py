@@ -98,3 +98,13 @@ def test_a_refund_of_all_is_the_same_refund_again() -> None:
     for _ in range(2):
         assert refund(booking, idempotency_key="refund-all").status == "REFUNDED"
     assert (ledger(booking), Refund.objects.count()) == ((20_000, 20_000, 20_000), 1)
+
+
+def test_what_was_given_back_is_not_owed_again() -> None:
+    booking = stay(make_property(), 2)
+    refund(booking, amount=euros(5_000))
+    work()
+    assert again(booking).bill.owed == euros(0)
+    paying = {"viewer": booking.guest, "booking_id": booking.pk, "payment_method": "pm_card_visa", "now": NOW}
+    assert refusals(actions.pay, **paying) == {("WRONG_STATE", "booking_id")}
+    assert charges(booking) == [("PARTIALLY_REFUNDED", 20_000)]
