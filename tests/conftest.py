@@ -4,8 +4,24 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
+from django.test import TransactionTestCase
 
+from tests.emptying import empty_tables
 from tests.serving import Site, serve
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_emptying() -> Iterator[None]:
+    """Between tests that commit, tables are emptied by `empty_tables` instead of by Django's flush."""
+    flush = vars(TransactionTestCase)["_fixture_teardown"]
+
+    def teardown(case: TransactionTestCase) -> None:
+        if not empty_tables():
+            flush(case)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        yield
 
 
 @pytest.fixture(scope="session")
