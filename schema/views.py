@@ -14,6 +14,7 @@ from graphql import OperationType
 from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.audit.origin import address_of
+from apps.core.db import one_snapshot
 from schema.core.authentication import authenticate
 from schema.core.context import Context
 from schema.core.engine import Answer, DocumentRefused, Engine, may_look_inside
@@ -39,7 +40,8 @@ LONGEST_NAME = 100
 @functools.cache
 def engine() -> Engine:
     """The engine of this process on the schema of the settings."""
-    return Engine(import_string(settings.GRAPHENE["SCHEMA"]))
+    # A booking and its payments must not be shown as of two moments.
+    return Engine(import_string(settings.GRAPHENE["SCHEMA"]), reading=one_snapshot)
 
 
 @csrf_exempt

@@ -47,9 +47,9 @@ def claim_bookings(*, user: User, now: datetime) -> None:
         Booking.objects.filter(pk__in=ids).update(guest=user, is_anonymous=False, updated_at=now)
 
 
-@unit_of_work
+@transaction.atomic
 def export(*, viewer: User, now: datetime) -> dict[str, Any]:
-    """All that is held about the viewer; that it was taken out is written down."""
+    """All that is held about the viewer; that it was taken out is written down. It may be part of a larger reading."""
     record(AuditKind.EXPORTED, now=now, user_id=viewer.pk, actor_id=viewer.pk)
     return export_of(viewer=viewer, now=now)
 

@@ -1,10 +1,12 @@
-"""Transactions: opened by actions alone, required by the steps below them."""
+"""Transactions: opened by actions and by whole readings, required by the steps below them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from django.db import connection, transaction
+from psycopg2.extensions import ISOLATION_LEVEL_DEFAULT, ISOLATION_LEVEL_REPEATABLE_READ
 
 from apps.core.faults import fault_point
 
@@ -33,3 +35,24 @@ def require_transaction() -> None:
     """Raises RuntimeError outside a transaction: a ledger step alone would leave half a fact behind."""
     if not connection.in_atomic_block:
         raise RuntimeError("a ledger step was called outside a unit of work")
+
+
+@contextmanager
+def one_snapshot() -> Iterator[None]:
+    """All statements of the block see the database as it was at the first of them. For answers put together from many.
+
+    Costs nothing where nothing is read: the transaction begins with the first statement. Inside a transaction that is open
+    already it is a part of that one.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    connection.ensure_connection()
+    session = connection.connection
+    session.isolation_level = ISOLATION_LEVEL_REPEATABLE_READ
+    try:
+        with transaction.atomic():
+            yield
+    finally:
+        if not session.closed:
+            session.isolation_level = ISOLATION_LEVEL_DEFAULT

@@ -9,6 +9,7 @@ Parsed and validated documents are kept per process by their text, since clients
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ from graphql import (
 from schema.core.complexity import Limits, check
 from schema.core.context import Context
 from schema.core.errors import BadUserInput, QueryTooComplex, formatted, internal_error
-from schema.core.execution import execute
+from schema.core.execution import Reading, execute
 
 KEPT_DOCUMENTS = 512
 # A longer text is rarely sent twice and would crowd out many short ones.
@@ -107,10 +108,13 @@ class Document:
 
 
 class Engine:
-    """Answers operations on one schema."""
+    """Answers operations on one schema. Each query, and each event of a subscription, is executed inside `reading()`."""
 
-    def __init__(self, schema: graphene.Schema, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, schema: graphene.Schema, *, limits: Limits | None = None, reading: Reading = contextlib.nullcontext
+    ) -> None:
         self.schema = schema
+        self.reading = reading
         self.limits = limits or Limits()
         self._kept = functools.lru_cache(maxsize=KEPT_DOCUMENTS)(self._read)
 
@@ -164,6 +168,7 @@ class Engine:
             variables=operation.variables,
             operation_name=operation.name,
             hide_suggestions=not is_open,
+            reading=self.reading,
         )
         return result.data, result.errors or [], executed
 

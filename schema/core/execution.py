@@ -10,7 +10,8 @@ specification.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import CoroutineType
 from typing import Any, TypeVar, cast
 
@@ -27,6 +28,7 @@ from graphql import (
     GraphQLResolveInfo,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     located_error,
 )
 from graphql.execution.execute import get_field_def
@@ -37,6 +39,8 @@ from schema.core.context import Context
 from schema.core.errors import Code
 from schema.core.loaders import gather, is_deferred
 
+# Opens what a query is read in.
+Reading = Callable[[], AbstractContextManager[None]]
 Container = TypeVar("Container", dict[str, Any], list[Any])
 
 
@@ -48,13 +52,16 @@ class DeferredExecutionContext(ExecutionContext):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._opened: list[CoroutineType[Any, Any, Any]] = []
+        self.reading: Reading = nullcontext
 
     def execute_operation(self, operation: OperationDefinitionNode, root_value: Any) -> dict[str, Any] | None:
         """The data of the operation. Raises GraphQLError when null reaches the root."""
         try:
-            data: Any = super().execute_operation(operation, root_value)
-            settled: dict[str, Any] | None = self.context_value.loaders.run(data) if is_deferred(data) else data
-            return settled
+            # A mutation shows what it has just written; everything else, one moment.
+            with nullcontext() if operation.operation is OperationType.MUTATION else self.reading():
+                data: Any = super().execute_operation(operation, root_value)
+                settled: dict[str, Any] | None = self.context_value.loaders.run(data) if is_deferred(data) else data
+                return settled
         finally:
             # What a failed sibling made needless was never awaited; closing says that this is meant.
             for coroutine in self._opened:
@@ -210,8 +217,12 @@ def execute(
     operation_name: str | None = None,
     root_value: Any = None,
     hide_suggestions: bool = False,
+    reading: Reading = nullcontext,
 ) -> tuple[ExecutionResult, bool]:
-    """The result, and whether execution began: it does not when the operation is unknown or a variable is bad."""
+    """The result, and whether execution began: it does not when the operation is unknown or a variable is bad.
+
+    A query, and each event of a subscription, is executed inside `reading()`.
+    """
     execution = DeferredExecutionContext.build(
         schema,
         document,
@@ -224,8 +235,10 @@ def execute(
     if isinstance(execution, list):
         return ExecutionResult(None, execution), False
     errors = execution.collected_errors
+    deferring = cast(DeferredExecutionContext, execution)
+    deferring.reading = reading
     try:
-        data = cast(DeferredExecutionContext, execution).execute_operation(execution.operation, root_value)
+        data = deferring.execute_operation(execution.operation, root_value)
     except GraphQLError as error:
         errors.add(error, None)
         data = None

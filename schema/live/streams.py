@@ -135,6 +135,7 @@ class Stream:
                 operation_name=self.operation.name,
                 root_value=value,
                 hide_suggestions=not may_look_inside(context),
+                reading=self.engine.reading,
             )
         except FeedEnded:
             raise

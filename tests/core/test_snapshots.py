@@ -1,0 +1,93 @@
+"""An answer shows one moment, however many statements it takes."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import graphene
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from apps.core.db import one_snapshot
+from apps.core.models import IdempotencyKey
+from schema.core.engine import Engine, Operation
+from tests.schema.core.sample import make_context
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def elsewhere(action: Callable[[], Any]) -> None:
+    """Run it in another connection and wait until it is committed."""
+
+    def run() -> None:
+        try:
+            action()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+def write() -> None:
+    IdempotencyKey.objects.create(caller="test", key=f"key {count()}", fingerprint="", created_at=timezone.now())
+
+
+def count() -> int:
+    return IdempotencyKey.objects.count()
+
+
+class Counts(graphene.ObjectType):
+    """The number of rows before and after somebody else has added one."""
+
+    before = graphene.Int()
+    after = graphene.Int()
+
+    @staticmethod
+    def resolve_before(parent: Any, info: Any) -> int:
+        return count()
+
+    @staticmethod
+    def resolve_after(parent: Any, info: Any) -> int:
+        elsewhere(write)
+        return count()
+
+
+def ask(query: str) -> Any:
+    engine = Engine(graphene.Schema(query=Counts, mutation=type("Mutation", (Counts,), {})), reading=one_snapshot)
+    answer = engine.answer(Operation(query), context=make_context())
+    assert answer.errors == []
+    return answer.data
+
+
+def test_a_query_shows_one_moment() -> None:
+    assert ask("{ before after }") == {"before": 0, "after": 0}
+    assert count() == 1
+
+
+def test_twin_the_fields_of_a_mutation_see_what_came_between() -> None:
+    assert ask("mutation { before after }") == {"before": 0, "after": 1}
+
+
+def test_the_snapshot_ends_with_its_block() -> None:
+    with one_snapshot():
+        assert count() == 0
+        elsewhere(write)
+        assert count() == 0
+    assert count() == 1
+    assert connection.in_atomic_block is False
+
+
+def test_a_failure_inside_leaves_the_connection_as_it_was() -> None:
+    def fail() -> None:
+        with one_snapshot():
+            count()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_isolation")
+        assert cursor.fetchone() == ("read committed",)
