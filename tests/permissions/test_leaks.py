@@ -85,7 +85,7 @@ def seen_by(caller: str, world: World) -> str:
         assert answer.errors == [], answer.errors
         texts.append(json.dumps(answer.data, default=str))
     for root in ("me", "listings"):
-        type_ = get_named_type(schema.graphql_schema.query_type.fields[root].type)  # type: ignore[union-attr]
+        type_ = get_named_type(schema.graphql_schema.query_type.fields[root].type)
         query = f"{{ {root} {selection(type_, DEPTH - 1)} }}"
         answer = ENGINE.answer(Operation(query), context=world.context(caller))
         assert answer.errors == [], answer.errors

@@ -33,7 +33,7 @@ def world(settings: Settings, tmp_path: Any) -> World:
 
 def served(root: str) -> set[str]:
     type_ = schema.graphql_schema.get_type(root)
-    return set(type_.fields) if type_ is not None else set()  # type: ignore[attr-defined]
+    return set(type_.fields) if type_ is not None else set()
 
 
 def operations() -> Iterator[tuple[str, Operation, str]]:
