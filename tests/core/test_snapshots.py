@@ -39,7 +39,7 @@ def count() -> int:
     return IdempotencyKey.objects.count()
 
 
-class Counts(graphene.ObjectType):
+class Counts(graphene.ObjectType):  # type: ignore[misc]  # graphene has no types
     """The number of rows before and after somebody else has added one."""
 
     before = graphene.Int()

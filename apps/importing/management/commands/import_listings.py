@@ -53,7 +53,8 @@ class Command(BaseCommand):
             return super().execute(*args, **options)
         except CommandError as error:
             # Whoever calls it from code, or asks for the trace, is given the exception.
-            if not self._called_from_command_line or options["traceback"]:
+            is_typed = self._called_from_command_line  # type: ignore[attr-defined]  # the stubs do not know it
+            if not is_typed or options["traceback"]:
                 raise
             self._fail(str(error))
 
