@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
 
 from booking.env import read_environment
 
@@ -12,7 +13,11 @@ from booking.env import read_environment
 zoneinfo.reset_tzpath(to=())
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-ENV = read_environment(BASE_DIR)
+try:
+    ENV = read_environment(BASE_DIR)
+except ImproperlyConfigured as problem:
+    # Whoever starts a process is told in one line, whichever process it is.
+    raise SystemExit(f"holdfast: {problem}") from None
 
 MODE = ENV.mode
 DEBUG = False

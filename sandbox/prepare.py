@@ -17,15 +17,14 @@ def refuse(line: str) -> NoReturn:
 def main() -> None:
     import django
     import redis
-    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import call_command, get_commands
     from django.db import OperationalError, connection
 
     try:
         django.setup()
         from django.conf import settings
-    except ImproperlyConfigured as error:
-        refuse(str(error))
+    except SystemExit as wrong_setting:
+        refuse(str(wrong_setting).removeprefix("holdfast: "))
     try:
         connection.ensure_connection()
     except OperationalError as error:

@@ -9,7 +9,7 @@ import graphene
 from apps.bookings.policies import side_of
 from apps.bookings.receipts import receipt_url
 from apps.bookings.selectors import bookings_of_bills
-from apps.payments.models import Charge
+from apps.payments.models import Charge, ChargeStatus
 from apps.payments.models import PaymentTiming as Timing
 from apps.payments.selectors import charges_by_id
 from schema.bookings import loaders
@@ -72,10 +72,16 @@ class Payment(graphene.ObjectType):
         return parent.failure_code or None
 
     async def resolve_client_secret(parent: Charge, info: Info) -> str | None:
-        return parent.client_secret or None if await _is_payer(parent, info) else None
+        return await _to_the_payer(parent, parent.client_secret, info)
 
     async def resolve_next_action_url(parent: Charge, info: Info) -> str | None:
-        return parent.next_action_url or None if await _is_payer(parent, info) else None
+        return await _to_the_payer(parent, parent.next_action_url, info)
+
+
+async def _to_the_payer(charge: Charge, value: str, info: Info) -> str | None:
+    """What the payer needs to authenticate, as long as there is something to authenticate."""
+    is_asked = charge.status == ChargeStatus.REQUIRES_ACTION
+    return value or None if is_asked and await _is_payer(charge, info) else None
 
 
 async def _is_payer(charge: Charge, info: Info) -> bool:
