@@ -128,7 +128,7 @@ def test_while_a_payment_is_under_way_it_is_the_answer() -> None:
     assert again(booking).status == "CONFIRMED"
 
 
-def test_a_key_gives_the_same_payment_while_the_hold_lasts_and_none_after_it() -> None:
+def test_a_key_gives_the_same_payment_even_after_the_hold_and_never_another_one() -> None:
     booking = held(make_event(), tickets=1)
     first = pay(booking, payment_method="pm_card_chargeDeclined", idempotency_key="the-same-key")
     work()
@@ -136,7 +136,8 @@ def test_a_key_gives_the_same_payment_while_the_hold_lasts_and_none_after_it() -
     again_with_key: dict[str, Any] = {"payment_method": "pm_card_chargeDeclined", "idempotency_key": "the-same-key"}
     assert pay(booking, **again_with_key).pk == first.pk
     assert refused(booking, idempotency_key="the-same-key") == {("DUPLICATE", "idempotency_key")}
-    assert refused(booking, **again_with_key, now=NOW + HOLD) == {("HOLD_EXPIRED", "booking_id")}
+    assert pay(booking, **again_with_key, now=NOW + HOLD).pk == first.pk
+    assert refused(booking, idempotency_key="another-key", now=NOW + HOLD) == {("HOLD_EXPIRED", "booking_id")}
     assert len(charges(booking)) == 1
 
 

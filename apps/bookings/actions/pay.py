@@ -68,7 +68,6 @@ def pay(
     booking, side = booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token, lock=True)
     if side is not Actor.GUEST:
         raise NotAllowed("A booking is paid by its guest.", field="booking_id")
-    _require_held(booking, now=now)
     claim: idempotency.Claim | None = None
     if key is not None:
         claim = idempotency.claim(
@@ -76,6 +75,7 @@ def pay(
         )
         if claim.result is not None:
             return Charge.objects.get(pk=claim.result)
+    _require_held(booking, now=now)
     charge = open_charge(booking.bill_id) or _start(booking, payment_method=method, viewer=viewer, now=now)
     if claim is not None:
         idempotency.remember(claim, result=charge.pk)
