@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 from django.test import TransactionTestCase
+from pytest_django.fixtures import Settings
 
 from tests.emptying import empty_tables
 from tests.serving import Site, serve
@@ -40,6 +41,13 @@ def site(_processes: Site, transactional_db: None) -> Iterator[Site]:
     _processes.resume()
     yield _processes
     _processes.rest()
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(request: pytest.FixtureRequest, settings: Settings) -> None:
+    """Passwords are hashed as cheaply as can be, but where the test is marked `real_passwords`."""
+    if "real_passwords" not in request.keywords:
+        settings.PASSWORD_HASHERS = ["tests.hashers.QuickArgon2PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)
