@@ -10,18 +10,18 @@ from tests.serving import ROOT
 
 
 @pytest.mark.parametrize(
-    ("settings", "line"),
+    ("given", "line"),
     [
         ({"SECRET_KEY": "short"}, "holdfast: SECRET_KEY must have at least 32 characters."),
         ({"HOLD_SECONDS": "abc"}, "holdfast: HOLD_SECONDS must be a whole number of at least 1, not 'abc'."),
         ({"DATABASE_URL": ""}, "holdfast: DATABASE_URL is not set; see .env.example."),
     ],
 )
-def test_a_wrong_setting_is_told_in_one_line(settings: dict[str, str], line: str) -> None:
+def test_a_wrong_setting_is_told_in_one_line(given: dict[str, str], line: str) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "check"],
         cwd=ROOT,
-        env={**os.environ, **settings},
+        env={**os.environ, **given},
         capture_output=True,
         text=True,
         check=False,

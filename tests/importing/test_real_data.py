@@ -12,6 +12,9 @@ from tests.importing.files import Imported, run
 
 DATA = Path(os.environ.get("HOLDFAST_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
+# Together they take most of a minute.
+large = pytest.mark.skipif("HOLDFAST_DATA" not in os.environ, reason="read only where HOLDFAST_DATA names its folder")
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -28,7 +31,7 @@ def assert_whole(done: Imported, *, read: int, refused: int) -> None:
     assert len(done.refused) == refused
 
 
-@pytest.mark.skipif("HOLDFAST_DATA" not in os.environ, reason="half a minute: only where HOLDFAST_DATA asks for it")
+@large
 def test_new_york_stays() -> None:
     done = imported("nyc_ab_2019.csv.gz", "airbnb-summary")
     # 16 blank names and 11 prices of 0.
@@ -38,6 +41,7 @@ def test_new_york_stays() -> None:
     assert not Listing.objects.filter(title__contains="\n").exists()
 
 
+@large
 def test_boston_stays() -> None:
     # A price is blank in 782 rows.
     done = imported("boston_2024_listings.csv.gz", "airbnb-full", city="Boston")
@@ -62,6 +66,7 @@ def test_albany_with_its_calendar_and_reviews() -> None:
     assert (again.changed, Block.objects.count()) == (0, blocks)
 
 
+@large
 def test_new_york_meters() -> None:
     # 2,304 are not in use; the five numbers that repeat are ten meters.
     assert_whole(imported("nyc_meters.csv.gz", "nyc-meters", rate="2.50"), read=15_560, refused=2_304)

@@ -9,7 +9,7 @@ from apps.bookings.actions.pay import settle
 from apps.core.faults import fault_point
 from apps.payments import gateway
 from apps.payments.actions import ask_for_refund, record_refund
-from apps.payments.models import Charge, ChargeStatus, Refund, RefundStatus
+from apps.payments.models import Bill, Charge, ChargeStatus, Refund, RefundStatus
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ def carry_out_refund(*, refund_id: int) -> None:
     outcome = ask_for_refund(refund)
     fault_point("refund.asked")
     with transaction.atomic(durable=True):
+        # In the order of everybody else who moves this money: the bill first.
+        Bill.objects.select_for_update().get(pk=refund.charge.bill_id)
         record_refund(Refund.objects.select_for_update().get(pk=refund_id), outcome)
         fault_point("refund.written")
     fault_point("refund.committed")
