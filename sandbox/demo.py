@@ -115,7 +115,7 @@ class Demo:
         return code
 
     def _prepare(self) -> None:
-        child = self._child("prepare", "sandbox.prepare")
+        child = self._child("prepare", "sandbox.prepare", str(self._folder.path / "prepared"))
         child.start()
         try:
             code = self._finish(child, seconds=PREPARE_SECONDS)

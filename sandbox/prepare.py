@@ -1,10 +1,16 @@
-"""`python -m sandbox.prepare`: bring the database to the code, and fill an empty one with demo data.
+"""`python -m sandbox.prepare [NOTE]`: bring the database to the code, and fill an empty one with demo data.
 
-Ends with code 78 and one line where a setting is wrong or a server given from outside does not answer.
+Ends with code 78 and one line where a setting is wrong or a server given from outside does not answer. NOTE is a file that
+tells the next time what was prepared, so that a database that is as it was left is found to be so without Django.
 """
 
+import hashlib
+import os
 import sys
+from pathlib import Path
 from typing import NoReturn
+
+from sandbox.folder import ROOT
 
 WRONG_SETTING = 78
 
@@ -14,25 +20,36 @@ def refuse(line: str) -> NoReturn:
     raise SystemExit(WRONG_SETTING)
 
 
-def main() -> None:
-    import django
+def main(note: Path | None = None) -> None:
     import redis
-    from django.core.management import call_command, get_commands
-    from django.db import OperationalError, connection
 
     try:
-        django.setup()
-        from django.conf import settings
+        from booking import settings
     except SystemExit as wrong_setting:
         refuse(str(wrong_setting).removeprefix("holdfast: "))
-    try:
-        connection.ensure_connection()
-    except OperationalError as error:
-        refuse(f"DATABASE_URL cannot be used: {error}")
     try:
         redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5).ping()
     except redis.RedisError as error:
         refuse(f"REDIS_URL cannot be used: {error}")
+    left = note.read_text() if note is not None and note.is_file() else ""
+    if left and left == present_state():
+        return
+    bring_up()
+    if note is not None:
+        note.write_text(present_state())
+
+
+def bring_up() -> None:
+    """Migrate, and seed."""
+    import django
+    from django.core.management import call_command, get_commands
+    from django.db import OperationalError, connection
+
+    django.setup()
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        refuse(f"DATABASE_URL cannot be used: {error}")
     print("migrating", flush=True)
     call_command("migrate", interactive=False, verbosity=1)
     if "seed_demo" in get_commands():
@@ -41,5 +58,23 @@ def main() -> None:
     sys.stdout.flush()
 
 
+def present_state() -> str:
+    """What the code wants of a database, and what the database has; "" for one that has nothing yet."""
+    import psycopg2
+
+    digest = hashlib.sha256()
+    for path in [ROOT / "Pipfile.lock", *sorted(ROOT.glob("apps/**/migrations/*.py"))]:
+        digest.update(path.read_bytes())
+    try:
+        with psycopg2.connect(os.environ["DATABASE_URL"]) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT count(*), max(id) FROM django_migrations")
+            migrated = cursor.fetchone()
+            cursor.execute("SELECT count(*) FROM users_user WHERE email = 'guest@example.com'")
+            seeded = cursor.fetchone()
+    except psycopg2.Error:
+        return ""
+    return f"{digest.hexdigest()} {migrated} {seeded}"
+
+
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))
