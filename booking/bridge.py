@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from io import SEEK_END
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -34,7 +35,8 @@ class Bridge:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         try:
             with await read_body(receive) as body:
-                environ = environ_of(scope, body)
+                # A body that came in chunks has not said how long it is, and Django reads what it is told to read.
+                environ = {**environ_of(scope, body), "CONTENT_LENGTH": str(_length(body))}
                 loop = asyncio.get_running_loop()
                 status, headers, parts = await loop.run_in_executor(self._pool, self._call, environ)
         except Gone:
@@ -87,6 +89,12 @@ async def read_body(receive: Receive) -> SpooledTemporaryFile[bytes]:
     except BaseException:
         body.close()
         raise
+
+
+def _length(body: SpooledTemporaryFile[bytes]) -> int:
+    length = body.seek(0, SEEK_END)
+    body.seek(0)
+    return length
 
 
 def environ_of(scope: MutableMapping[str, Any], body: Any) -> dict[str, Any]:

@@ -73,3 +73,15 @@ def test_a_body_that_is_too_large_is_refused_unread() -> None:
 
 def test_who_left_before_the_end_is_not_answered() -> None:
     assert ask(never, b"half", leaves=True) == []
+
+
+def test_a_body_in_chunks_has_its_length() -> None:
+    seen: dict[str, Any] = {}
+
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        seen.update(environ)
+        start("200 OK", [])
+        return []
+
+    ask(application, b"ab", b"cde", headers=[(b"transfer-encoding", b"chunked")])
+    assert seen["CONTENT_LENGTH"] == "5"
