@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from apps.users.keys import SigningKey, derived_key, read_signing_keys
 from apps.users.signin.issuers import TrustedIssuer, read_issuers
 from apps.users.signin.return_urls import ReturnUrl, read_return_urls
+from schema.core.manifests import read_manifest
 
 MODES = ("production", "development", "test")
 ON = {"1", "on", "true", "yes"}
@@ -109,6 +110,16 @@ class Reader:
             "USE_TLS": url.scheme == "smtp" and url.username is not None,
         }
 
+    def manifest(self, name: str) -> dict[str, str] | None:
+        """The registered operations of the file that the variable names; None without it."""
+        path = self.text(name, "")
+        if not path:
+            return None
+        try:
+            return read_manifest(Path(path))
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {error}.") from error
+
     def url(self, name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
         value = self.text(name, default)
         if value and urlsplit(value).scheme not in schemes:
@@ -139,6 +150,7 @@ class Environment:
     static_dir: Path
     trusted_issuers: dict[str, TrustedIssuer]
     sign_in_return_urls: tuple[ReturnUrl, ...]
+    registered_operations: dict[str, str] | None
     rate_limits: bool
     trusted_proxies: int
     require_verified_email: bool
@@ -191,6 +203,7 @@ class Environment:
             static_dir=Path(read.text("STATIC_DIR", str(base / "staticfiles"))),
             trusted_issuers=issuers,
             sign_in_return_urls=return_urls,
+            registered_operations=read.manifest("REGISTERED_OPERATIONS"),
             rate_limits=read.switch("RATE_LIMITS", default=True),
             trusted_proxies=read.seconds("TRUSTED_PROXIES", 0, smallest=0),
             require_verified_email=read.switch("REQUIRE_VERIFIED_EMAIL", default=True),

@@ -204,6 +204,7 @@ EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.mail_from
 TRUSTED_ISSUERS = ENV.trusted_issuers
 SIGN_IN_RETURN_URLS = ENV.sign_in_return_urls
+REGISTERED_OPERATIONS = ENV.registered_operations
 RATE_LIMITS_ENABLED = ENV.rate_limits
 REQUIRE_VERIFIED_EMAIL = ENV.require_verified_email
 HOLD_SECONDS = ENV.hold_seconds

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
-from graphql import OperationType
+from graphql import GraphQLError, OperationType
 
 from apps.audit.actions import record
 from apps.audit.models import AuditKind
@@ -76,7 +76,7 @@ def _answer(request: HttpRequest, media: str) -> HttpResponse:
         _only_reads(sent, context)
     answer = engine().answer(sent.operation, context=context)
     note_refusal(answer, context)
-    return write_answer(answer, media)
+    return write_answer(answer, media, request)
 
 
 def note_refusal(answer: Answer, context: Context) -> None:
@@ -98,8 +98,9 @@ def _only_reads(sent: Sent, context: Context) -> None:
     anybody's will.
     """
     try:
-        kind = engine().operation_type(sent.operation, is_open=may_look_inside(context))
-    except DocumentRefused:
+        operation = engine().resolved(sent.operation, context=context)
+        kind = engine().operation_type(operation, is_open=may_look_inside(context))
+    except (DocumentRefused, GraphQLError):
         return
     if kind is OperationType.MUTATION:
         raise Refused(405, "A mutation needs POST.", headers={"Allow": "POST"})

@@ -13,53 +13,65 @@ import contextlib
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import graphene
 from django.conf import settings
 from graphql import (
+    ArgumentNode,
     DocumentNode,
     FloatValueNode,
     GraphQLError,
     IntValueNode,
     NoSchemaIntrospectionCustomRule,
+    ObjectFieldNode,
     OperationDefinitionNode,
     OperationType,
     ValidationRule,
+    Visitor,
     get_operation_ast,
     parse,
     specified_rules,
     validate,
+    visit,
 )
 
 from schema.core.complexity import Limits, check
 from schema.core.context import Context
 from schema.core.errors import BadUserInput, QueryTooComplex, formatted, internal_error
 from schema.core.execution import Reading, execute
+from schema.core.persisted import DocumentName, keep, text_of
 
 KEPT_DOCUMENTS = 512
 # A longer text is rarely sent twice and would crowd out many short ones.
 LONGEST_KEPT = 20_000
+# What opens something to whoever knows it; it may also come in a variable of an input type, so such inputs are named too.
+SECRET_ARGUMENTS = {"accessToken", "input"}
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a client sent, already checked for its types."""
+    """What a client sent, already checked for its types. `query` is empty where only the document's name came."""
 
     query: str
     variables: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
+    document: DocumentName | None = None
 
 
 @dataclass(slots=True)
 class Answer:
-    """`executed` is False when the request was refused before execution: then there is no data, not even null."""
+    """`executed` is False when the request was refused before execution: then there is no data, not even null.
+
+    `is_public`: anybody without a token gets the same answer to the same query at this moment.
+    """
 
     data: dict[str, Any] | None
     errors: list[dict[str, Any]]
     extensions: dict[str, Any]
     executed: bool
+    is_public: bool = False
 
     def body(self) -> dict[str, Any]:
         """The response as GraphQL defines it."""
@@ -98,13 +110,36 @@ class DocumentRefused(Exception):
 
 
 class Document:
-    """A valid document, and which of its operations are cheap whatever their variables."""
+    """A valid document, and which of its operations are cheap whatever their variables.
 
-    __slots__ = ("ast", "cheap")
+    `is_public`: it only reads, and with nothing that opens what is not everybody's.
+    """
+
+    __slots__ = ("ast", "cheap", "is_public")
 
     def __init__(self, ast: DocumentNode) -> None:
         self.ast = ast
         self.cheap: set[str | None] = set()
+        public = _PublicVisitor()
+        visit(ast, public)
+        self.is_public = public.holds
+
+
+class _PublicVisitor(Visitor):
+    """Whether a document only reads what everybody may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.holds = True
+
+    def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
+        self.holds = self.holds and node.operation is OperationType.QUERY
+
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
+        self.holds = self.holds and node.name.value not in SECRET_ARGUMENTS
+
+    def enter_object_field(self, node: ObjectFieldNode, *_: Any) -> None:
+        self.holds = self.holds and node.name.value not in SECRET_ARGUMENTS
 
 
 class Engine:
@@ -125,6 +160,14 @@ class Engine:
         read = self._kept if len(query) <= LONGEST_KEPT else self._read
         return read(query, is_open)
 
+    def resolved(self, operation: Operation, *, context: Context) -> Operation:
+        """The operation with its text, where only the name of its document came. Raises GraphQLError for what is not answered.
+
+        `answer` and `admitted` do it themselves; who asks for the type of an operation does it first.
+        """
+        text = text_of(operation.query, operation.document, context=context)
+        return operation if text == operation.query else replace(operation, query=text)
+
     def operation_type(self, operation: Operation, *, is_open: bool) -> OperationType | None:
         """Query, mutation or subscription; None when the document has no such operation. Raises DocumentRefused."""
         node = get_operation_ast(self.document(operation.query, is_open=is_open).ast, operation.name)
@@ -134,14 +177,14 @@ class Engine:
         """Executes a query or a mutation. Never raises: a bug becomes an INTERNAL error."""
         extensions = {"token": context.token_state} if context.token_state else {}
         try:
-            data, errors, executed = self._execute(operation, context)
-            return Answer(data, formatted(errors, request_id=context.request_id), extensions, executed)
+            data, errors, executed, is_public = self._execute(operation, context)
+            return Answer(data, formatted(errors, request_id=context.request_id), extensions, executed, is_public)
         except Exception as error:  # noqa: BLE001, RUF100 - the last door: nothing of it may reach the caller
             return Answer(None, [internal_error(error, request_id=context.request_id)], extensions, executed=True)
 
     def admitted(self, operation: Operation, *, context: Context) -> tuple[DocumentNode, OperationDefinitionNode]:
         """The document of a subscription and its operation, within the limits. Raises DocumentRefused and GraphQLError."""
-        document = self.document(operation.query, is_open=may_look_inside(context))
+        document = self.document(self.resolved(operation, context=context).query, is_open=may_look_inside(context))
         node = get_operation_ast(document.ast, operation.name)
         if node is None or node.operation is not OperationType.SUBSCRIPTION:
             raise BadUserInput("The document has no such subscription.")
@@ -150,17 +193,19 @@ class Engine:
 
     def _execute(
         self, operation: Operation, context: Context
-    ) -> tuple[dict[str, Any] | None, list[GraphQLError], bool]:
+    ) -> tuple[dict[str, Any] | None, list[GraphQLError], bool, bool]:
         is_open = may_look_inside(context)
         try:
+            operation = self.resolved(operation, context=context)
             document = self.document(operation.query, is_open=is_open)
             node = get_operation_ast(document.ast, operation.name)
             if node is not None:
                 self._admit(document, node, operation)
+            keep(operation.query, operation.document, context=context)
         except DocumentRefused as refused:
-            return None, refused.errors, False
+            return None, refused.errors, False, False
         except GraphQLError as error:
-            return None, [error], False
+            return None, [error], False, False
         result, executed = execute(
             self.schema.graphql_schema,
             document.ast,
@@ -170,7 +215,10 @@ class Engine:
             hide_suggestions=not is_open,
             reading=self.reading,
         )
-        return result.data, result.errors or [], executed
+        is_public = (
+            executed and not result.errors and document.is_public and context.user is None and not context.token_state
+        )
+        return result.data, result.errors or [], executed, is_public
 
     def _admit(self, document: Document, node: OperationDefinitionNode, operation: Operation) -> None:
         """Raises QueryTooComplex, and BadUserInput for a subscription, which needs a transport that stays open."""

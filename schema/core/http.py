@@ -11,6 +11,7 @@ execution is 400.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +21,11 @@ from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOper
 from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException, UnreadablePostError
+from django.utils.cache import get_conditional_response
 
 from schema.core.engine import Answer, Operation
-from schema.core.errors import Code
+from schema.core.errors import BadUserInput, Code
+from schema.core.persisted import read_name
 from schema.core.uploads import MultipartError, read_multipart
 
 JSON = "application/json"
@@ -154,7 +157,8 @@ def _json(text: bytes | str, name: str) -> Any:
 
 
 def _query_parameters(request: HttpRequest) -> dict[str, Any]:
-    parameters: dict[str, Any] = {name: request.GET[name] for name in ("query", "operationName") if name in request.GET}
+    names = ("query", "operationName", "documentId")
+    parameters: dict[str, Any] = {name: request.GET[name] for name in names if name in request.GET}
     for name in ("variables", "extensions"):
         if request.GET.get(name):
             parameters[name] = _json(request.GET[name], name)
@@ -183,22 +187,41 @@ def _operation(parameters: Any) -> Operation:
     if not isinstance(parameters, dict):
         raise Refused(400, "One operation is wanted: an object with query, variables and operationName.")
     query, variables, name = (parameters.get(each) for each in ("query", "variables", "operationName"))
-    if not isinstance(query, str) or not query.strip():
+    extensions = parameters.get("extensions")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise Refused(400, "extensions must be an object.")
+    try:
+        document = read_name(parameters)
+    except BadUserInput as error:
+        raise Refused(400, error.message) from error
+    if query is None and document is not None:
+        query = ""
+    elif not isinstance(query, str) or not query.strip():
         raise Refused(400, "query must be a text.")
     if variables is not None and not isinstance(variables, dict):
         raise Refused(400, "variables must be an object.")
     if name is not None and not isinstance(name, str):
         raise Refused(400, "operationName must be a text.")
-    extensions = parameters.get("extensions")
-    if extensions is not None and not isinstance(extensions, dict):
-        raise Refused(400, "extensions must be an object.")
-    return Operation(query=query, variables=variables or {}, name=name)
+    return Operation(query=query, variables=variables or {}, name=name, document=document)
 
 
-def write_answer(answer: Answer, media: str) -> HttpResponse:
-    """The response to an operation that was understood, whether it was executed or refused."""
+def write_answer(answer: Answer, media: str, request: HttpRequest) -> HttpResponse:
+    """The response to an operation that was understood, whether it was executed or refused.
+
+    What anybody may have may also be kept by caches, which ask each time whether it still holds (`If-None-Match`, 304).
+    """
     status = 400 if not answer.executed and media == GRAPHQL_RESPONSE else 200
-    return write_body(answer.body(), media, status=status)
+    if not answer.is_public or "Authorization" in request.headers:
+        return write_body(answer.body(), media, status=status)
+    data = _dumped(answer.data)
+    response = write_body({**answer.body(), "data": orjson.Fragment(data)}, media, status=status)
+    response["Cache-Control"] = "public, max-age=0, must-revalidate"
+    # Weak: what it cost and what is left to the caller stand beside the data and are no part of them.
+    tag = f'W/"{hashlib.blake2b(data, digest_size=16).hexdigest()}"'
+    response["ETag"] = tag
+    if request.method == "GET":
+        return get_conditional_response(request, etag=tag, response=response) or response
+    return response
 
 
 def write_refusal(refused: Refused, media: str) -> HttpResponse:
@@ -209,9 +232,13 @@ def write_refusal(refused: Refused, media: str) -> HttpResponse:
     return response
 
 
+def _dumped(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS)
+
+
 def write_body(body: Mapping[str, Any], media: str, *, status: int) -> HttpResponse:
     response = HttpResponse(
-        orjson.dumps(body, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS),
+        _dumped(body),
         content_type=f"{media}; charset=utf-8",
         status=status,
     )

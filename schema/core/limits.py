@@ -113,6 +113,7 @@ BOOKING = Limit("bookings", "30/minute")
 SIGN_UP = Limit("sign-up", "20/hour")
 RESET = Limit("reset", "20/hour")
 EXPORT = Limit("export", "20/hour")
+DOCUMENTS = Limit("documents", "20/minute")
 
 
 def caller_of(context: Context) -> str:
