@@ -1,4 +1,4 @@
-"""Fetching what a user has named: from the public internet alone, once, bounded in time and in bytes.
+"""Talking to what a user has named: on the public internet alone, once, bounded in time and in bytes.
 
 The address that was checked is the address that is asked, so that a name which answers differently the second time gains
 nothing. Redirects are not followed, credentials are not sent.
@@ -6,16 +6,22 @@ nothing. Redirects are not followed, credentials are not sent.
 
 import concurrent.futures
 import http.client
+import io
 import ipaddress
 import socket
 import ssl
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from apps.core.errors import Invalid
 
 LONGEST_URL = 2_000
 LOOK_UP_SECONDS = 3.0
+# To connect, to shake hands and between two packets.
 CONNECT_SECONDS = 5.0
 WHOLE_SECONDS = 15.0
 CHUNK_BYTES = 64 * 1024
@@ -45,12 +51,12 @@ def is_public(address: Address, *, allow_loopback: bool) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def clean_url(value: str, *, field: str, allow_loopback: bool) -> str:
+def clean_url(value: str, *, field: str, allow_loopback: bool, allow_http: bool = True) -> str:
     """An http or https address without credentials whose host, as far as it can be looked up now, is on the internet.
 
     Looks a name up, so never inside a transaction. Raises Invalid at `field`.
     """
-    parts = _split(value, field=field)
+    parts = _split(value, field=field, allow_http=allow_http)
     assert parts.hostname is not None
     try:
         addresses = _addresses(parts.hostname, parts.port or SCHEMES[parts.scheme])
@@ -62,8 +68,8 @@ def clean_url(value: str, *, field: str, allow_loopback: bool) -> str:
     return value
 
 
-def _split(value: str, *, field: str) -> SplitResult:
-    refusal = Invalid("This must be an http or https address.", field=field)
+def _split(value: str, *, field: str, allow_http: bool = True) -> SplitResult:
+    refusal = Invalid(f"This must be an {'http or ' if allow_http else ''}https address.", field=field)
     if len(value) > LONGEST_URL or not value.isascii() or not value.isprintable() or " " in value:
         raise refusal
     try:
@@ -72,6 +78,8 @@ def _split(value: str, *, field: str) -> SplitResult:
     except ValueError:
         raise refusal from None
     if parts.scheme not in SCHEMES or not parts.hostname or port == 0:
+        raise refusal
+    if parts.scheme == "http" and not allow_http:
         raise refusal
     if "@" in parts.netloc:
         raise Invalid("An address with a name or password in it is not taken.", field=field)
@@ -88,53 +96,154 @@ def _addresses(host: str, port: int) -> list[Address]:
     return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `body` is the beginning of it, `retry_after` in seconds where the answer says so."""
+
+    status: int
+    body: bytes
+    retry_after: int | None = None
+
+
 def fetch(url: str, *, largest_bytes: int, allow_loopback: bool) -> bytes:
     """The body of a 200 answer. Raises NotFetched for everything else, with a reason that tells nothing of our network."""
-    try:
-        parts = _split(url, field="url")
-    except Invalid as error:
-        raise NotFetched(error.message) from error
-    assert parts.hostname is not None
-    port = parts.port or SCHEMES[parts.scheme]
-    addresses = _addresses(parts.hostname, port)
-    if not addresses or not all(is_public(each, allow_loopback=allow_loopback) for each in addresses):
-        raise NotFetched("The address is not on the public internet.")
     until = time.monotonic() + WHOLE_SECONDS
-    connection = _Pinned(parts.hostname, port, address=addresses[0], is_secure=parts.scheme == "https")
+    headers = {"User-Agent": "Holdfast", "Accept": "text/calendar, */*", "Accept-Encoding": "identity"}
     try:
-        target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-        connection.request(
-            "GET",
-            target,
-            headers={"User-Agent": "Holdfast", "Accept": "text/calendar, */*", "Accept-Encoding": "identity"},
-        )
-        response = connection.getresponse()
-        if response.status != 200:
-            raise NotFetched(f"It answered with status {response.status}.")
-        body = bytearray()
-        while chunk := response.read1(CHUNK_BYTES):
-            body += chunk
-            if len(body) > largest_bytes:
-                raise NotFetched(f"It is larger than {largest_bytes:,} bytes.")
-            if time.monotonic() > until:
-                raise NotFetched("It took too long.")
+        with _Asked(url, until=until, allow_loopback=allow_loopback) as connection:
+            connection.request("GET", connection.target, headers=headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise NotFetched(f"It answered with status {response.status}.")
+            body = bytearray()
+            while chunk := response.read1(CHUNK_BYTES):
+                body += chunk
+                if len(body) > largest_bytes:
+                    raise NotFetched(f"It is larger than {largest_bytes:,} bytes.")
     except (OSError, http.client.HTTPException) as error:
-        raise NotFetched(f"It did not answer ({type(error).__name__}).") from error
-    finally:
-        connection.close()
+        raise _not_fetched(error, until) from error
     return bytes(body)
 
 
-class _Pinned(http.client.HTTPConnection):
-    """Speaks to the address that was checked, in the name of the host that was asked for."""
+def post(
+    url: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    seconds: float,
+    kept_bytes: int,
+    allow_loopback: bool,
+    allow_http: bool = True,
+) -> Answer:
+    """Send the body, and read no more than `kept_bytes` of the answer, whatever its status; a redirect is an answer too.
 
-    def __init__(self, host: str, port: int, *, address: Address, is_secure: bool) -> None:
-        super().__init__(host, port, timeout=CONNECT_SECONDS)
-        self._address = address
-        self._is_secure = is_secure
-        self.default_port = SCHEMES["https" if is_secure else "http"]
+    All of it takes at most `seconds`. Raises NotFetched where nothing came back, with a reason that tells nothing of our
+    network.
+    """
+    until = time.monotonic() + seconds
+    try:
+        with _Asked(
+            url, until=until, allow_loopback=allow_loopback, allow_http=allow_http, step_seconds=seconds
+        ) as connection:
+            connection.request("POST", connection.target, body=body, headers=dict(headers))
+            response = connection.getresponse()
+            kept = bytearray()
+            # The status has said it all: what else there is, is for the log.
+            with suppress(OSError, http.client.HTTPException):
+                while len(kept) < kept_bytes and (chunk := response.read1(kept_bytes - len(kept))):
+                    kept += chunk
+            return Answer(response.status, bytes(kept), _seconds(response.getheader("Retry-After")))
+    except (OSError, http.client.HTTPException) as error:
+        raise _not_fetched(error, until) from error
+
+
+def _seconds(value: str | None) -> int | None:
+    """Seconds as a header says them; a date is not read."""
+    text = (value or "").strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 6 else None
+
+
+def _not_fetched(error: Exception, until: float) -> NotFetched:
+    if isinstance(error, TimeoutError) and time.monotonic() >= until:
+        return NotFetched("It took too long.")
+    return NotFetched(f"It did not answer ({type(error).__name__}).")
+
+
+class _Asked(http.client.HTTPConnection):
+    """A connection to the host of the address that speaks to the very address that was checked, and ends in time.
+
+    `until` is when all of it ends, on the monotonic clock; between two packets it waits `step_seconds` at most. Raises
+    NotFetched where the host is not known or not on the public internet.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        until: float,
+        allow_loopback: bool,
+        allow_http: bool = True,
+        step_seconds: float = CONNECT_SECONDS,
+    ) -> None:
+        try:
+            parts = _split(url, field="url", allow_http=allow_http)
+        except Invalid as error:
+            raise NotFetched(error.message) from error
+        assert parts.hostname is not None
+        port = parts.port or SCHEMES[parts.scheme]
+        addresses = _addresses(parts.hostname, port)
+        if not addresses or not all(is_public(each, allow_loopback=allow_loopback) for each in addresses):
+            raise NotFetched("The address is not on the public internet.")
+        super().__init__(parts.hostname, port, timeout=CONNECT_SECONDS)
+        self.target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+        self.default_port = SCHEMES[parts.scheme]
+        self._address = addresses[0]
+        self._is_secure = parts.scheme == "https"
+        self._until = until
+        self._step_seconds = step_seconds
+
+    def __enter__(self) -> "_Asked":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def connect(self) -> None:
-        self.sock = socket.create_connection((str(self._address), self.port), CONNECT_SECONDS)
+        self.sock = socket.create_connection((str(self._address), self.port), self._left())
+        self.sock.settimeout(self._left())
         if self._is_secure:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+
+    def _left(self) -> float:
+        """How long the next step may take. Raises TimeoutError when no time is left."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no time is left")
+        return min(self._step_seconds, left)
+
+    def response_class(self, sock: Any, *arguments: Any, **options: Any) -> http.client.HTTPResponse:  # type: ignore[override]
+        """A response that is read with an eye on the clock: one that trickles in is no way to keep us."""
+        response = http.client.HTTPResponse(sock, *arguments, **options)
+        response.fp = io.BufferedReader(_Timed(self, sock, response.fp.detach()))
+        return response
+
+
+class _Timed(io.RawIOBase):
+    """What arrives, as long as there is time."""
+
+    def __init__(self, connection: _Asked, sock: socket.socket, incoming: io.RawIOBase) -> None:
+        self._connection = connection
+        self._sock = sock
+        self._incoming = incoming
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._sock.settimeout(self._connection._left())
+        return self._incoming.readinto(buffer) or 0
+
+    def close(self) -> None:
+        # The socket lives for as long as something reads from it.
+        self._incoming.close()
+        super().close()

@@ -2,15 +2,18 @@
 
 import ipaddress
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
 import pytest
 
+from apps.core import fetching
 from apps.core.errors import Invalid
-from apps.core.fetching import NotFetched, clean_url, fetch, is_public
+from apps.core.fetching import Answer, NotFetched, clean_url, fetch, is_public, post
 
 
 class House(BaseHTTPRequestHandler):
@@ -32,6 +35,29 @@ class House(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        House.seen.append({"path": self.path, "body": body.decode(), "host": self.headers["Host"]})
+        if self.path == "/trickle":
+            # A byte at a time, so that no single wait is long.
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            until = time.monotonic() + 20
+            with suppress(OSError):
+                while time.monotonic() < until:
+                    self.wfile.write(b"x")
+                    time.sleep(0.05)
+            return
+        if self.path == "/hang":
+            with suppress(OSError):
+                self.connection.settimeout(20)
+                self.rfile.read(1)
+            return
+        self.send_response(302 if self.path == "/moved" else 503)
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Retry-After", "120")
+        self.end_headers()
+        self.wfile.write(b"y" * 100_000)
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
         pass
@@ -135,3 +161,52 @@ def test_a_name_that_changes_its_mind_is_asked_where_it_was_checked(
     assert fetch(f"http://feeds.example:{port}/feed", largest_bytes=100, allow_loopback=True) == b"BEGIN:VCALENDAR"
     assert House.seen[0]["host"] == f"feeds.example:{port}"
     assert asked == ["feeds.example"] * 3
+
+
+def send(url: str, *, seconds: float = 15, allow_loopback: bool = True, allow_http: bool = True) -> Answer:
+    return post(
+        url, body=b"{}", headers={"Content-Type": "application/json"}, seconds=seconds, kept_bytes=10,
+        allow_loopback=allow_loopback, allow_http=allow_http,
+    )  # fmt: skip
+
+
+def test_what_is_sent_is_answered_with_a_status_and_the_beginning_of_a_body(house: str) -> None:
+    assert send(f"{house}/full") == Answer(503, b"y" * 10, 120)
+    assert send(f"{house}/moved").status == 302
+    assert [(each["path"], each["body"]) for each in House.seen] == [("/full", "{}"), ("/moved", "{}")]
+
+
+@pytest.mark.parametrize("path", ["/trickle", "/hang"])
+def test_who_is_sent_to_cannot_keep_us(house: str, path: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(NotFetched, match="too long"):
+        send(f"{house}{path}", seconds=0.5)
+    assert time.monotonic() - started < 10
+
+
+def test_nothing_is_sent_to_an_address_of_our_own(house: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = house.rsplit(":", 1)[1]
+    for host in (
+        "127.0.0.1",
+        "2130706433",
+        "[::ffff:127.0.0.1]",
+        "169.254.169.254",
+        "10.0.0.1",
+        "[fd00::1]",
+        "0.0.0.0",
+    ):
+        with pytest.raises(NotFetched, match="public internet"):
+            send(f"http://{host}:{port}/x", allow_loopback=False)
+    # A name that is public when it is registered and private when it is sent to.
+    monkeypatch.setattr(fetching, "_addresses", lambda *_: [ipaddress.ip_address("192.168.1.1")])
+    with pytest.raises(NotFetched, match="public internet"):
+        send(f"http://hooks.example:{port}/x")
+    assert House.seen == []
+
+
+def test_without_a_lock_nothing_is_sent_where_that_is_not_allowed(house: str) -> None:
+    with pytest.raises(NotFetched, match="an https address"):
+        send(f"{house}/x", allow_http=False)
+    with pytest.raises(Invalid, match="an https address"):
+        clean_url(f"{house}/x", field="url", allow_loopback=True, allow_http=False)
+    assert House.seen == []
