@@ -20,6 +20,7 @@ from django.conf import settings  # noqa: E402 - the settings are there now
 from django.core.exceptions import DisallowedHost  # noqa: E402
 from django.core.handlers.asgi import ASGIRequest  # noqa: E402
 
+from apps.audit.origin import address_of  # noqa: E402
 from booking.bridge import BodyTooLarge, Bridge, Gone, Receive, Send, read_body  # noqa: E402
 from schema.live.event_streams import EventStream, wants_events  # noqa: E402
 from schema.live.hub import Hub  # noqa: E402
@@ -71,14 +72,6 @@ def _request(scope: MutableMapping[str, Any], body: Any) -> ASGIRequest:
     return ASGIRequest({**scope, "type": "http", "method": scope.get("method", "GET")}, body)
 
 
-def _address(request: ASGIRequest) -> str:
-    """The address of the client: behind TRUSTED_PROXIES proxies of ours the one that the outermost of them saw."""
-    chain = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    if 0 < settings.TRUSTED_PROXIES <= len(chain):
-        return chain[-settings.TRUSTED_PROXIES]
-    return str(request.META.get("REMOTE_ADDR", ""))
-
-
 def _is_welcome(request: ASGIRequest) -> bool:
     """Whether the host is ours and the page that asks, if one does, is ours too or one that may read our answers."""
     try:
@@ -99,7 +92,7 @@ async def _serve_socket(scope: MutableMapping[str, Any], receive: Receive, send:
         _hub(),
         receive,
         send,
-        ip=_address(request),
+        ip=address_of(request),
         user_agent=request.headers.get("User-Agent", "")[:400],
         authorization=request.headers.get("Authorization", ""),
     )
@@ -110,12 +103,21 @@ async def _serve_events(scope: MutableMapping[str, Any], receive: Receive, send:
     try:
         with await read_body(receive) as body:
             request = _request(scope, BytesIO(body.read()))
-    except (BodyTooLarge, Gone):
+    except Gone:
+        return
+    except BodyTooLarge:
+        await _say(send, 413, b"Too large.", (b"connection", b"close"))
         return
     if not _is_welcome(request):
-        await send({"type": "http.response.start", "status": 400, "headers": [(b"content-type", b"text/plain")]})
-        await send({"type": "http.response.body", "body": b"Unknown host or origin."})
+        await _say(send, 400, b"Unknown host or origin.")
         return
     origin = request.headers.get("Origin")
     headers = [(b"access-control-allow-origin", origin.encode("latin-1"))] if origin else []
-    await EventStream(_hub(), receive, send, headers=headers).serve(request, ip=_address(request))
+    await EventStream(_hub(), receive, send, headers=headers).serve(request, ip=address_of(request))
+
+
+async def _say(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
+    await send(
+        {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain"), *headers]}
+    )
+    await send({"type": "http.response.body", "body": text})

@@ -20,7 +20,7 @@ NUMBERING_LOCK = 7_214_630_111
 INSERT = "INSERT INTO live_liveevent (topic, data) VALUES (%s, %s)"
 IS_WAITING = "SELECT EXISTS (SELECT 1 FROM live_liveevent WHERE position IS NULL)"
 NUMBER = """
-    UPDATE live_liveevent AS event SET position = numbered.position
+    UPDATE live_liveevent AS event SET position = numbered.position, numbered_at = statement_timestamp()
     FROM (
         SELECT id, nextval('live_position') AS position
         FROM (SELECT id FROM live_liveevent WHERE position IS NULL ORDER BY id) AS waiting
@@ -72,10 +72,14 @@ def number_waiting() -> int:
 
 
 def publish_waiting(*, now: datetime) -> int:
-    """The sweep: number what nobody came to number, ring for it, and forget what is old. Returns how many it numbered."""
+    """The sweep: number what nobody came to number, ring for it, and forget what is old. Returns how many it numbered.
+
+    The log is forgotten from its beginning: what is kept has no gap, so that its first position says what is missing.
+    """
     numbered = number_waiting()
     if numbered:
         ring()
-    old = LiveEvent.objects.filter(at__lt=now - KEPT, position__isnull=False).order_by("at").values("pk")
-    LiveEvent.objects.filter(pk__in=old[:PURGED_AT_ONCE]).delete()
+    old = LiveEvent.objects.filter(numbered_at__lt=now - KEPT, position__isnull=False)
+    oldest = old.order_by("numbered_at", "position").values("pk")[:PURGED_AT_ONCE]
+    LiveEvent.objects.filter(pk__in=oldest).delete()
     return numbered

@@ -16,11 +16,13 @@ class LiveEvent(models.Model):
     data = models.JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())
     position = models.BigIntegerField(null=True, unique=True)
+    # When the position was given: grows with it, as `at` does not where a transaction takes long.
+    numbered_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         indexes = [
             models.Index(fields=["id"], condition=models.Q(position=None), name="live_event_waiting"),
-            models.Index(fields=["at"], name="live_event_age"),
+            models.Index(fields=["numbered_at", "position"], name="live_event_kept"),
         ]
 
     def __str__(self) -> str:

@@ -25,12 +25,9 @@ def is_kept_since(position: int) -> bool:
     return position >= (head() if ends["first"] is None else ends["first"] - 1)
 
 
-def events_after(position: int, *, until: int | None = None, limit: int) -> list[LiveEvent]:
-    """Events above the position, and not above `until`, in order."""
-    rows = LiveEvent.objects.filter(position__gt=position)
-    if until is not None:
-        rows = rows.filter(position__lte=until)
-    return list(rows.order_by("position")[:limit])
+def events_after(position: int, *, limit: int) -> list[LiveEvent]:
+    """Events above the position, in order."""
+    return list(LiveEvent.objects.filter(position__gt=position).order_by("position")[:limit])
 
 
 def events_about(topics: Iterable[str], *, kind: str | None, position: int, until: int, limit: int) -> list[LiveEvent]:

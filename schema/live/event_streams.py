@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpRequest
-from graphql import OperationType
+from graphql import GraphQLError, OperationType
 
 from schema.core.engine import DocumentRefused, Operation, may_look_inside
-from schema.core.errors import RateLimited
+from schema.core.errors import RateLimited, internal_error
 from schema.core.http import Refused, accepted, read_operation
 from schema.core.limits import REQUESTS, caller_of
 from schema.live.hub import Hub, Subscription
+from schema.live.outages import is_outage
 from schema.live.outbox import Outbox
 from schema.live.sockets import dumps, read_event_id
 from schema.live.streams import Caller, StreamRefused, TokenRefused, identify, token_error, user_now
@@ -51,7 +52,7 @@ class EventStream:
         self._receive = receive
         self._send = send
         self._headers = headers
-        self._outbox = Outbox(self._send_text, self._refetch)
+        self._outbox = Outbox(self._send_text, self._refetch, stuck=self._leave)
         self._over = asyncio.Event()
         self._subscription: Subscription | None = None
 
@@ -72,6 +73,10 @@ class EventStream:
             return
         except Refused as refused:
             await self._refuse(refused.status, refused.body)
+            return
+        except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the client gets an answer
+            away = is_outage(error)
+            await self._refuse(503 if away else 500, {"errors": [internal_error(error, request_id="")]})
             return
         await self._start(200, EVENT_STREAM)
         self._hub.watch(self)
@@ -113,6 +118,9 @@ class EventStream:
         if not self._over.is_set():
             self._end_with(token_error(state))
 
+    def _leave(self) -> None:
+        self._over.set()
+
     def _end_with(self, result: dict[str, Any]) -> None:
         self._outbox.put(f"event: next\ndata: {dumps(result)}\n\n")
         self.ended()
@@ -131,13 +139,20 @@ class EventStream:
             self.token_refused(refused.state)
         except Refused as refused:
             self._end_with(refused.body)
+        except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the client gets an answer
+            if is_outage(error):
+                # Without `complete`: the client comes back and says what it has seen.
+                self._leave()
+            else:
+                self._end_with({"errors": [internal_error(error, request_id="")]})
 
     def _kind(self, operation: Operation) -> OperationType | None:
         now = datetime.now(UTC)
         context = self.caller.context(now=now, user=user_now(self.caller, now=now))
         try:
+            operation = self._hub.engine.resolved(operation, context=context)
             return self._hub.engine.operation_type(operation, is_open=may_look_inside(context))
-        except DocumentRefused:
+        except (DocumentRefused, GraphQLError):
             return None
 
     def _answer(self, operation: Operation, is_get: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ topic it has or whose map section holds its listing, found by look-ups; the othe
 begins where the log is longer, or comes back after a break, reads its own part first and then goes with the others.
 
 The hub belongs to one event loop. Whatever asks the database runs in one worker thread, so that events keep their order.
+While the database is away the hub waits for it with what it was about to tell.
 """
 
 from __future__ import annotations
@@ -21,35 +22,30 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
-from django.db import close_old_connections
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from apps.listings.selectors import any_listings_by_id
 from apps.live import selectors as log
-from apps.live.actions import number_waiting
 from apps.live.bell import CHANNEL
-from apps.live.models import LiveEvent
 from schema.core.engine import Engine, Operation
-from schema.core.limits import REQUESTS, caller_of
 from schema.live.feeds import Event
-from schema.live.map_index import MapIndex, holds
-from schema.live.streams import Caller, Stream, Told, answer_all, open_stream, user_now, users_of
+from schema.live.map_index import MapIndex
+from schema.live.outages import is_outage
+from schema.live.reading import begin, in_database, read_missed, read_new
+from schema.live.streams import Caller, Stream, Told, answer_all, users_of
 
 logger = logging.getLogger(__name__)
 
-AVAILABILITY = "availability"
 # Rings that come close together are one look at the log.
 GATHER_SECONDS = 0.02
 # How often the log is looked at without a ring: rarely, and often while the bell is broken.
 LOOK_SECONDS = 5.0
 LOOK_SECONDS_WITHOUT_BELL = 0.5
+# How often the database is asked again while it is away.
+OUTAGE_SECONDS = 1.0
 SESSIONS_SECONDS = 2.0
-BATCH = 500
 # So many subscriptions are answered before the loop gets to send.
 CHUNK = 100
-# A client that missed more is told to query again.
-MOST_MISSED = 1_000
 
 Result = TypeVar("Result")
 
@@ -89,73 +85,8 @@ class Subscription:
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
-def _in_database(work: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
-    """Calls it with a connection that is known to work."""
-    close_old_connections()
-    try:
-        return work(*arguments, **named)
-    finally:
-        close_old_connections()
-
-
-def _events(rows: list[LiveEvent]) -> list[Event]:
-    """The rows with their listings. Of a booking the last is enough: its state is read when it is told."""
-    last = {row.topic: row.position for row in rows if not row.topic.startswith(f"{AVAILABILITY}:")}
-    events = [
-        Event(row.pk, row.position or 0, row.topic, row.at, row.data)
-        for row in rows
-        if not row.topic.startswith("booking:") or last[row.topic] == row.position
-    ]
-    about = [event for event in events if event.kind == AVAILABILITY]
-    listings = any_listings_by_id(listing_ids={event.subject for event in about}) if about else {}
-    for event in about:
-        event.listing = listings.get(event.subject)
-    return events
-
-
-def _read_new(position: int) -> tuple[list[Event], int]:
-    """The events after the position, and up to where that is."""
-    number_waiting()
-    rows = log.events_after(position, limit=BATCH)
-    return _events(rows), rows[-1].position or position if rows else position
-
-
-def _read_missed(stream: Stream, position: int, until: int) -> list[Event] | None:
-    """The stream's own events in (position, until]; None for more than can be told."""
-    kind = AVAILABILITY if stream.feed.box is not None else None
-    rows = log.events_about(stream.feed.topics, kind=kind, position=position, until=until, limit=20 * MOST_MISSED)
-    if len(rows) == 20 * MOST_MISSED:
-        return None
-    events = [event for event in _events(rows) if concerns(stream, event)]
-    return events if len(events) <= MOST_MISSED else None
-
-
-def concerns(stream: Stream, event: Event) -> bool:
-    """Whether the event is one of the stream's, whoever may see it."""
-    if event.topic in stream.feed.topics:
-        return True
-    box, listing = stream.feed.box, event.listing
-    if box is None or listing is None or listing.latitude is None or listing.longitude is None:
-        return False
-    return holds(box, listing.latitude, listing.longitude)
-
-
-def _begin(
-    engine: Engine, operation: Operation, caller: Caller, after: int | None, now: datetime
-) -> tuple[Stream, int, bool]:
-    """The stream, where in the log it begins, and whether what came after that is still known.
-
-    Raises StreamRefused, TokenRefused and RateLimited.
-    """
-    # First of all: what is committed from now on is told.
-    number_waiting()
-    start, is_known = log.head(), True
-    if after is not None:
-        is_known = log.is_kept_since(after)
-        start = after if is_known else start
-    context = caller.context(now=now, user=user_now(caller, now=now))
-    REQUESTS.spend(caller_of(context))
-    return open_stream(engine, operation, caller=caller, context=context), start, is_known
+def _answer_all_now(event: Event, streams: list[Stream]) -> list[Told | None]:
+    return answer_all(event, streams, now=datetime.now(UTC))
 
 
 class Hub:
@@ -168,7 +99,7 @@ class Hub:
         self._answers = ThreadPoolExecutor(1, "live-answers")
         self._by_topic: dict[str, set[Subscription]] = defaultdict(set)
         self._by_place: MapIndex[Subscription] = MapIndex()
-        self._count = 0
+        self._subscriptions: set[Subscription] = set()
         self._lines: set[Line] = set()
         self._rung = asyncio.Event()
         self._has_bell = False
@@ -187,15 +118,15 @@ class Hub:
 
     async def call(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """Run something that asks the database beside the loop."""
-        return await asyncio.get_running_loop().run_in_executor(self.operations, _in_database, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self.operations, in_database, work, *arguments)
 
     async def subscribe(self, operation: Operation, *, line: Line, sink: Sink, after: int | None) -> Subscription:
         """Begin to tell the sink what happens from now on, or from the position `after` on.
 
         Raises StreamRefused, TokenRefused and RateLimited.
         """
-        stream, start, is_known = await self.call(_begin, self.engine, operation, line.caller, after, datetime.now(UTC))
-        if not self._count:
+        stream, start, is_known = await self.call(begin, self.engine, operation, line.caller, after, datetime.now(UTC))
+        if not self._subscriptions:
             # Nobody listened, so nobody read.
             self.cursor = max(self.cursor, start)
         subscription = Subscription(stream, sink, line, start)
@@ -214,7 +145,7 @@ class Hub:
         if subscription.is_over:
             return
         subscription.is_over = True
-        self._count -= 1
+        self._subscriptions.discard(subscription)
         feed = subscription.stream.feed
         for topic in feed.topics:
             self._by_topic[topic].discard(subscription)
@@ -234,7 +165,7 @@ class Hub:
         self._lines.discard(line)
 
     def _file(self, subscription: Subscription) -> None:
-        self._count += 1
+        self._subscriptions.add(subscription)
         feed = subscription.stream.feed
         for topic in feed.topics:
             self._by_topic[topic].add(subscription)
@@ -249,8 +180,16 @@ class Hub:
         return [each for each in found if each.is_live and each.position < event.position]
 
     async def _answering(self, work: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+        """Run something that asks the database in the thread that answers; again and again while the database is away."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._answers, lambda: _in_database(work, *arguments, **named))
+        while True:
+            try:
+                return await loop.run_in_executor(self._answers, lambda: in_database(work, *arguments, **named))
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                logger.warning("the database is away; who listens is told when it is back")
+            await asyncio.sleep(OUTAGE_SECONDS)
 
     async def _read(self) -> None:
         while True:
@@ -260,7 +199,7 @@ class Hub:
                         self._rung.wait(), LOOK_SECONDS if self._has_bell else LOOK_SECONDS_WITHOUT_BELL
                     )
                 self._rung.clear()
-                if self._count:
+                if self._subscriptions:
                     await self._read_on()
                     await asyncio.sleep(GATHER_SECONDS)
             except Exception:
@@ -270,7 +209,11 @@ class Hub:
     async def _read_on(self) -> None:
         while True:
             before = self.cursor
-            events, end = await self._answering(_read_new, before)
+            found = await self._answering(read_new, before)
+            if found is None:
+                self._lose(await self._answering(log.head))
+                return
+            events, end = found
             for event in events:
                 if event.position <= self.cursor:
                     continue
@@ -281,10 +224,26 @@ class Hub:
             if self.cursor == before:
                 return
 
+    def _lose(self, position: int) -> None:
+        """What happened up to the position is forgotten, by a hub that was away for long: all must query again."""
+        logger.warning("the log goes on at %s, after %s: what was between is forgotten", position, self.cursor)
+        self.cursor = max(self.cursor, position)
+        for subscription in self._subscriptions:
+            if subscription.position < self.cursor:
+                subscription.position = self.cursor
+                subscription.sink.fell_behind()
+
     async def _tell(self, event: Event, listeners: list[Subscription]) -> None:
         for start in range(0, len(listeners), CHUNK):
             chunk = [each for each in listeners[start : start + CHUNK] if not each.is_over]
-            told = await self._answering(answer_all, event, [each.stream for each in chunk], now=datetime.now(UTC))
+            try:
+                told = await self._answering(_answer_all_now, event, [each.stream for each in chunk])
+            except Exception:
+                logger.exception("an event could not be told")
+                for subscription in chunk:
+                    subscription.position = event.position
+                    subscription.sink.fell_behind()
+                continue
             bodies: dict[int, dict[int, str]] = {}
             for subscription, what in zip(chunk, told, strict=True):
                 subscription.position = event.position
@@ -308,7 +267,7 @@ class Hub:
                 if subscription.position >= target:
                     subscription.is_live = True
                     return
-                missed = await self._answering(_read_missed, subscription.stream, subscription.position, target)
+                missed = await self._answering(read_missed, subscription.stream, subscription.position, target)
                 if missed is None:
                     subscription.sink.fell_behind()
                 for event in missed or ():

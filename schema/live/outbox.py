@@ -1,7 +1,7 @@
 """What waits to be sent to one client. It never grows beyond its bounds, however slowly the client reads.
 
 A subscription whose events do not fit any more loses all that wait for it, and its client is told once to query the
-present state again.
+present state again. A client that does not take a single message for a while is given up.
 """
 
 from __future__ import annotations
@@ -11,8 +11,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+# What may wait of subscriptions, in messages and in characters.
 MOST_MESSAGES = 128
-MOST_BYTES = 1_000_000
+MOST_BYTES = 250_000
+# What may wait in all, with the answers that must arrive.
+MOST_MESSAGES_IN_ALL = 2 * MOST_MESSAGES
+MOST_BYTES_IN_ALL = 4_000_000
+# How long one message may take to leave.
+SEND_SECONDS = 60.0
 
 
 class Overflow(Exception):
@@ -28,10 +34,15 @@ class Message:
 
 
 class Outbox:
-    """Sends in order, one at a time. `refetch` makes the message that a subscription gets instead of what it lost."""
+    """Sends in order, one at a time. `refetch` makes the message that a subscription gets instead of what it lost; `stuck`
+    is called when the client took nothing for SEND_SECONDS, and nothing is sent any more.
+    """
 
-    def __init__(self, send: Callable[[str], Awaitable[None]], refetch: Callable[[str], str]) -> None:
+    def __init__(
+        self, send: Callable[[str], Awaitable[None]], refetch: Callable[[str], str], *, stuck: Callable[[], None]
+    ) -> None:
         self._send = send
+        self._stuck = stuck
         self._refetch = refetch
         self._waiting: deque[Message] = deque()
         self._bytes = 0
@@ -43,10 +54,11 @@ class Outbox:
         """Raises Overflow."""
         if self._closed or stream in self._behind:
             return
-        if stream is not None and (len(self._waiting) >= MOST_MESSAGES or self._bytes + len(text) > MOST_BYTES):
+        # Where nothing waits there is room for any message, however large.
+        if stream is not None and self._is_beyond(text, MOST_MESSAGES, MOST_BYTES):
             self.fall_behind(stream)
             return
-        if stream is None and len(self._waiting) >= 2 * MOST_MESSAGES:
+        if stream is None and self._is_beyond(text, MOST_MESSAGES_IN_ALL, MOST_BYTES_IN_ALL):
             raise Overflow
         self._append(Message(text, stream))
 
@@ -79,6 +91,9 @@ class Outbox:
         while self._task is not None and not self._closed:
             await asyncio.wait({self._task})
 
+    def _is_beyond(self, text: str, messages: int, size: int) -> bool:
+        return bool(self._waiting) and (len(self._waiting) >= messages or self._bytes + len(text) > size)
+
     def _append(self, message: Message) -> None:
         self._waiting.append(message)
         self._bytes += len(message.text)
@@ -94,7 +109,11 @@ class Outbox:
                 if message.stream is not None and not text:
                     self._behind.discard(message.stream)
                     text = self._refetch(message.stream)
-                await self._send(text)
+                async with asyncio.timeout(SEND_SECONDS):
+                    await self._send(text)
+        except TimeoutError:
+            self.close()
+            self._stuck()
         except (OSError, RuntimeError):
             # The client is gone; whoever reads from it notices.
             self._closed = True

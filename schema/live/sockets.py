@@ -23,6 +23,7 @@ from schema.core.engine import DocumentRefused, Operation, may_look_inside
 from schema.core.errors import Code, RateLimited, internal_error
 from schema.core.limits import REQUESTS, caller_of
 from schema.live.hub import Hub, Subscription
+from schema.live.outages import is_outage
 from schema.live.outbox import Outbox, Overflow
 from schema.live.streams import Caller, StreamRefused, TokenRefused, identify, user_now
 
@@ -31,6 +32,9 @@ logger = logging.getLogger(__name__)
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 5.0
 PING_SECONDS = 30.0
+# A client that sent nothing for so long, not even the answer to a ping, is gone.
+SILENCE_SECONDS = 300.0
+FAREWELL_SECONDS = 5.0
 MOST_OPERATIONS = 50
 LARGEST_MESSAGE = 256_000
 LONGEST_ID = 200
@@ -88,7 +92,7 @@ class Socket:
 
     def __init__(self, hub: Hub, receive: Receive, send: Send, *, ip: str, user_agent: str, authorization: str) -> None:
         self.caller = Caller(ip=ip, user_agent=user_agent)
-        self.outbox = Outbox(self._send_text, self._refetch)
+        self.outbox = Outbox(self._send_text, self._refetch, stuck=self._is_stuck)
         self._hub = hub
         self._receive = receive
         self._send = send
@@ -99,6 +103,7 @@ class Socket:
         self._resume: tuple[int, float] | None = None
         self._reading: asyncio.Future[MutableMapping[str, Any]] | None = None
         self._farewell: Closing | None = None
+        self._heard_at = time.monotonic()
 
     async def serve(self, subprotocols: list[str]) -> None:
         """From the handshake to the end of the connection."""
@@ -116,10 +121,11 @@ class Socket:
                 timer.cancel()
             self._release()
         if self._farewell is not None:
+            closing = {"type": "websocket.close", "code": self._farewell.code, "reason": self._farewell.reason}
+            # TimeoutError is an OSError: who reads nothing is not waited for.
             with suppress(OSError, RuntimeError):
-                await self._send(
-                    {"type": "websocket.close", "code": self._farewell.code, "reason": self._farewell.reason}
-                )
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await self._send(closing)
 
     async def _read(self) -> None:
         """Until the client leaves or we close. Closing cancels the wait for a message: the server (granian) sends no close
@@ -137,6 +143,7 @@ class Socket:
                 self._reading = None
             if message["type"] == "websocket.disconnect":
                 return
+            self._heard_at = time.monotonic()
             await self._take(message)
 
     def put(self, text: str, *, stream: str | None = None) -> None:
@@ -152,6 +159,13 @@ class Socket:
             self._release()
             if self._reading is not None:
                 self._reading.cancel()
+
+    def _is_away(self, error: Exception) -> bool:
+        """Whether the database is; the client is then told to come back, and says what it has seen when it does."""
+        if is_outage(error):
+            self.close(1013, "Try again later")
+            return True
+        return False
 
     def token_refused(self, state: str) -> None:
         self.close(4403, "The access token has expired" if state == "EXPIRED" else "The access token is not valid")
@@ -180,9 +194,14 @@ class Socket:
         if not self._is_greeted:
             self.close(4408, "Connection initialisation timeout")
 
+    def _is_stuck(self) -> None:
+        self.close(4408, "Nothing was read for too long")
+
     def _schedule_ping(self, timers: list[asyncio.TimerHandle]) -> None:
         def ping() -> None:
-            if self._farewell is None and self._is_open:
+            if time.monotonic() - self._heard_at > SILENCE_SECONDS:
+                self.close(4408, "No answer to a ping")
+            elif self._farewell is None and self._is_open:
                 self.put('{"type":"ping"}')
             self._schedule_ping(timers)
 
@@ -206,7 +225,9 @@ class Socket:
             await self._handle(read_message(text))
         except Closing as closing:
             self.close(closing.code, closing.reason)
-        except Exception:
+        except Exception as error:
+            if self._is_away(error):
+                return
             logger.exception("a socket failed")
             self.close(1011, "Internal error")
 
@@ -307,6 +328,8 @@ class Socket:
         except TokenRefused as refused:
             self.token_refused(refused.state)
         except Exception as error:  # noqa: BLE001, RUF100 - one operation's bug must not end the others
+            if self._is_away(error):
+                return
             self._fail(running, [internal_error(error, request_id="")])
 
     def _fail(self, running: Running, errors: list[dict[str, Any]]) -> None:

@@ -35,6 +35,7 @@ from schema.core.engine import DocumentRefused, Engine, Operation, may_look_insi
 from schema.core.errors import BadUserInput, Unauthenticated, formatted, internal_error
 from schema.core.execution import DeferredExecutionContext, execute
 from schema.live.feeds import NOT_FOR_THEM, Event, Feed, FeedEnded
+from schema.live.outages import is_outage
 
 
 class StreamRefused(Exception):
@@ -120,8 +121,9 @@ class Stream:
     share_key: Hashable
 
     def answer(self, event: Event, *, context: Context) -> dict[str, Any] | None:
-        """The execution result of the event; None when it is not for this client. Raises FeedEnded. A bug is logged and
-        answered.
+        """The execution result of the event; None when it is not for this client. A bug is logged and answered.
+
+        Raises FeedEnded, and the error of a database that is away: the event is not told then.
         """
         try:
             value = self.feed.see(context, event)
@@ -137,26 +139,36 @@ class Stream:
                 hide_suggestions=not may_look_inside(context),
                 reading=self.engine.reading,
             )
+            for failed in result.errors or ():
+                if failed.original_error is not None and is_outage(failed.original_error):
+                    raise failed.original_error
         except FeedEnded:
             raise
-        except Exception as error:  # noqa: BLE001, RUF100 - one subscription's bug must not end the others
+        except Exception as error:
+            if is_outage(error):
+                raise
             return {"data": None, "errors": [internal_error(error, request_id=context.request_id)]}
         errors = formatted(result.errors or [], request_id=context.request_id)
         return {"data": result.data, **({"errors": errors} if errors else {})}
 
 
 def open_stream(engine: Engine, operation: Operation, *, caller: Caller, context: Context) -> Stream:
-    """Admits and authorises a subscription. Raises StreamRefused."""
+    """Admits and authorises a subscription. Raises StreamRefused, and the error of a database that is away."""
     try:
+        operation = engine.resolved(operation, context=context)
         document, node = engine.admitted(operation, context=context)
         feed = _subscribe(engine, document, operation, context)
     except DocumentRefused as refused:
         raise StreamRefused(formatted(refused.errors, request_id=context.request_id)) from None
     except GraphQLError as error:
+        if error.original_error is not None and is_outage(error.original_error):
+            raise error.original_error from error
         raise StreamRefused(formatted([error], request_id=context.request_id)) from error
     except StreamRefused:
         raise
     except Exception as error:
+        if is_outage(error):
+            raise
         raise StreamRefused([internal_error(error, request_id=context.request_id)]) from error
     variables = _variables_below_root(document, node, operation.variables)
     key = (operation.query, operation.name, variables, caller.session_id, feed.share_key)

@@ -13,7 +13,11 @@ class Reader:
     def __init__(self) -> None:
         self.got: list[str] = []
         self.may_read = asyncio.Event()
-        self.outbox = Outbox(self._send, lambda stream: f"refetch {stream}")
+        self.outbox = Outbox(self._send, lambda stream: f"refetch {stream}", stuck=self._give_up)
+        self.is_given_up = False
+
+    def _give_up(self) -> None:
+        self.is_given_up = True
 
     async def _send(self, text: str) -> None:
         await self.may_read.wait()
