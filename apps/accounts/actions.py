@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.db import models, transaction
-from django.db.models import Value
+from django.db.models import F, Func, Value
 from django.db.models.functions import Cast, Lower, Replace
 
 from apps.accounts.selectors import export_of
@@ -21,11 +21,17 @@ from apps.core.errors import InvalidCredentials, WrongState
 from apps.listings.models import Listing, ListingStatus
 from apps.notifications.models import Letter, Notification
 from apps.payments.cards import forget_cards
+from apps.reviews.actions import received_key, said_by
+from apps.reviews.models import Review
 from apps.users import passwords
 from apps.users.models import User, UserRole
 
 # What the person did in Django admin to others stays on record.
 KEPT = (LogEntry,)
+# Who wrote a review, as its host was told.
+SAID_BY = "^" + said_by("[^\n]*")
+# How often closing an account begins again because something new of it came in between.
+MOST_ROUNDS = 5
 
 
 def claim_bookings(*, user: User, now: datetime) -> None:
@@ -62,8 +68,13 @@ def delete_account(*, viewer: User, password: str, now: datetime) -> None:
     """
     if not passwords.is_right(password, user=viewer):
         raise _wrong()
-    _clear_dead_holds(viewer, now=now)
-    _deleted(viewer, now=now)
+    for _ in range(MOST_ROUNDS):
+        _clear_dead_holds(viewer, now=now)
+        try:
+            return _deleted(viewer, now=now)
+        except _Overtaken:
+            continue
+    raise WrongState("Something else is being done with this account: try again.")
 
 
 def _clear_dead_holds(viewer: User, *, now: datetime) -> None:
@@ -83,9 +94,8 @@ def _deleted(viewer: User, *, now: datetime) -> None:
     bookings = Booking.objects.select_for_update(of=("self",)).filter(_concerns(viewer)).order_by("pk")
     if any(booking.status in LIVE for booking in bookings):
         raise WrongState("There are live bookings: cancel them or wait until they are over.")
-    user = User.objects.select_for_update(of=("self",)).get(pk=viewer.pk)
-    if not user.is_active or user.password != viewer.password:
-        raise _wrong()
+    user = _locked(viewer)
+    _require_all(user, listings=hosted, bookings=[booking.pk for booking in bookings])
     _forget_words(user, [booking for booking in bookings if booking.guest_id == user.pk])
     Booking.objects.filter(guest=user).update(guest=None, email="", first_name="", last_name="", updated_at=now)
     Listing.objects.filter(pk__in=hosted).update(status=ListingStatus.ARCHIVED, updated_at=now)
@@ -93,6 +103,28 @@ def _deleted(viewer: User, *, now: datetime) -> None:
     _let_go(user)
     _made_nameless(user, now=now)
     record(AuditKind.ACCOUNT_DELETED, now=now, user_id=user.pk, actor_id=user.pk)
+
+
+def _locked(viewer: User) -> User:
+    """The account, unless it was closed or its password changed since that was checked."""
+    user = User.objects.select_for_update(of=("self",)).get(pk=viewer.pk)
+    if not user.is_active or user.password != viewer.password:
+        raise _wrong()
+    return user
+
+
+def _require_all(user: User, *, listings: list[int], bookings: list[int]) -> None:
+    """Whoever was writing something of the account when it was locked is done now, and nobody begins.
+
+    Raises _Overtaken when they wrote a listing or a booking that was not locked: locking it now would be in the wrong order.
+    """
+    others = Listing.objects.filter(host=user).exclude(pk__in=listings)
+    if others.exists() or Booking.objects.filter(_concerns(user)).exclude(pk__in=bookings).exists():
+        raise _Overtaken
+
+
+class _Overtaken(Exception):
+    """Something new of the account was written while it was about to be closed."""
 
 
 def _forget_words(user: User, booked: list[Booking]) -> None:
@@ -108,6 +140,9 @@ def _forget_words(user: User, booked: list[Booking]) -> None:
         quoted = json.dumps(name, ensure_ascii=False)[1:-1]
         told = _without(Cast("data", models.TextField()), quoted)
         Letter.objects.filter(booking__in=ids).update(data=Cast(told, models.JSONField()))
+    reviews = Review.objects.filter(author=user).values_list("pk", flat=True)
+    told_of = Notification.objects.filter(key__in=[received_key(pk) for pk in reviews])
+    told_of.update(body=Func(F("body"), Value(SAID_BY), Value(said_by("")), function="regexp_replace"))
 
 
 def _without(text: Any, name: str) -> Replace:

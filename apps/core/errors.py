@@ -84,6 +84,13 @@ class NotAllowed(DomainError):
     code = ErrorCode.NOT_ALLOWED
 
 
+class AccountClosed(Exception):
+    """The caller's account was closed since the request began, and nothing was done.
+
+    Nobody can mend it, so it is no DomainError: it is told as if nobody were signed in.
+    """
+
+
 class InputErrors(DomainError):
     """Several errors of one input, told together."""
 

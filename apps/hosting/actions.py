@@ -19,6 +19,7 @@ from apps.hosting.policies import listing_for_host, require_verified_email
 from apps.listings.kinds import Kind, kind_named, kind_of, relations
 from apps.listings.models import Listing, ListingStatus
 from apps.users.models import User
+from apps.users.selectors import keep_open
 
 TITLE_ONCE = "listing_title_once_per_host_and_kind"
 # What an update writes of the listing itself; a rating that comes in meanwhile is not its business.
@@ -46,6 +47,7 @@ def create_listing(*, host: User, kind_code: str, fields: Mapping[str, Any], now
     `fields` are those of the contract's input in snake_case, as `clean_listing` takes them. Raises InputErrors with
     every wrong field, and Duplicate at `title` for the second of one host and kind; then nothing has been written.
     """
+    keep_open(host)
     kind = kind_named(kind_code)
     blank = Listing(host=host, kind=kind.code, status=ListingStatus.DRAFT, price_minor=0)
     listing, details = _cleaned(blank, fields, kind=kind, is_new=True, now=now)
@@ -143,11 +145,13 @@ def _read(listing_id: int) -> Listing:
 def publish_listing(*, viewer: User, listing_id: int | None, now: datetime) -> Listing:
     """Offer it to everybody. What is published already stays so.
 
-    Raises NotFound and NotAllowed at `id`, NotAllowed without a verified email, Duplicate at `title` when the title of
-    an archived listing was given away meanwhile.
+    Raises NotFound and NotAllowed at `id`, NotAllowed without a verified email, WrongState at `id` when its host has
+    left, Duplicate at `title` when the title of an archived listing was given away meanwhile.
     """
     listing = listing_for_host(viewer=viewer, listing_id=listing_id, field="id", lock=True)
     require_verified_email(viewer)
+    if listing.host.deleted_at is not None:
+        raise WrongState("Its host has left.", field="id")
     return _set_status(listing, ListingStatus.PUBLISHED, now=now)
 
 

@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from apps.bookings.selectors import booked_listing_ids
-from apps.core.errors import NotAllowed, NotFound
+from apps.core.errors import AccountClosed, NotAllowed, NotFound
 from apps.hosting.models import ImportedCalendar
 from apps.listings.kinds import relations
 from apps.listings.models import Image, Listing, ListingStatus
@@ -15,7 +15,7 @@ def listing_for_host(*, viewer: User, listing_id: int | None, field: str, lock: 
 
     With `lock` its row is locked in the caller's transaction, so that whoever changes a listing, blocks a period of it
     or books it does so one after the other. Raises NotFound at `field` for what was never there, was deleted or may not
-    be seen; NotAllowed for what belongs to somebody else.
+    be seen; NotAllowed for what belongs to somebody else; AccountClosed for a host who left while it waited.
     """
     found: Listing | None = None
     if listing_id is not None:
@@ -24,6 +24,8 @@ def listing_for_host(*, viewer: User, listing_id: int | None, field: str, lock: 
             list(Listing.objects.select_for_update().filter(pk=listing_id).values_list("pk"))
         rows = Listing.objects.select_related("host", *relations())
         found = rows.filter(pk=listing_id, deleted_at=None).first()
+    if lock and found is not None and found.host_id == viewer.pk and not found.host.is_active:
+        raise AccountClosed
     if found is not None and (found.host_id == viewer.pk or viewer.role == UserRole.STAFF):
         return found
     if found is not None and _is_visible_to(found, viewer):

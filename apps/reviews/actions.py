@@ -14,6 +14,7 @@ from apps.notifications.models import NotificationType
 from apps.reviews.locking import listing_to_review, locked_review
 from apps.reviews.models import Review
 from apps.users.models import User, UserRole
+from apps.users.selectors import keep_open
 
 LONGEST = 5_000
 
@@ -39,6 +40,16 @@ def _counted(review: Review) -> int | None:
     return review.rating if review.counts else None
 
 
+def received_key(review_id: int) -> str:
+    """The key of the fact that the host is told of."""
+    return f"review:{review_id}:received"
+
+
+def said_by(name: str) -> str:
+    """How a host is told who wrote a review; "" is nobody in particular."""
+    return f"{name or 'A guest'} wrote:"
+
+
 @unit_of_work
 def create_review(*, viewer: User, listing_id: int | None, rating: int, comment: str, now: datetime) -> Review:
     """Say how it was, once, after a completed booking; the host is told.
@@ -58,6 +69,7 @@ def create_review(*, viewer: User, listing_id: int | None, rating: int, comment:
         raise NotAllowed("Verify your email address first.")
     if not was_there:
         raise NotAllowed("A review takes a completed booking.", field="listing_id")
+    keep_open(viewer)
     review = Review(listing=listing, author=viewer, rating=rating, comment=comment, created_at=now, updated_at=now)
     # The constraint decides which of two comes first; here it only spares the error.
     if Review.objects.filter(listing=listing, author=viewer, external_id="").exists():
@@ -68,8 +80,8 @@ def create_review(*, viewer: User, listing_id: int | None, rating: int, comment:
         recipient_ids=[listing.host_id],
         type=NotificationType.REVIEW_RECEIVED,
         title=f"{rating} of 5 for {listing.title}",
-        body=f"{viewer.display_name or 'A guest'} wrote:\n\n{comment}",
-        key=f"review:{review.pk}:received",
+        body=f"{said_by(viewer.display_name)}\n\n{comment}",
+        key=received_key(review.pk),
         now=now,
     )
     return review

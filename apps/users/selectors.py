@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import F, Q, QuerySet, TextField, Value
 from django.db.models.functions import Concat, Lower
 
-from apps.core.errors import InvalidToken
+from apps.core.db import require_transaction
+from apps.core.errors import AccountClosed, InvalidToken
 from apps.core.ids import derive
 from apps.core.network import network_of
 from apps.users.models import Session, User, UserRole
@@ -55,6 +57,18 @@ def user_by_email(email: str) -> User | None:
     if not email.isprintable() or len(email) > LONGEST_EMAIL:
         return None
     return User.objects.with_email(email).first()
+
+
+def keep_open(user: User) -> None:
+    """The account stays open until the caller's transaction ends: who closes it waits, and then finds what was written.
+
+    It comes after the locks of listings and bookings, as for who closes an account. Raises AccountClosed.
+    """
+    require_transaction()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM users_user WHERE id = %s AND is_active FOR KEY SHARE", [user.pk])
+        if cursor.fetchone() is None:
+            raise AccountClosed
 
 
 def network_mark(address: str) -> str:

@@ -36,8 +36,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import graphene
 from graphene.types.structures import NonNull
 
-from apps.core.errors import Collector, DomainError, InputErrors
-from schema.core.errors import UserError, user_errors
+from apps.core.errors import AccountClosed, Collector, DomainError, InputErrors
+from schema.core.errors import Unauthenticated, UserError, user_errors
 from schema.core.inputs import clean_into
 from schema.core.permissions import Permission, RootField
 
@@ -99,6 +99,8 @@ class Mutation:
             return {**empty(cls.payload_type), **cls._done(info.context, input), "errors": []}
         except DomainError as error:
             return {**empty(cls.payload_type), "errors": user_errors(error)}
+        except AccountClosed:
+            raise Unauthenticated from None
 
     @classmethod
     def _done(cls, context: Context, given: Mapping[str, Any]) -> Mapping[str, Any]:

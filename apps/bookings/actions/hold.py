@@ -15,7 +15,7 @@ from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core import idempotency
 from apps.core.db import unit_of_work
 from apps.core.emails import clean_email
-from apps.core.errors import Collector, Invalid, NotAllowed, NotFound, OutsideRules, Required
+from apps.core.errors import AccountClosed, Collector, Invalid, NotAllowed, NotFound, OutsideRules, Required
 from apps.core.money import LARGEST_TOTAL
 from apps.core.texts import clean_text
 from apps.listings.kinds import Kind, kind_named
@@ -31,6 +31,13 @@ LOCK_LISTING = """
     SELECT EXISTS (
         SELECT FROM availability_allocation WHERE listing_id = listing.id AND is_active AND held_until <= %s
     ) FROM listings_listing AS listing WHERE id = %s FOR KEY SHARE
+"""
+# The same for a guest with an account, who is kept from leaving it meanwhile. No row where they have left.
+LOCK_LISTING_AND_GUEST = """
+    SELECT EXISTS (
+        SELECT FROM availability_allocation WHERE listing_id = listing.id AND is_active AND held_until <= %s
+    ) FROM listings_listing AS listing, users_user AS guest
+    WHERE listing.id = %s AND guest.id = %s AND guest.is_active FOR KEY SHARE OF listing, guest
 """
 
 
@@ -85,7 +92,7 @@ def hold(
 
     `listing_field` names the input field of the listing. Raises the kind's own errors, NotFound and NotAllowed at the
     listing's field, Unavailable when it is taken, Required and Invalid below `contact`, Duplicate at
-    `idempotency_key`; then nothing has been written.
+    `idempotency_key`, AccountClosed for a guest who has left; then nothing has been written.
     """
     problems = Collector()
     key: str | None = None
@@ -143,13 +150,16 @@ def hold(
 def _bookable(
     *, kind: Kind, listing_id: int | None, guest: User | None, field: str, now: datetime
 ) -> tuple[Listing, bool]:
-    """The listing, locked against its end, and whether some hold of it has run out."""
+    """The listing, locked against its end as the guest's account is, and whether some hold of it has run out."""
     listing: Listing | None = None
-    has_dead_holds = False
+    locked: list[tuple[bool]] = []
     if listing_id is not None:
         with connection.cursor() as cursor:
-            cursor.execute(LOCK_LISTING, [now, listing_id])
-            has_dead_holds = (True,) in cursor.fetchall()
+            if guest is None:
+                cursor.execute(LOCK_LISTING, [now, listing_id])
+            else:
+                cursor.execute(LOCK_LISTING_AND_GUEST, [now, listing_id, guest.pk])
+            locked = cursor.fetchall()
         listing = (
             Listing.objects.select_related(kind.relation).filter(pk=listing_id, kind=kind.code, deleted_at=None).first()
         )
@@ -159,7 +169,9 @@ def _bookable(
         raise NotFound("There is no such listing.", field=field)
     if guest is not None and settings.REQUIRE_VERIFIED_EMAIL and guest.email_verified_at is None:
         raise NotAllowed("Verify your email address first.")
-    return listing, has_dead_holds
+    if not locked:
+        raise AccountClosed
+    return listing, (True,) in locked
 
 
 def _write(

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.core.db import unit_of_work
-from apps.core.errors import Collector, Duplicate, NotAllowed, NotFound, Required
+from apps.core.errors import AccountClosed, Collector, Duplicate, NotAllowed, NotFound, Required
 from apps.core.pictures import clean_picture
 from apps.users import passwords
 from apps.users.actions.mail_tokens import mail_link
@@ -162,7 +162,9 @@ def _pictured(*, viewer: User, picture: Any) -> User:
 
 
 def _locked(viewer: User) -> User:
-    """The present row of the caller, which keeps the session it came with."""
-    user = User.objects.select_for_update(of=("self",)).get(pk=viewer.pk)
+    """The present row of the caller, which keeps the session it came with. Raises AccountClosed."""
+    user = User.objects.select_for_update(of=("self",)).filter(pk=viewer.pk, is_active=True).first()
+    if user is None:
+        raise AccountClosed
     user.current_session = viewer.current_session
     return user

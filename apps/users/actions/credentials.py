@@ -1,19 +1,20 @@
 """Passwords and addresses: changing them, and proving to be the owner of the account."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.core.db import unit_of_work
 from apps.core.emails import clean_email
-from apps.core.errors import Collector, Duplicate, InvalidCredentials, InvalidToken
+from apps.core.errors import AccountClosed, Collector, Duplicate, InvalidCredentials, InvalidToken
 from apps.core.outbox import enqueue
 from apps.users import passwords
 from apps.users.actions.accounts import save_with_email
 from apps.users.actions.mail_tokens import find, mail_link, redeem, reset_links_since, void_links
 from apps.users.actions.sessions import end_all_sessions, open_session
 from apps.users.models import MailPurpose, User
-from apps.users.selectors import user_by_email
+from apps.users.selectors import keep_open, user_by_email
 from apps.users.tokens import TokenPair
 from apps.users.verification import mark_verified
 
@@ -70,7 +71,9 @@ def mail_reset_link(*, email: str, now: datetime) -> None:
     """Mail the link to the owner of the address; nothing happens when it has no open account, or got many just now."""
     user = user_by_email(email)
     if user is not None and user.is_active and reset_links_since(user, now - timedelta(hours=1)) < MOST_RESET_LINKS:
-        mail_link(user=user, purpose=MailPurpose.RESET_PASSWORD, email=user.email, now=now)
+        with suppress(AccountClosed):
+            keep_open(user)
+            mail_link(user=user, purpose=MailPurpose.RESET_PASSWORD, email=user.email, now=now)
 
 
 def reset_password(*, token: str, new_password: str, user_agent: str, now: datetime) -> TokenPair:
@@ -115,6 +118,7 @@ def resend_verification(*, viewer: User, now: datetime) -> bool:
     """Mail the link again. False, and no mail, when there is nothing left to verify."""
     if viewer.email_verified_at is not None or not viewer.email:
         return False
+    keep_open(viewer)
     mail_link(user=viewer, purpose=MailPurpose.VERIFY_EMAIL, email=viewer.email, now=now)
     return True
 
@@ -138,6 +142,7 @@ def change_email(*, viewer: User, new_email: str, password: str, now: datetime) 
 
 @unit_of_work
 def _changing(viewer: User, address: str, *, now: datetime) -> None:
+    keep_open(viewer)
     mail_link(user=viewer, purpose=MailPurpose.VERIFY_EMAIL, email=address, now=now)
     if viewer.email:
         enqueue("users.mail_email_change_notice", email=viewer.email)

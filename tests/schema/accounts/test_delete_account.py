@@ -1,5 +1,6 @@
 """Leaving: nothing of the person stays, all that concerns others does."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from apps.listings.models import Listing
 from apps.payments.models import Charge, Customer
 from apps.reviews.models import Review
 from apps.users.models import MailToken, RefreshToken, Session, TrustedIdentity, User
+from schema.core.ids import to_global_id
 from tests.accounts.bookings import book_home, completed, lead_to
 from tests.recipes import PASSWORD, make_event, make_guest, make_host, make_property, make_staff
 from tests.schema.users.conftest import ME, REFRESH, SIGN_UP, TOKEN_AUTH, Api, sign_up_input
@@ -150,6 +152,25 @@ def test_staff_loses_everything_at_once(api: Api) -> None:
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
     boss.refresh_from_db()
     assert (boss.role, boss.is_superuser, boss.is_active, boss.email) == ("GUEST", False, False, "")
+
+
+def test_who_has_left_while_a_request_was_served_is_not_signed_in(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    guest, home = person(), make_property()
+    holding = sys.modules["apps.bookings.actions.hold"]
+    bookable = holding._bookable
+
+    def left_meanwhile(**asked: Any) -> Any:
+        User.objects.filter(pk=guest.pk).update(is_active=False)
+        return bookable(**asked)
+
+    monkeypatch.setattr(holding, "_bookable", left_meanwhile)
+    book = """mutation($id: ID!, $from: Date!, $to: Date!) {
+        bookProperty(input: {propertyId: $id, checkIn: $from, checkOut: $to, guests: 1}) { booking { id } } }"""
+    days = [(NOW + timedelta(days=more)).date().isoformat() for more in (30, 31)]
+    answer = api.enter(guest).send(book, **{"id": to_global_id("Property", home.pk), "from": days[0], "to": days[1]})
+    assert answer["data"] == {"bookProperty": None}
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
+    assert not Booking.objects.exists()
 
 
 def test_of_many_that_delete_at_once_one_does() -> None:
