@@ -1,13 +1,15 @@
 """The cards of accounts: remembered when they pay or are saved, forgotten when their owner says so."""
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import NotFound, WrongState
 from apps.core.outbox import enqueue
+from apps.payments import gateway
 from apps.payments.models import OPEN_STATUSES, Card, Charge, ChargeStatus
 from apps.payments.outcomes import Outcome
 from apps.users.models import User
@@ -60,28 +62,47 @@ def remove_card(*, viewer: User, card_id: str) -> None:
     card = own.select_for_update().first()
     if card is None:
         raise NotFound("There is no such card.", field="id")
-    if _is_needed(card):
+    if _is_to_be_charged(_names_of(card)):
         raise WrongState("A booking will be charged to this card.", field="id")
     _forget(card)
 
 
 def forget_cards(*, owner: User) -> None:
-    """Forget all cards of an account that is being closed. A step."""
+    """Forget all cards of an account that is being closed. A step.
+
+    A card that something is still to be charged to is nobody's to use any more, and is taken from the processor after that.
+    """
     require_transaction()
     for card in Card.objects.select_for_update().filter(user=owner).order_by("pk"):
         _forget(card)
 
 
-def _is_needed(card: Card) -> bool:
-    """Whether a charge under way, a booking charged at its end, or a debt that will be asked for again needs it."""
-    by_it = Q(card=card) | Q(payer=card.user_id, payment_method=card.payment_method)
-    under_way = Q(status__in=[*OPEN_STATUSES, ChargeStatus.AUTHORIZED])
-    to_be_retried = Q(bill__retry_at__isnull=False)
-    return Charge.objects.filter(by_it & (under_way | to_be_retried)).exists()
+def forget_at_processor(*, payment_method: str) -> bool:
+    """Have the processor forget a card that was forgotten here, unless something is to be charged to it.
+
+    Returns whether it was. Raises GatewayUnavailable.
+    """
+    if _is_to_be_charged({payment_method}):
+        return False
+    gateway.forget(payment_method=payment_method)
+    return True
+
+
+def _names_of(card: Card) -> set[str]:
+    """What the processor calls the card: a new name for each time that its number was given."""
+    return {card.payment_method, *Charge.objects.filter(card=card).values_list("payment_method", flat=True)}
+
+
+def _is_to_be_charged(names: Collection[str]) -> bool:
+    """Whether a charge under way, a booking charged at its end, or a debt that will be asked for again needs the card."""
+    by_it = Charge.objects.filter(payment_method__in=names)
+    under_way = by_it.filter(status__in=[*OPEN_STATUSES, ChargeStatus.AUTHORIZED])
+    to_be_retried = by_it.filter(card_saved_at__isnull=False, bill__retry_at__isnull=False)
+    return under_way.exists() or to_be_retried.exists()
 
 
 def _forget(card: Card) -> None:
-    names = set(Charge.objects.filter(card=card).values_list("payment_method", flat=True)) | {card.payment_method}
+    names = _names_of(card)
     card.delete()
     for name in sorted(names):
         enqueue("payments.forget_card", payment_method=name)

@@ -2,15 +2,16 @@
 
 from celery import shared_task
 
-from apps.payments import gateway
+from apps.payments import cards
+from apps.payments.gateway import GatewayUnavailable
 
 
 @shared_task(
     name="payments.forget_card",
-    autoretry_for=(gateway.GatewayUnavailable,),
+    autoretry_for=(GatewayUnavailable,),
     retry_backoff=1,
     retry_backoff_max=600,
     max_retries=20,
 )
 def forget_card(*, payment_method: str) -> None:
-    gateway.forget(payment_method=payment_method)
+    cards.forget_at_processor(payment_method=payment_method)
