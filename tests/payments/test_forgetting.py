@@ -12,7 +12,7 @@ from apps.payments.models import Bill, Card, Charge
 from apps.users.models import User
 from tests.bookings.life import MINUTE, charges, gave_back, held, ledger, longer, nights, paid, parked, stay, work
 from tests.hosting.inputs import NOW
-from tests.payments.steps import jobs_kept, stripe_api
+from tests.payments.steps import stripe_api
 from tests.recipes import make_guest, make_parking_spot, make_property
 
 pytestmark = pytest.mark.django_db(transaction=True)
