@@ -62,7 +62,7 @@ def _fragile(
     fragile.start_redis()
     database = "postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/{NAME}".format(**given, port=wire.port)
     try:
-        with serve(_made(folder / "site"), DATABASE_URL=database, **redis.settings()) as site:
+        with serve(_made(folder / "site"), DATABASE_URL=database, REDIS_URL=redis.settings()["REDIS_URL"]) as site:
             fragile.site = site
             yield fragile
     finally:
