@@ -401,6 +401,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"a": {"secret": SECRET, "claims": {"mail": "email"}}}, "claims of issuer 'a' must give other names to sub"),
     ({"a": {"secret": SECRET, "claims": {"email": ""}}}, "claims of issuer 'a' must give other names to sub"),
     ({"a": {"secret": SECRET, "email_is_verified": "yes"}}, "email_is_verified of issuer 'a' must be true or false"),
+    ({"a": {"secret": SECRET, "signs_in_staff": 1}}, "signs_in_staff of issuer 'a' must be true or false"),
     ({"a": {"client_id": "x"}}, "issuer 'a' needs its issuer, a URL"),
     ({"a": {**CLIENT, "issuer": "http://id.example.com"}}, "issuer of issuer 'a' must be an https:// address"),
     ({"a": {**CLIENT, "scope": "email"}}, "scope of issuer 'a' must hold openid"),

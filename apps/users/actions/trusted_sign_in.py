@@ -18,10 +18,10 @@ from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import Duplicate, InvalidToken
 from apps.users.actions.accounts import save_with_email
 from apps.users.actions.sessions import end_all_sessions, open_session
-from apps.users.models import MailToken, TrustedIdentity, UsedAssertion, User
+from apps.users.models import MailToken, TrustedIdentity, UsedAssertion, User, UserRole
 from apps.users.signin import codes
 from apps.users.signin.assertions import CLOCK_SKEW, Assertion, read_assertion, refusal
-from apps.users.signin.issuers import OURSELVES
+from apps.users.signin.issuers import OURSELVES, TrustedIssuer
 from apps.users.tokens import TokenPair
 from apps.users.verification import mark_verified
 
@@ -63,7 +63,8 @@ def code_for(*, assertion: Assertion, challenge: str, now: datetime) -> str:
     if user is None:
         _remember_refusal(assertion.issuer, now=now)
         raise refusal()
-    return codes.issue(user_id=user.pk, token_version=user.token_version, challenge=challenge, now=now)
+    grant = codes.Grant(user_id=user.pk, token_version=user.token_version, issuer=assertion.issuer)
+    return codes.issue(grant=grant, challenge=challenge, now=now)
 
 
 def _remember_refusal(issuer: str, *, now: datetime) -> None:
@@ -93,20 +94,32 @@ def _redeemed(code: str, *, user_agent: str, now: datetime) -> TokenPair | None:
 
 @unit_of_work
 def _entered(grant: codes.Grant, *, user_agent: str, now: datetime) -> TokenPair | None:
-    """None when all sessions of the account were ended, or the account closed, since the code was issued."""
+    """None when all sessions of the account were ended, or the account closed or made one of staff, since the code was issued."""
     user = User.objects.select_for_update(of=("self",)).filter(pk=grant.user_id, is_active=True).first()
-    if user is None or user.token_version != grant.token_version:
+    if user is None or user.token_version != grant.token_version or not _is_open_to(user, issuer=grant.issuer):
         return None
     return open_session(user=user, user_agent=user_agent, now=now)
 
 
 def _person(assertion: Assertion, *, now: datetime) -> User | None:
-    """The account, locked. None for an assertion that was used before and for an account that was closed."""
+    """The account, locked. None for an assertion that was used before, and for an account that was closed or is not open to
+    the issuer's word; of those nothing is changed.
+    """
     if not _first_use(assertion, now=now):
         logger.info("a token of issuer %s was refused: it was used before", assertion.issuer)
         return None
-    user = _known(assertion) or _linked(assertion, now=now)
-    return user if user.is_active else None
+    user = _known(assertion) or _with_email(assertion.email) or _opened(assertion, now=now)
+    if not user.is_active or not _is_open_to(user, issuer=assertion.issuer):
+        logger.info("a token of issuer %s was refused: it opens no such account", assertion.issuer)
+        return None
+    _link(user, assertion, now=now)
+    return user
+
+
+def _is_open_to(user: User, *, issuer: str) -> bool:
+    """Whether the issuer's word opens the account: that of staff takes an issuer that was given the right."""
+    trusted: TrustedIssuer | None = settings.TRUSTED_ISSUERS.get(issuer)
+    return trusted is not None and (trusted.signs_in_staff or not (user.role == UserRole.STAFF or user.is_superuser))
 
 
 def _first_use(assertion: Assertion, *, now: datetime) -> bool:
@@ -124,28 +137,18 @@ def _known(assertion: Assertion) -> User | None:
     return User.objects.select_for_update(of=("self",)).get(pk=identity.user_id) if identity else None
 
 
-def _linked(assertion: Assertion, *, now: datetime) -> User:
-    """The account with the person's address, or a new one, known to the issuer from now on."""
-    user = _with_email(assertion.email)
-    if user is None:
-        try:
-            user = _opened(assertion, now=now)
-        except Duplicate:
-            # Somebody opened it in this very moment.
-            user = _with_email(assertion.email)
-            if user is None:
-                raise refusal() from None
-    if user.email_verified_at is None:
+def _link(user: User, assertion: Assertion, *, now: datetime) -> None:
+    """The account is known to the issuer from now on."""
+    _, is_new = TrustedIdentity.objects.get_or_create(
+        issuer=assertion.issuer, subject=assertion.subject, defaults={"user": user, "created_at": now}
+    )
+    if is_new and user.email_verified_at is None:
         # Whoever opened it never proved that the address is theirs: what they know or were mailed opens nothing any more.
         user.password = make_password(None)
         user.save(update_fields=["password", "updated_at"])
         MailToken.objects.filter(user=user, used_at=None).update(used_at=now)
         mark_verified(user, now=now)
         end_all_sessions(user=user, now=now)
-    TrustedIdentity.objects.get_or_create(
-        issuer=assertion.issuer, subject=assertion.subject, defaults={"user": user, "created_at": now}
-    )
-    return user
 
 
 def _with_email(email: str) -> User | None:
@@ -153,6 +156,7 @@ def _with_email(email: str) -> User | None:
 
 
 def _opened(assertion: Assertion, *, now: datetime) -> User:
+    """A new account with the address, or the one that somebody opened with it in this very moment. Raises InvalidToken."""
     user = User(
         email=assertion.email,
         password=make_password(None),
@@ -160,6 +164,12 @@ def _opened(assertion: Assertion, *, now: datetime) -> User:
         last_name=assertion.last_name,
         joined_at=now,
     )
-    save_with_email(user, field="token")
+    try:
+        save_with_email(user, field="token")
+    except Duplicate:
+        found = _with_email(assertion.email)
+        if found is None:
+            raise refusal() from None
+        return found
     mark_verified(user, now=now)
     return user

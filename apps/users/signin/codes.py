@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,10 +34,11 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Whom a code lets in, as long as the account's token version is the same."""
+    """Whom a code lets in on whose word, as long as the account's token version is the same."""
 
     user_id: int
     token_version: int
+    issuer: str
 
 
 def is_challenge(text: str) -> bool:
@@ -45,10 +46,10 @@ def is_challenge(text: str) -> bool:
     return CHALLENGE.fullmatch(text) is not None
 
 
-def issue(*, user_id: int, token_version: int, challenge: str, now: datetime) -> str:
+def issue(*, grant: Grant, challenge: str, now: datetime) -> str:
     """A new code; `challenge` is "" where the code alone is enough. Raises Unavailable."""
     code = new_secret()
-    kept = {"user": user_id, "version": token_version, "challenge": challenge, "until": (now + LIFETIME).timestamp()}
+    kept = {**asdict(grant), "challenge": challenge, "until": (now + LIFETIME).timestamp()}
     try:
         get_redis_connection("default").set(_key(code), json.dumps(kept), px=LIFETIME)
     except RedisError as error:
@@ -73,7 +74,7 @@ def redeem(text: str, *, now: datetime) -> Grant | None:
     kept: dict[str, Any] = json.loads(raw)
     if now.timestamp() >= kept["until"] or not _answers(kept["challenge"], verifier):
         return None
-    return Grant(user_id=kept["user"], token_version=kept["version"])
+    return Grant(user_id=kept["user_id"], token_version=kept["token_version"], issuer=kept["issuer"])
 
 
 def _answers(challenge: str, verifier: str) -> bool:

@@ -22,6 +22,7 @@ Further, for both:
                    {"email": "mail"}
     "email_is_verified"   true: an address counts as verified when the token does not say whether it is. Default: true with a
                    secret, false otherwise. An address that the token calls unverified is always refused.
+    "signs_in_staff"  true: its word opens staff accounts too. Default: false. Whoever rules such an issuer rules this site
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ PUBLISHED = ("RS256", "ES256", "EdDSA")
 CLAIMS = ("sub", "email", "email_verified", "given_name", "family_name")
 DOORS = ("secret", "public_key", "jwks_url", "client_id")
 OF_CLIENTS = ("client_secret", "discovery_url", "scope")
-SHARED = ("issuer", "algorithms", "claims", "email_is_verified")
+SWITCHES = ("email_is_verified", "signs_in_staff")
+SHARED = ("issuer", "algorithms", "claims", *SWITCHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class TrustedIssuer:
     client: RedirectClient | None = None
     claims: Mapping[str, str] = field(default_factory=dict)
     email_is_verified: bool = False
+    signs_in_staff: bool = False
 
     def claim(self, payload: Mapping[str, Any], name: str) -> Any:
         """What the issuer says under the name that it uses for this claim; None when nothing."""
@@ -103,7 +106,7 @@ def _read(name: str, entry: object) -> TrustedIssuer:
     allowed = {*doors, *SHARED, *(OF_CLIENTS if doors == ["client_id"] else ("audience",))}
     if unknown := sorted(set(entry) - allowed):
         raise ValueError(f"issuer {name!r} has {unknown[0]!r}, which means nothing with {doors[0]}")
-    for key in allowed - {"algorithms", "claims", "email_is_verified"}:
+    for key in allowed - {"algorithms", "claims", *SWITCHES}:
         if key in entry and (not isinstance(entry[key], str) or not entry[key].strip()):
             raise ValueError(f"{key} of issuer {name!r} is no text")
     client = _client(name, entry) if doors == ["client_id"] else None
@@ -118,7 +121,8 @@ def _read(name: str, entry: object) -> TrustedIssuer:
         jwks_url=_url(name, "jwks_url", entry["jwks_url"]) if doors == ["jwks_url"] else "",
         client=client,
         claims=_claims(name, entry),
-        email_is_verified=_switch(name, entry, default=doors == ["secret"]),
+        email_is_verified=_switch(name, entry, "email_is_verified", default=doors == ["secret"]),
+        signs_in_staff=_switch(name, entry, "signs_in_staff", default=False),
     )
 
 
@@ -181,10 +185,10 @@ def _claims(name: str, entry: dict[str, Any]) -> dict[str, str]:
     return claims
 
 
-def _switch(name: str, entry: dict[str, Any], *, default: bool) -> bool:
-    value = entry.get("email_is_verified", default)
+def _switch(name: str, entry: dict[str, Any], key: str, *, default: bool) -> bool:
+    value = entry.get(key, default)
     if not isinstance(value, bool):
-        raise ValueError(f"email_is_verified of issuer {name!r} must be true or false")
+        raise ValueError(f"{key} of issuer {name!r} must be true or false")
     return value
 
 
