@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.core.providers import MailProvider, read_provider
 from apps.users.keys import SigningKey, derived_key, read_signing_keys
 from apps.users.signin.issuers import TrustedIssuer, read_issuers
 from apps.users.signin.return_urls import ReturnUrl, read_return_urls
@@ -120,11 +121,33 @@ class Reader:
         except ValueError as error:
             raise ImproperlyConfigured(f"{name}: {error}.") from error
 
+    def mail_provider(self) -> MailProvider | None:
+        """The company whose API takes the mails; None where none is named, or a mail server is."""
+        name, key = self.text("EMAIL_PROVIDER", "").lower(), self.text("EMAIL_API_KEY", "")
+        no_options: dict[str, Any] = {}
+        options = self.table("EMAIL_OPTIONS", _object, no_options)
+        if not name:
+            if key or options:
+                raise ImproperlyConfigured("EMAIL_API_KEY or EMAIL_OPTIONS is set, and EMAIL_PROVIDER is not.")
+            return None
+        if self.text("EMAIL_URL", ""):
+            raise ImproperlyConfigured("EMAIL_PROVIDER and EMAIL_URL are both set: mails leave one way.")
+        try:
+            return read_provider(name, key=key, options=options)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{error}.") from error
+
     def url(self, name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
         value = self.text(name, default)
         if value and urlsplit(value).scheme not in schemes:
             raise ImproperlyConfigured(f"{name} must be a URL that begins with {' or '.join(schemes)}://.")
         return value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("it must be an object")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +168,7 @@ class Environment:
     stripe_api_base: str
     mail_dir: Path | None
     mail_server: dict[str, Any]
+    mail_provider: MailProvider | None
     mail_from: str
     media_dir: Path
     static_dir: Path
@@ -198,6 +222,7 @@ class Environment:
             stripe_api_base=read.url("STRIPE_API_BASE", ("http", "https"), ""),
             mail_dir=Path(mail_dir) if mail_dir else None,
             mail_server=read.mail_server("EMAIL_URL"),
+            mail_provider=read.mail_provider(),
             mail_from=read.text("MAIL_FROM", "Holdfast <no-reply@localhost>"),
             media_dir=Path(read.text("MEDIA_DIR", str(base / "media"))),
             static_dir=Path(read.text("STATIC_DIR", str(base / "staticfiles"))),

@@ -201,6 +201,8 @@ EMAIL_HOST_PASSWORD = ENV.mail_server["HOST_PASSWORD"]
 EMAIL_USE_SSL = ENV.mail_server["USE_SSL"]
 EMAIL_USE_TLS = ENV.mail_server["USE_TLS"]
 EMAIL_TIMEOUT = 20
+ANYMAIL = ENV.mail_provider.anymail if ENV.mail_provider else {}
+EMAIL_BACKEND = ENV.mail_provider.backend if ENV.mail_provider else "django.core.mail.backends.smtp.EmailBackend"
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.mail_from
 TRUSTED_ISSUERS = ENV.trusted_issuers
 SIGN_IN_RETURN_URLS = ENV.sign_in_return_urls

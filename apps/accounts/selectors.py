@@ -10,6 +10,7 @@ from apps.bookings.states import Actor
 from apps.core.money import Money
 from apps.listings.models import Listing
 from apps.notifications.models import Notification
+from apps.notifications.preferences import locale_of, preferences_of
 from apps.payments.models import Charge, Refund
 from apps.reviews.models import Review
 from apps.users.models import Session, TrustedIdentity, User
@@ -35,6 +36,14 @@ def export_of(*, viewer: User, now: datetime) -> dict[str, Any]:
         "reviews": [
             _review(row) for row in Review.objects.select_related("listing").filter(author=viewer).order_by("pk")
         ],
+        "notificationPreferences": {
+            "locale": locale_of(user_id=viewer.pk),
+            "muted": [
+                {"type": each.type.value, "channel": each.channel.value}
+                for each in preferences_of(viewer=viewer)
+                if not each.enabled
+            ],
+        },
         "notifications": [_notification(row) for row in Notification.objects.filter(recipient=viewer).order_by("pk")],
     }
 

@@ -9,7 +9,7 @@ from apps.availability.actions import tell_listeners
 from apps.availability.models import Allocation
 from apps.bookings.models import Booking, BookingEvent
 from apps.bookings.states import LIVE, Actor, BookingEventType
-from apps.bookings.telling import FAR, tell_people
+from apps.bookings.telling import FAR, tell_of_move
 from apps.core.db import require_transaction
 from apps.core.periods import Period
 
@@ -39,9 +39,9 @@ def move_along(*, listing_id: int, period: Period, actor: Actor, now: datetime) 
         )
         for booking in moved
     )
-    for booking, event in zip(moved, events, strict=True):
+    for booking in moved:
         booking.period = span
-        tell_people(booking, event)
+    tell_of_move(list(zip(moved, events, strict=True)))
     for booking in moved:
         booking.tell_listeners()
     tell_listeners(listing_id, period)

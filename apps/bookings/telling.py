@@ -6,7 +6,7 @@ was committed to everybody, once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,6 @@ BY = {
     Actor.STAFF: "by our staff",
     Actor.SYSTEM: "automatically",
 }
-LATEST_SEQUENCE = 2**31 - 1
 # Moved by more than this, a guest may cancel and gets everything back.
 FAR = timedelta(days=1)
 
@@ -58,14 +57,26 @@ def tell_people(booking: Booking, event: BookingEvent) -> None:
             pass
 
 
-def remind(booking: Booking, *, now: datetime) -> None:
-    """Remind the guest of what is about to begin or, where they choose when to leave, about to end."""
+def tell_of_move(moved: Sequence[tuple[Booking, BookingEvent]]) -> None:
+    """Tell each guest that the host moved what they booked, and the host once of all that moved along."""
+    for booking, event in moved:
+        _Story(booking, event).changed(to_host=False)
+    if moved:
+        _Story(*moved[0]).moved(len(moved))
+
+
+def remind(booking: Booking, *, is_fresh: bool, now: datetime) -> None:
+    """Remind the guest of what is about to begin or, where they choose when to leave, about to end.
+
+    What is fresh in their mind, since they were mailed of it within the same span, they are reminded of in their account
+    alone.
+    """
     leaves = kind_of(booking.listing).ends_early
     due = booking.span.end if leaves else booking.span.start
     title = f"{'Your time ends soon' if leaves else 'It begins soon'}: {booking.listing.title}"
     body = f"It {'ends' if leaves else 'begins'} on {moment(due, booking.listing.time_zone)}."
     _Teller(booking, key=f"reminder:{booking.pk}:{due.isoformat()}", data={}, now=now).guest(
-        NotificationType.BOOKING_REMINDER, title, body, template="reminder"
+        NotificationType.BOOKING_REMINDER, title, body, template="reminder", by_mail=not is_fresh
     )
 
 
@@ -92,8 +103,9 @@ class _Teller:
     ) -> None:
         """Tell who booked: in their account if they have one, and by mail."""
         booking = self.booking
-        if type is not None and booking.guest is not None and _is_open(booking.guest):
-            self._note(booking.guest, type, title, body)
+        person = booking.guest if booking.guest is not None and _is_open(booking.guest) else None
+        if type is not None and person is not None:
+            self._note(person, type, title, body)
         if by_mail:
             words = Words(
                 subject=title,
@@ -106,8 +118,8 @@ class _Teller:
                 entry=entry,
             )
             # An account may have another address by now than when it booked.
-            to = booking.guest.email if booking.guest is not None and _is_open(booking.guest) else booking.email
-            write_letter(to=to, template=template, words=words, key=self.key, booking_id=booking.pk, now=self.now)
+            to = person.email if person is not None else booking.email
+            self._mail(to, words, type=type, reader=person, template=template)
 
     def host(self, type: NotificationType, title: str, body: str, *, template: str) -> None:  # noqa: A002
         """Tell whose listing it is, in their account and by mail."""
@@ -123,8 +135,27 @@ class _Teller:
             link_label="The booking",
             link_path=f"/bookings/{self.booking.reference}",
         )
+        self._mail(host.email, words, type=type, reader=host, template=template)
+
+    def _mail(
+        self,
+        to: str,
+        words: Words,
+        *,
+        type: NotificationType | None,  # noqa: A002
+        reader: User | None,
+        template: str,
+        key: str = "",
+    ) -> None:
         write_letter(
-            to=host.email, template=template, words=words, key=self.key, booking_id=self.booking.pk, now=self.now
+            to=to,
+            template=template,
+            words=words,
+            key=key or self.key,
+            type=type,
+            reader_id=None if reader is None else reader.pk,
+            booking_id=self.booking.pk,
+            now=self.now,
         )
 
     def _note(self, person: User, type: NotificationType, title: str, body: str) -> None:  # noqa: A002
@@ -177,6 +208,7 @@ class _Story(_Teller):
     """What each fact of a booking's history is told as."""
 
     def __init__(self, booking: Booking, event: BookingEvent) -> None:
+        self.event = event
         super().__init__(booking, key=f"event:{event.pk}", data=event.data, now=event.at)
         self.actor = Actor(event.actor)
 
@@ -200,7 +232,7 @@ class _Story(_Teller):
         body = f"{self._guest_name()} has booked {self.when}."
         self.host(NotificationType.BOOKING_CONFIRMED, f"Booked: {self.listing.title}", body, template="host_confirmed")
 
-    def changed(self) -> None:
+    def changed(self, *, to_host: bool = True) -> None:
         title = f"Changed: {self.listing.title}"
         body = f"Booking {self.booking.reference} was changed {BY[self.actor]}. It is now {self.when}."
         total = self.data.get("totalMinor")
@@ -211,7 +243,35 @@ class _Story(_Teller):
         is_firm = self.booking.status != BookingStatus.PENDING
         entry = self._entry() if is_firm else None
         self.guest(NotificationType.BOOKING_CHANGED, title, body, template="changed", more=more, entry=entry)
-        self.host(NotificationType.BOOKING_CHANGED, title, body, template="host_changed")
+        if to_host:
+            self.host(NotificationType.BOOKING_CHANGED, title, body, template="host_changed")
+
+    def moved(self, count: int) -> None:
+        """To the host, once for all that moved."""
+        bookings = "1 booking" if count == 1 else f"{count:,} bookings"
+        body = f"It now takes place {self.when}. {bookings} moved along; the guests were told."
+        listing = self.listing
+        if not _is_open(listing.host):
+            return
+        title = f"Moved: {listing.title}"
+        tell(
+            recipient_ids=[listing.host_id],
+            type=NotificationType.BOOKING_CHANGED,
+            title=title,
+            body=body,
+            key=self.key,
+            now=self.now,
+        )
+        words = Words(subject=title, name=listing.host.first_name, paragraphs=[body])
+        write_letter(
+            to=listing.host.email,
+            template="host_moved",
+            words=words,
+            key=self.key,
+            type=NotificationType.BOOKING_CHANGED,
+            reader_id=listing.host_id,
+            now=self.now,
+        )
 
     def canceled(self) -> None:
         title = f"Canceled: {self.listing.title}"
@@ -221,7 +281,12 @@ class _Story(_Teller):
             body = f"{body}\n\n{reason}"
         more: tuple[str, ...] = ()
         if self.booking.bill.paid.minor > 0:
-            more = ("If anything of what you paid goes back, another mail tells you how much.",)
+            back = self.data.get("refundMinor")
+            more = (
+                (f"{self._amount(back)} goes back{self._card()}.",)
+                if back
+                else ("By the terms of your booking nothing of what you paid goes back.",)
+            )
         entry = self._entry() if self.booking.confirmed_at is not None else None
         self.guest(NotificationType.BOOKING_CANCELED, title, body, template="canceled", more=more, entry=entry)
         self.host(NotificationType.BOOKING_CANCELED, title, body, template="host_canceled")
@@ -234,13 +299,34 @@ class _Story(_Teller):
         if is_charged_now:
             body = f"{self.when}: {amount(booking.bill.total)}."
         # What is charged at its end is written to when the charge has gone through; what costs nothing, now.
-        self.guest(
-            NotificationType.BOOKING_ENDED,
-            title,
-            body,
-            template="ended",
-            more=("How was it? We would be glad to read your review.",),
-            by_mail=not (is_charged_now and booking.bill.total_minor),
+        is_free = is_charged_now and not booking.bill.total_minor
+        self.guest(NotificationType.BOOKING_ENDED, title, body, template="ended", by_mail=is_free)
+        self._invite()
+
+    def _invite(self) -> None:
+        """Ask for a review, once for each account and listing: whoever came again has been asked."""
+        guest = self.booking.guest
+        if guest is None or not _is_open(guest):
+            return
+        title = f"How was it? {self.listing.title}"
+        words = Words(
+            subject=title,
+            name=self.booking.first_name,
+            paragraphs=[
+                f"Booking {self.booking.reference} is over. We would be glad to read your review: a few words help whoever "
+                "comes next."
+            ],
+            details=[("What", self.listing.title), ("When", self.when)],
+            link_label="Write a review",
+            link_path=f"/bookings/{self.booking.reference}",
+        )
+        self._mail(
+            guest.email,
+            words,
+            type=NotificationType.BOOKING_ENDED,
+            reader=guest,
+            template="review_invitation",
+            key=f"invitation:{self.listing.pk}:{guest.pk}",
         )
 
     def paid(self) -> None:
@@ -249,11 +335,7 @@ class _Story(_Teller):
         if minor is None or self.booking.status not in OPENS_ADDRESS:
             return
         body = f"{self._amount(minor)} was charged{self._card()}."
-        title = f"Paid: {self.listing.title}"
-        more: tuple[str, ...] = ()
-        if self.booking.status == BookingStatus.COMPLETED:
-            more = ("How was it? We would be glad to read your review.",)
-        self.guest(None, title, body, template="paid", more=more)
+        self.guest(None, f"Paid: {self.listing.title}", body, template="paid")
 
     def refused(self) -> None:
         # One that was called off by itself is nobody's news.
@@ -293,10 +375,10 @@ class _Story(_Teller):
 
     def _entry(self) -> Entry:
         booking = self.booking
-        age = int((self.now - booking.created_at).total_seconds())
         return Entry(
             uid=booking.reference,
-            sequence=min(max(age, 0), LATEST_SEQUENCE),
+            # Grows with everything that happens to the booking, also within one second.
+            sequence=booking.history.filter(pk__lt=self.event.pk).count(),
             starts_at=booking.span.start,
             ends_at=booking.span.end,
             summary=f"{self.listing.title} ({booking.reference})",

@@ -9,10 +9,12 @@ from typing import Any
 from django.db import connection
 
 from apps.core.db import require_transaction
-from apps.core.errors import Duplicate
+from apps.core.errors import Duplicate, Invalid
 from apps.core.models import IdempotencyKey
+from apps.core.texts import clean_text
 
 MEMORY = timedelta(hours=24)
+SHORTEST, LONGEST = 8, 200
 
 # Waits for a transaction that is about to insert the same key.
 INSERT = """
@@ -28,6 +30,16 @@ class Claim:
 
     row: int
     result: int | None
+
+
+def clean_key(key: str | None) -> str | None:
+    """The key trimmed: 8 to 200 printable characters. Raises Invalid at `idempotency_key`."""
+    if key is None:
+        return None
+    cleaned = clean_text(key, field="idempotency_key", max_length=LONGEST)
+    if len(cleaned) < SHORTEST:
+        raise Invalid(f"An idempotencyKey has {SHORTEST} to {LONGEST} characters.", field="idempotency_key")
+    return cleaned
 
 
 def fingerprint(cleaned_input: dict[str, Any]) -> str:

@@ -5,13 +5,14 @@ from datetime import datetime
 
 from apps.core import idempotency
 from apps.core.db import require_transaction, unit_of_work
-from apps.core.errors import Invalid, NotFound, Required
+from apps.core.errors import NotFound, Required
 from apps.core.outbox import enqueue
-from apps.core.texts import clean_text
 from apps.live.actions import publish_all
 from apps.notifications.letters import Words
-from apps.notifications.models import Announcement, Letter, Notification, NotificationType
-from apps.notifications.selectors import reachable_ids, told_already
+from apps.notifications.models import Announcement, Letter, Notification, NotificationChannel, NotificationType
+from apps.notifications.preferences import can_be_muted, wants_mail
+from apps.notifications.selectors import not_to_tell, reachable_ids
+from apps.notifications.wording import written
 from apps.users.models import User
 
 # How many people one transaction of the worker tells.
@@ -29,11 +30,12 @@ def tell(
     now: datetime,
 ) -> None:
     """Tell each of the accounts, in the transaction of the fact that `key` names; who was told of it already is not
-    told again.
+    told again, and who turned the type off is not told at all.
     """
     require_transaction()
     wanted = set(recipient_ids)
-    new = sorted(wanted - told_already(ids=wanted, key=key))
+    new = sorted(wanted - not_to_tell(ids=wanted, key=key, type=type))
+    title, body = written(title), written(body)
     Notification.objects.bulk_create(
         [
             Notification(
@@ -47,20 +49,33 @@ def tell(
 
 
 def write_letter(
-    *, to: str, template: str, words: Words, key: str, booking_id: int | None = None, now: datetime
+    *,
+    to: str,
+    template: str,
+    words: Words,
+    key: str,
+    type: NotificationType | None = None,  # noqa: A002 - as the contract names it
+    reader_id: int | None = None,
+    booking_id: int | None = None,
+    now: datetime,
 ) -> None:
     """Write a mail down in the transaction of the fact it tells of; a worker sends it. Nobody is written to twice of
-    one fact, and nothing is written to an account without an address.
+    one fact, and nothing is written to an account without an address, or to who turned mails of the `type` off.
 
-    `template` names the sort of mail, for whoever looks through them.
+    `template` names the sort of mail, for whoever looks through them. `reader_id` is the account that reads it.
     """
     require_transaction()
     if not to:
         return
+    data = {**words.kept(), "reader": reader_id}
+    if type is not None and can_be_muted(type, NotificationChannel.EMAIL):
+        if not wants_mail(reader_id=reader_id, address=to, type=type):
+            return
+        data["courtesy"] = type.value
     letter = Letter(
         to=to,
         template=template,
-        data=words.kept(),
+        data=data,
         key=f"{key}:{template}",
         booking_id=booking_id,
         created_at=now,
@@ -99,9 +114,7 @@ def send_notification(
     `title` and `body` are clean already. Raises Required and NotFound at `user_ids`, then nobody gets it; Invalid and
     Duplicate (used for something else) at `idempotency_key`.
     """
-    key = None if idempotency_key is None else clean_text(idempotency_key, field="idempotency_key", max_length=200)
-    if key is not None and len(key) < 8:
-        raise Invalid("An idempotencyKey has 8 to 200 characters.", field="idempotency_key")
+    key = idempotency.clean_key(idempotency_key)
     wanted = sorted({pk for pk in recipient_ids if pk is not None})
     claim: idempotency.Claim | None = None
     if key is not None:

@@ -3,15 +3,18 @@
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import parseaddr
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.template.loader import render_to_string
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vCalAddress
 
 from apps.core.ids import derive
-from apps.notifications.models import Letter
+from apps.notifications.models import Letter, NotificationType
+from apps.notifications.preferences import locale_of, unsubscribe_path
+from apps.notifications.wording import written
 
 PRODUCT = "-//Holdfast//Bookings//EN"
 
@@ -67,21 +70,35 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A letter as it is sent. `message_id` is the same at every try, so that mailboxes can tell that it came twice."""
+    """A letter as it is sent. `message_id` is the same at every try, so that mailboxes can tell that it came twice.
+
+    `calendar` and `method` are an entry for calendars and what is to be done with it. `unsubscribe` is where mails of its
+    sort are turned off; "" where they cannot be.
+    """
 
     subject: str
     text: str
     html: str
     message_id: str
     calendar: bytes | None
+    method: str
+    unsubscribe: str
 
 
 def render(letter: Letter) -> Rendered:
-    """The letter as it is sent."""
-    data = letter.data
+    """The letter as it is sent: its amounts as its reader writes them."""
+    locale = locale_of(user_id=letter.data.get("reader"))
+    data = _written(letter.data, locale)
     # A line break in a subject would be another header.
     subject = " ".join(str(data["subject"]).split())
-    context = {**data, "subject": subject, "greeting": f"Hello {data['name'] or 'there'},", "link": link_of(data)}
+    unsubscribe = _unsubscribe(letter)
+    context = {
+        **data,
+        "subject": subject,
+        "greeting": f"Hello {data['name'] or 'there'},",
+        "link": link_of(data),
+        "unsubscribe": unsubscribe,
+    }
     entry = data["entry"]
     return Rendered(
         subject=subject,
@@ -89,7 +106,28 @@ def render(letter: Letter) -> Rendered:
         html=render_to_string("notifications/letter.html", context),
         message_id=f"<{hashlib.sha256(letter.key.encode()).hexdigest()[:40]}@{_host()}>",
         calendar=None if entry is None else _calendar(entry, written_at=letter.created_at),
+        method="" if entry is None else _method(entry),
+        unsubscribe=unsubscribe,
     )
+
+
+def _written(value: Any, locale: str) -> Any:
+    """The same with every amount in every text as it is written there."""
+    if isinstance(value, str):
+        return written(value, locale=locale)
+    if isinstance(value, list):
+        return [_written(each, locale) for each in value]
+    if isinstance(value, dict):
+        return {name: _written(each, locale) for name, each in value.items()}
+    return value
+
+
+def _unsubscribe(letter: Letter) -> str:
+    courtesy = letter.data.get("courtesy")
+    if not courtesy:
+        return ""
+    path = unsubscribe_path(reader_id=letter.data.get("reader"), address=letter.to, type=NotificationType(courtesy))
+    return f"{settings.PUBLIC_URL}{path}"
 
 
 def link_of(data: dict[str, Any]) -> str:
@@ -107,6 +145,10 @@ def _host() -> str:
     return urlsplit(settings.PUBLIC_URL).hostname or "localhost"
 
 
+def _method(entry: dict[str, Any]) -> str:
+    return "CANCEL" if entry["is_canceled"] else "PUBLISH"
+
+
 def _calendar(entry: dict[str, Any], *, written_at: datetime) -> bytes:
     event = Event()
     event.add("uid", f"{entry['uid']}@{_host()}")
@@ -118,10 +160,15 @@ def _calendar(entry: dict[str, Any], *, written_at: datetime) -> bytes:
     if entry["location"]:
         event.add("location", entry["location"])
     event.add("status", "CANCELLED" if entry["is_canceled"] else "CONFIRMED")
+    name, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
+    organizer = vCalAddress(f"mailto:{address}")
+    if name:
+        organizer.params["CN"] = name
+    event.add("organizer", organizer)
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
-    calendar.add("method", "CANCEL" if entry["is_canceled"] else "PUBLISH")
+    calendar.add("method", _method(entry))
     calendar.add_component(event)
     content: bytes = calendar.to_ical()
     return content

@@ -1,13 +1,20 @@
-"""Letters on their way: claimed one by one, sent with no transaction open, tried again with growing pauses."""
+"""Letters on their way: claimed one by one, sent with no transaction open, tried again with growing pauses.
+
+A fact is told by one letter, and a letter is sent until a server has taken it. A worker that dies after the server took it
+and before that was written down costs a second copy, with the same Message-ID, by which mailboxes tell that it came twice;
+no protocol of mail allows for less. A letter never gets lost, and two workers never send the same one.
+"""
 
 import logging
 from datetime import datetime, timedelta
-from smtplib import SMTPDataError, SMTPRecipientsRefused
+from time import monotonic
 
 from django.db import transaction
 
 from apps.core import mail
 from apps.core.db import unit_of_work
+from apps.core.faults import fault_point
+from apps.core.mail import NotSent
 from apps.notifications.letters import render
 from apps.notifications.models import Letter
 
@@ -17,8 +24,11 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE = timedelta(minutes=2)
 LONGEST_PAUSE = timedelta(hours=6)
 MOST_TRIES = 12
-# How many letters one call sends; the next sweep goes on.
+# How long a claimed letter is nobody else's: longer than a sweep goes on, and the slowest server takes for one letter.
+LEASE = timedelta(minutes=10)
+# How many letters one call sends, and for how long; the next sweep goes on.
 BATCH = 200
+MOST_SECONDS = 60.0
 
 
 def send_due(*, now: datetime) -> int:
@@ -27,34 +37,39 @@ def send_due(*, now: datetime) -> int:
     Where the mail server cannot be reached the rest waits for the next sweep.
     """
     sent = 0
+    until = monotonic() + MOST_SECONDS
     for _ in range(BATCH):
+        # `now` is that of the beginning, and a claim that is made late would be over early.
+        if monotonic() > until:
+            break
         letter = _claim(now=now)
         if letter is None:
             break
         try:
             _send(letter, now=now)
-        except OSError as error:
-            _failed(letter, error, now=now)
-            if not isinstance(error, SMTPRecipientsRefused | SMTPDataError):
+        except NotSent as error:
+            _failed(letter, str(error), is_final=error.is_final, now=now)
+            if error.is_away:
                 break
         except Exception as error:
             # One that cannot be written must not stand in the way of all others.
             logger.exception("letter %s could not be sent", letter.pk)
-            _failed(letter, error, now=now)
+            _failed(letter, f"{type(error).__name__}: {error}", is_final=False, now=now)
         else:
-            Letter.objects.filter(pk=letter.pk).update(sent_at=now, next_try_at=None, last_error="")
+            fault_point("letter.sent")
+            Letter.objects.filter(pk=letter.pk).update(sent_at=now, next_try_at=None, failed_at=None, last_error="")
             sent += 1
     return sent
 
 
 def _claim(*, now: datetime) -> Letter | None:
-    """The next due letter. Until its next try nobody else takes it, so a worker that dies costs a pause and no mail."""
+    """The next due letter. While the claim lasts nobody else takes it; a worker that dies costs that time and no mail."""
     with transaction.atomic(durable=True):
         due = Letter.objects.select_for_update(skip_locked=True).filter(next_try_at__lte=now)
         letter = due.order_by("next_try_at", "pk").first()
         if letter is not None:
             letter.tries += 1
-            letter.next_try_at = now + min(FIRST_PAUSE * 2 ** (letter.tries - 1), LONGEST_PAUSE)
+            letter.next_try_at = now + LEASE
             letter.save(update_fields=["tries", "next_try_at"])
     return letter
 
@@ -63,7 +78,12 @@ def _send(letter: Letter, *, now: datetime) -> None:
     rendered = render(letter)
     attachment = None
     if rendered.calendar is not None:
-        attachment = mail.Attachment(name="booking.ics", content=rendered.calendar, type="text/calendar")
+        attachment = mail.Attachment(
+            name="booking.ics",
+            content=rendered.calendar,
+            type="text/calendar",
+            parameters={"method": rendered.method, "charset": "utf-8"},
+        )
     mail.send(
         to=letter.to,
         subject=rendered.subject,
@@ -71,26 +91,21 @@ def _send(letter: Letter, *, now: datetime) -> None:
         html=rendered.html,
         attachment=attachment,
         message_id=rendered.message_id,
+        unsubscribe=rendered.unsubscribe,
         now=now,
     )
 
 
-def _failed(letter: Letter, error: Exception, *, now: datetime) -> None:
+def _failed(letter: Letter, reason: str, *, is_final: bool, now: datetime) -> None:
     """Keep the reason; a letter that the server will never take, or never took, is given up for staff to see."""
-    changes: dict[str, object] = {"last_error": f"{type(error).__name__}: {error}"[:500]}
-    if _is_final(error) or letter.tries >= MOST_TRIES:
+    changes: dict[str, object] = {"last_error": reason[:500]}
+    if is_final or letter.tries >= MOST_TRIES:
         changes |= {"failed_at": now, "next_try_at": None}
         logger.error("letter %s was given up after %s tries", letter.pk, letter.tries)
     else:
+        changes["next_try_at"] = now + min(FIRST_PAUSE * 2 ** (letter.tries - 1), LONGEST_PAUSE)
         logger.warning("letter %s did not leave; it is tried again", letter.pk)
     Letter.objects.filter(pk=letter.pk, sent_at=None).update(**changes)
-
-
-def _is_final(error: Exception) -> bool:
-    """Whether the server has said that it will never take this letter."""
-    if isinstance(error, SMTPRecipientsRefused):
-        return all(code >= 500 for code, _ in error.recipients.values())
-    return isinstance(error, SMTPDataError) and error.smtp_code >= 500
 
 
 @unit_of_work

@@ -22,6 +22,48 @@ class NotificationType(models.TextChoices):
     MESSAGE = "MESSAGE"
 
 
+class NotificationChannel(models.TextChoices):
+    """A way in which people are told."""
+
+    EMAIL = "EMAIL"
+    IN_APP = "IN_APP"
+
+
+class NotificationSettings(models.Model):
+    """How one account wants to be told. Without a row: of everything, in every way, with numbers as in English.
+
+    `muted` holds "TYPE:CHANNEL" for each that was turned off; `locale` is a BCP 47 tag.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="notification_settings"
+    )
+    muted = ArrayField(models.CharField(max_length=40), default=list)
+    locale = models.CharField(max_length=35, blank=True)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "notification settings"
+
+    def __str__(self) -> str:
+        return f"notification settings of user {self.user_id}"
+
+
+class MutedAddress(models.Model):
+    """That an address without an account wants no more mails of a sort. `address` is a digest: whose it is stays unsaid."""
+
+    address = models.CharField(max_length=64)
+    type = models.CharField(max_length=20, choices=NotificationType.choices)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["address", "type"], name="address_muted_once")]
+        verbose_name_plural = "muted addresses"
+
+    def __str__(self) -> str:
+        return f"muted address {self.pk}"
+
+
 class Notification(models.Model):
     """Something one account is told. `key` names the fact, so that nobody is told of it twice."""
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
-from apps.notifications.models import Letter, Notification
+from apps.notifications.models import Letter, Notification, NotificationChannel, NotificationType
+from apps.notifications.preferences import muting
 from apps.users.models import User
 
 
@@ -32,9 +33,12 @@ def reachable_ids(*, ids: Iterable[int]) -> set[int]:
     return set(rows.values_list("pk", flat=True))
 
 
-def told_already(*, ids: Iterable[int], key: str) -> set[int]:
-    """Those of the accounts that were told of the fact."""
-    return set(Notification.objects.filter(recipient__in=list(ids), key=key).values_list("recipient_id", flat=True))
+def not_to_tell(*, ids: Iterable[int], key: str, type: NotificationType) -> set[int]:  # noqa: A002
+    """Those of the accounts that were told of the fact already, or want to be told of none of its type. One statement."""
+    wanted = list(ids)
+    told = Notification.objects.filter(recipient__in=wanted, key=key).values_list("recipient_id")
+    muted = muting(ids=wanted, type=type, channel=NotificationChannel.IN_APP).values_list("user_id")
+    return {pk for (pk,) in told.union(muted)}
 
 
 def notification_of_fact(*, viewer: User, key: str) -> Notification | None:

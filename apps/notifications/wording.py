@@ -1,14 +1,68 @@
 """How instants, periods and amounts are written to people."""
 
+import copy
+import re
 from datetime import datetime
+from functools import lru_cache
 
-from apps.core.money import Money
+from babel import Locale, UnknownLocaleError
+from babel.numbers import NumberPattern
+
+from apps.core.errors import Invalid
+from apps.core.money import DIGITS, Money
 from apps.core.periods import Period, zone
+
+# Where nobody has said how they write numbers.
+DEFAULT_LOCALE = "en"
+LONGEST_LOCALE = 35
+
+# An amount inside a text, until it is known who reads it. Both marks are of no alphabet.
+_BEGINS, _ENDS = "\ue000", "\ue001"
+_AMOUNT = re.compile(f"{_BEGINS}(-?[0-9]{{1,20}}) ([A-Z]{{3}}){_ENDS}")
 
 
 def amount(money: Money) -> str:
-    """With the currency's digits and its code: 1,234.50 EUR, 1,050 JPY, 1.050 KWD."""
-    return f"{money.amount:,} {money.currency}"
+    """The amount for a text that `written` makes readable."""
+    return f"{_BEGINS}{money.minor} {money.currency}{_ENDS}"
+
+
+def written(text: str, *, locale: str = DEFAULT_LOCALE) -> str:
+    """The text with its amounts as they are written there, with the currency's digits and its code.
+
+    1,234.50 EUR in English, 1.234,50 EUR in German, 12,34,567.50 INR in India. The code, since half the world has dollars.
+    """
+    return _AMOUNT.sub(lambda found: _in_digits(Money(int(found[1]), found[2]), locale), text)
+
+
+def _in_digits(money: Money, locale: str) -> str:
+    if money.currency not in DIGITS:
+        return f"{money.minor} {money.currency}"
+    known = _locale(locale) or Locale.parse(DEFAULT_LOCALE)
+    digits: str = _pattern(known, DIGITS[money.currency]).apply(money.amount, known)
+    return f"{digits} {money.currency}"
+
+
+@lru_cache(maxsize=500)
+def _pattern(locale: Locale, digits: int) -> NumberPattern:
+    pattern: NumberPattern = copy.copy(locale.decimal_formats[None])
+    pattern.frac_prec = (digits, digits)
+    return pattern
+
+
+@lru_cache(maxsize=500)
+def _locale(tag: str) -> Locale | None:
+    try:
+        return Locale.parse(tag.replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        return None
+
+
+def clean_locale(tag: str, *, field: str) -> str:
+    """A language, with or without a script and a region, as BCP 47 writes it: en, de-CH. Raises Invalid at `field`."""
+    found = _locale(tag.strip()) if len(tag) <= LONGEST_LOCALE else None
+    if found is None or found.language == "root":
+        raise Invalid("This is no language tag that is known here, such as en or de-CH.", field=field)
+    return str(found).replace("_", "-")
 
 
 def moment(instant: datetime, time_zone: str) -> str:

@@ -9,6 +9,7 @@ import graphene
 from apps.bookings.models import Booking as BookingRow
 from apps.bookings.selectors import visible_bookings
 from apps.notifications.models import Notification as NotificationRow
+from apps.notifications.models import NotificationChannel as Channel
 from apps.notifications.models import NotificationType as Type
 from apps.notifications.selectors import visible_notifications
 from schema.core.nodes import Node, register_node
@@ -38,6 +39,17 @@ NotificationType = graphene.Enum.from_enum(
     description=lambda each: "What a notification is about." if each is None else TYPE_DESCRIPTIONS[each.value],
 )
 
+CHANNEL_DESCRIPTIONS = {
+    "EMAIL": "By mail.",
+    "IN_APP": "Among your notifications, and live through `notificationReceived`.",
+}
+
+NotificationChannel = graphene.Enum.from_enum(
+    Channel,
+    name="NotificationChannel",
+    description=lambda each: "A way of telling people." if each is None else CHANNEL_DESCRIPTIONS[each.value],
+)
+
 
 def bookings_by_id(context: Context, booking_ids: list[int]) -> dict[int, BookingRow]:
     """Those of the bookings that the caller's account may see."""
@@ -65,6 +77,18 @@ class Notification(graphene.ObjectType):
 
 
 NotificationConnection = connection_type(Notification)
+
+
+class NotificationPreference(graphene.ObjectType):
+    """Whether you are told of a type of notification in a channel."""
+
+    type = graphene.Field(NotificationType, required=True, description="The type.")
+    channel = graphene.Field(NotificationChannel, required=True, description="The way of telling you.")
+    enabled = graphene.Boolean(required=True, description="Whether you are told of it so.")
+    required = graphene.Boolean(
+        required=True,
+        description="Whether it cannot be turned off, since you must learn of it: your money, your bookings.",
+    )
 
 
 def notifications_for_node(context: Context, pks: list[int]) -> dict[int, NotificationRow]:

@@ -15,6 +15,7 @@ from apps.bookings.states import Actor, BookingStatus
 from apps.core.periods import Period
 from apps.listings.models import Listing
 from apps.listings.offers import BookingRequest
+from apps.notifications.letters import render
 from apps.notifications.models import Letter, Notification, Reminder
 from apps.payments.models import Charge
 from apps.users.models import User
@@ -65,7 +66,7 @@ def test_a_hold_is_mailed_to_its_guest_and_told_to_nobody_else() -> None:
     letter = Letter.objects.get()
     assert (letter.to, letter.template) == (guest.email, "held")
     assert "until Sat 21 Nov 2026, 10:45 CET (Europe/Berlin)" in letter.data["paragraphs"][0]
-    assert letter.data["paragraphs"][1] == "The price is 200.00 EUR."
+    assert "\nThe price is 200.00 EUR.\n" in render(letter).text
     assert "Prenzlauer" not in str(letter.data)
 
 
@@ -132,9 +133,9 @@ def test_a_change_is_told_to_both() -> None:
     note = Notification.objects.get(recipient=guest, type="BOOKING_CHANGED")
     assert "to Fri 4 Dec 2026, 11:00 CET" in note.body
     letter = Letter.objects.get(template="changed")
-    assert "The new price is 300.00 EUR." in letter.data["paragraphs"]
+    assert "\nThe new price is 300.00 EUR.\n" in render(letter).text
     first = Letter.objects.get(template="confirmed").data["entry"]
-    assert letter.data["entry"]["uid"] == first["uid"]
+    assert (letter.data["entry"]["uid"], letter.data["entry"]["sequence"] > first["sequence"]) == (first["uid"], True)
 
 
 def test_a_moved_event_is_told_to_everybody_who_holds_a_ticket() -> None:
@@ -151,17 +152,40 @@ def test_a_moved_event_is_told_to_everybody_who_holds_a_ticket() -> None:
         assert "It is now Thu 3 Dec 2026, 04:30 to 06:30 EST (America/New_York)." in note.body
         (letter,) = Letter.objects.filter(to=guest.email, template="changed")
         assert "cancel and get everything back" in letter.data["paragraphs"][1]
-    assert told(event.host) == {"BOOKING_CONFIRMED": 3, "BOOKING_CHANGED": 3}
 
 
-def test_the_end_is_told_to_the_guest_with_an_invitation() -> None:
+def test_the_host_is_told_of_a_move_once_however_many_hold_tickets() -> None:
+    event = make_event(starts_at=NOW + timedelta(days=10), time_zone="America/New_York")
+    for _ in range(3):
+        confirm(book(event, make_guest(), tickets=1))
+    for days in (12, 14):
+        later = Period(NOW + timedelta(days=days), NOW + timedelta(days=days, hours=2))
+        with transaction.atomic():
+            move_along(listing_id=event.pk, period=later, actor=Actor.HOST, now=NOW)
+    assert told(event.host) == {"BOOKING_CONFIRMED": 3, "BOOKING_CHANGED": 2}
+    assert mailed(event.host.email) == {"host_confirmed": 3, "host_moved": 2}
+    note = Notification.objects.filter(recipient=event.host, type="BOOKING_CHANGED").first()
+    assert note is not None
+    assert note.body == (
+        "It now takes place Thu 3 Dec 2026, 04:30 to 06:30 EST (America/New_York). "
+        "3 bookings moved along; the guests were told."
+    )
+
+
+def test_the_end_is_told_to_the_guest_with_an_invitation_that_comes_once() -> None:
     event, guest = make_event(starts_at=NOW + timedelta(days=1)), make_guest()
     confirm(book(event, guest, tickets=1))
-    assert complete_ended(now=NOW + timedelta(days=2)) == 1
+    confirm(book(event, guest, tickets=1))
+    confirm(book(event, None, tickets=1))
+    assert complete_ended(now=NOW + timedelta(days=2)) == 3
     assert complete_ended(now=NOW + timedelta(days=2)) == 0
-    assert told(guest) == {"BOOKING_CONFIRMED": 1, "BOOKING_ENDED": 1}
-    assert told(event.host) == {"BOOKING_CONFIRMED": 1}
-    assert "review" in Letter.objects.get(template="ended").data["paragraphs"][1]
+    assert told(guest) == {"BOOKING_CONFIRMED": 2, "BOOKING_ENDED": 2}
+    assert told(event.host) == {"BOOKING_CONFIRMED": 3}
+    # Only accounts review.
+    assert mailed("ann@example.com") == {"held": 1, "confirmed": 1}
+    letter = Letter.objects.get(template="review_invitation")
+    assert (letter.to, letter.data["subject"]) == (guest.email, f"How was it? {event.title}")
+    assert "review" in render(letter).text
 
 
 def test_parking_that_ends_says_what_it_costs() -> None:
@@ -195,15 +219,27 @@ def test_a_reminder_comes_a_day_before_and_once() -> None:
 
 
 def test_a_booking_that_was_moved_is_reminded_of_again() -> None:
-    event, guest = make_event(starts_at=NOW + timedelta(hours=20)), make_guest()
+    event, guest = make_event(starts_at=NOW + timedelta(days=2)), make_guest()
     confirm(book(event, guest, tickets=1))
-    assert remind_due(now=NOW) == 1
+    assert remind_due(now=NOW + timedelta(days=1)) == 1
     later = Period(NOW + timedelta(days=5), NOW + timedelta(days=5, hours=2))
     with transaction.atomic():
         move_along(listing_id=event.pk, period=later, actor=Actor.HOST, now=NOW)
-    assert remind_due(now=NOW) == 0
+    assert remind_due(now=NOW + timedelta(days=1)) == 0
     assert remind_due(now=NOW + timedelta(days=4)) == 1
-    assert told(guest)["BOOKING_REMINDER"] == 2
+    assert (told(guest)["BOOKING_REMINDER"], mailed(guest.email)["reminder"]) == (2, 2)
+
+
+def test_what_was_just_booked_or_moved_is_not_mailed_of_again() -> None:
+    event, guest = make_event(starts_at=NOW + timedelta(hours=20)), make_guest()
+    confirm(book(event, guest, tickets=1))
+    assert remind_due(now=NOW) == 1
+    assert (told(guest)["BOOKING_REMINDER"], "reminder" in mailed(guest.email)) == (1, False)
+    sooner = Period(NOW + timedelta(hours=22), NOW + timedelta(hours=23))
+    with transaction.atomic():
+        move_along(listing_id=event.pk, period=sooner, actor=Actor.HOST, now=NOW)
+    assert remind_due(now=NOW) == 1
+    assert (told(guest)["BOOKING_REMINDER"], "reminder" in mailed(guest.email)) == (2, False)
 
 
 def test_who_parks_is_reminded_ten_minutes_before_the_end() -> None:

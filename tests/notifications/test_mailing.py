@@ -90,6 +90,7 @@ def calendar_of(message: EmailMessage) -> tuple[Any, Any]:
     (attached,) = message.iter_attachments()
     assert (attached.get_content_type(), attached.get_filename()) == ("text/calendar", "booking.ics")
     calendar: Any = Calendar.from_ical(attached.get_content())
+    assert attached["Content-Type"].params["method"] == calendar["method"]
     (event,) = calendar.walk("VEVENT")
     return calendar, event
 
@@ -128,6 +129,7 @@ def test_a_confirmation_arrives_as_text_as_html_and_with_an_entry_for_the_calend
     assert event["summary"] == f"{home.title} ({booking.reference})"
     assert event["location"] == "Prenzlauer Allee 1, Berlin, Germany"
     assert [part.get_filename() for part in held.iter_attachments()] == []
+    assert event["organizer"] == "mailto:no-reply@localhost"
 
 
 @pytest.mark.django_db
@@ -142,7 +144,9 @@ def test_a_cancelation_takes_the_entry_off_the_calendar(postbox: Postbox) -> Non
         calendar, event = calendar_of(message)
         events.append((calendar["method"], event["uid"], int(event["sequence"]), event["status"]))
     uid = f"{booking.reference}@book.example"
-    assert events == [("PUBLISH", uid, 0, "CONFIRMED"), ("CANCEL", uid, 3600, "CANCELLED")]
+    (_, _, first, _), (_, _, second, _) = events
+    assert events == [("PUBLISH", uid, first, "CONFIRMED"), ("CANCEL", uid, second, "CANCELLED")]
+    assert second > first
 
 
 @pytest.mark.django_db

@@ -53,6 +53,7 @@ MUTATIONS: dict[str, tuple[Input, str]] = {
     "removeProfilePicture": (just(), "U+++++"),
     "becomeHost": (just(), "U+++++"),
     "removeCard": (of("card"), "UN+NNN"),
+    "updateNotificationPreferences": (just(locale="de-DE"), "U+++++"),
     "markNotificationsRead": (lambda world: {"ids": [world.ids["notification"]]}, "UN+NNN"),
     # For staff.
     "setUserRole": (of("user:stranger", "userId", role="HOST"), "UFFFF+"),

@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import DateTimeField, Exists, F, Func, OuterRef, Q, QuerySet
+from django.db.models import DateTimeField, Exists, F, Func, Max, OuterRef, Q, QuerySet
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from apps.bookings.models import Booking
-from apps.bookings.states import BookingStatus
+from apps.bookings.states import BookingEventType, BookingStatus
 from apps.bookings.telling import remind
 from apps.core.db import unit_of_work
 from apps.listings.kinds import all_kinds, relations
@@ -30,6 +30,12 @@ def _due(bound: str, *, before: timedelta, now: datetime) -> QuerySet[Booking]:
     )
 
 
+def _last_news(booking: Booking) -> datetime:
+    """When the guest was last mailed of the time of the booking."""
+    news = booking.history.filter(type__in=(BookingEventType.CONFIRMED, BookingEventType.CHANGED))
+    return news.aggregate(last=Max("at"))["last"] or booking.created_at
+
+
 @unit_of_work
 def _remind_some(*, now: datetime) -> int:
     leaving = [kind.code for kind in all_kinds() if kind.ends_early]
@@ -40,10 +46,11 @@ def _remind_some(*, now: datetime) -> int:
         listing__kind__in=leaving, status__in=(BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN)
     )
     count = 0
-    for rows, bound in ((starts, "start"), (ends, "end")):
+    for rows, bound, before in ((starts, "start", BEFORE_START), (ends, "end", BEFORE_END)):
         for booking in rows[:BATCH]:
-            Reminder.objects.create(booking=booking, moment=getattr(booking.span, bound), created_at=now)
-            remind(booking, now=now)
+            due = getattr(booking.span, bound)
+            Reminder.objects.create(booking=booking, moment=due, created_at=now)
+            remind(booking, is_fresh=_last_news(booking) > due - before, now=now)
             count += 1
     return count
 
@@ -51,7 +58,8 @@ def _remind_some(*, now: datetime) -> int:
 def remind_due(*, now: datetime) -> int:
     """The sweep: a day before the start, or ten minutes before the end of what one leaves when one likes.
 
-    Each guest once, and again where the booking was moved since. Safe with many workers; returns how many.
+    Each guest once, and again where the booking was moved since. Whoever was mailed of the booking's time within that day, or
+    those minutes, finds the reminder in their account and gets no second mail. Safe with many workers; returns how many.
     """
     total = 0
     while count := _remind_some(now=now):
