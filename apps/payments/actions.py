@@ -23,6 +23,7 @@ from apps.payments.models import (
     Refund,
     RefundStatus,
 )
+from apps.payments.selectors import is_taken_back
 from apps.users.models import User
 
 logger = logging.getLogger(__name__)
@@ -246,21 +247,27 @@ def retry_charge(bill: Bill, *, now: datetime) -> Charge | None:
     )
 
 
-def refund_bill(bill_id: int, *, amount: Money, reason: str, now: datetime) -> None:
+def refund_bill(bill_id: int, *, amount: Money, reason: str, now: datetime) -> Money:
     """Give that much back from what was captured, the newest payment first; the caller has locked the bill.
 
-    Raises ValueError when less was captured.
+    Returns how much goes back: less than the amount where the payer's bank has taken a payment back by itself, of which the
+    processor refunds nothing. Raises ValueError when less was captured.
     """
     require_transaction()
     left = amount.minor
+    taken_back = 0
     captured = Charge.objects.select_for_update().filter(bill=bill_id, status__in=CAPTURED_STATUSES).order_by("-pk")
     for charge in captured:
         part = min(left, charge.amount_minor - charge.refunded_minor)
         if part > 0:
-            start_refund(charge, amount=Money(part, charge.currency), reason=reason, now=now)
             left -= part
+            if is_taken_back(charge.pk):
+                taken_back += part
+            else:
+                start_refund(charge, amount=Money(part, charge.currency), reason=reason, now=now)
     if left:
         raise ValueError("more was to be refunded than was captured")
+    return amount - Money(taken_back, amount.currency)
 
 
 def next_receipt_number(*, now: datetime) -> str:

@@ -200,6 +200,11 @@ class Refund(models.Model):
         return f"refund {self.pk}"
 
 
+DISPUTE_OVER = ("won", "lost", "warning_closed")
+# While it stands so the money is with the payer's bank, and the processor refunds nothing of the payment.
+DISPUTE_TAKES_BACK = ("needs_response", "under_review", "lost")
+
+
 class Dispute(models.Model):
     """A payer took the money back through the bank. The processor's word; the ledger's sums do not count it."""
 

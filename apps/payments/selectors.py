@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.db import connection
 from django.db.models import QuerySet
 
-from apps.payments.models import Charge
+from apps.payments.models import DISPUTE_TAKES_BACK, Charge, Dispute
 from apps.users.models import User
 
 
@@ -26,6 +26,11 @@ def charges_of(*, payer: User) -> QuerySet[Charge]:
 def charges_by_id(ids: Iterable[int]) -> dict[int, Charge]:
     """The charges with these ids. Who may see them is for the caller to decide."""
     return {row.pk: row for row in Charge.objects.filter(pk__in=list(ids))}
+
+
+def is_taken_back(charge_id: int) -> bool:
+    """Whether the payer's bank has taken the payment back, for now or for good."""
+    return Dispute.objects.filter(charge=charge_id, status__in=DISPUTE_TAKES_BACK).exists()
 
 
 UNBALANCED = """

@@ -46,8 +46,13 @@ def cancel(
 
 
 def give_back(booking: Booking, *, amount: Money, reason: str, actor: Actor, now: datetime) -> None:
-    """Refund the amount from what was captured, the newest payment first, and say so in the history."""
+    """Refund the amount from what was captured, the newest payment first, and say so in the history.
+
+    What the payer's bank has taken back does not go back a second time.
+    """
     if amount.minor <= 0:
         return
-    refund_bill(booking.bill_id, amount=amount, reason=reason, now=now)
-    booking.record(BookingEventType.REFUNDED, now=now, actor=actor, amountMinor=amount.minor, currency=amount.currency)
+    sent = refund_bill(booking.bill_id, amount=amount, reason=reason, now=now)
+    if sent.minor > 0:
+        told = {"amountMinor": sent.minor, "currency": sent.currency}
+        booking.record(BookingEventType.REFUNDED, now=now, actor=actor, **told)

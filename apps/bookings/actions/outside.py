@@ -10,7 +10,7 @@ from apps.bookings.states import Actor, BookingEventType
 from apps.core.db import unit_of_work
 from apps.payments import gateway
 from apps.payments.actions import adopt_refund, record_refund
-from apps.payments.models import CAPTURED_STATUSES, Bill, Charge, Dispute, Refund, RefundStatus
+from apps.payments.models import CAPTURED_STATUSES, DISPUTE_OVER, Bill, Charge, Dispute, Refund, RefundStatus
 
 logger = logging.getLogger(__name__)
 
@@ -66,20 +66,18 @@ def note_dispute(*, dispute_id: str) -> None:
     charge = Charge.objects.filter(intent_id=told.intent_id).exclude(intent_id="").first()
     if charge is None:
         return
-    Dispute.objects.bulk_create(
-        [
-            Dispute(
-                charge=charge,
-                processor_id=told.processor_id,
-                status=told.status,
-                reason=told.reason,
-                amount_minor=told.amount.minor,
-                currency=told.amount.currency,
-                created_at=told.created_at,
-            )
-        ],
-        update_conflicts=True,
-        unique_fields=["processor_id"],
-        update_fields=["status", "reason", "amount_minor", "updated_at"],
-    )
+    _write_dispute(charge_id=charge.pk, told=told)
     logger.warning("payment %s is disputed: %s", charge.pk, told.status)
+
+
+@unit_of_work
+def _write_dispute(*, charge_id: int, told: gateway.DisputeOutcome) -> None:
+    charge = Charge.objects.select_for_update().get(pk=charge_id)
+    known = Dispute.objects.filter(processor_id=told.processor_id).first()
+    if known is not None and known.status in DISPUTE_OVER and told.status not in DISPUTE_OVER:
+        # An answer from before the end that was overtaken on its way.
+        return
+    row = known or Dispute(charge=charge, processor_id=told.processor_id, created_at=told.created_at)
+    row.status, row.reason = told.status, told.reason
+    row.amount_minor, row.currency = told.amount.minor, told.amount.currency
+    row.save()

@@ -25,6 +25,7 @@ from apps.payments.actions import (
     open_charge,
     record_outcome,
     schedule_retry,
+    settle_down_to,
     start_charge,
     start_refund,
 )
@@ -142,6 +143,7 @@ def settle(*, charge_id: int, outcome: gateway.Outcome, now: datetime) -> None:
         case ChargeStatus.SUCCEEDED | ChargeStatus.AUTHORIZED:
             booking.record(BookingEventType.PAYMENT_SUCCEEDED, now=now, actor=Actor.SYSTEM, **_told(charge))
             _confirm(booking, charge, now=now)
+            _give_back_surplus(booking, charge, now=now)
         case ChargeStatus.FAILED | ChargeStatus.CANCELED:
             booking.record(BookingEventType.PAYMENT_FAILED, now=now, actor=Actor.SYSTEM, code=charge.failure_code)
             if booking.status == BookingStatus.COMPLETED:
@@ -156,6 +158,8 @@ def settle(*, charge_id: int, outcome: gateway.Outcome, now: datetime) -> None:
         case _:
             booking.tell_listeners()
             logger.info("charge %s is still with the processor", charge.pk)
+    if booking.guest_id is None and not booking.is_anonymous and charge.status not in OPEN_STATUSES:
+        enqueue("payments.forget_card", payment_method=charge.payment_method)
 
 
 def _told(charge: Charge) -> dict[str, str | int]:
@@ -185,7 +189,13 @@ def _confirm(booking: Booking, charge: Charge, *, now: datetime) -> None:
 
 
 def _take_again_or_refund(booking: Booking, charge: Charge, *, now: datetime) -> None:
-    """A payment that lands after the hold died takes the place again if it is free, else refunds itself."""
+    """A payment that lands after the hold died takes the place again if it is free, else refunds itself.
+
+    Also where it is over.
+    """
+    if booking.span.end <= now:
+        _undo(booking, charge, now=now)
+        return
     old = booking.allocation
     place: Period = old.occupied
     quantity = old.quantity if old.unit_id is None else None
@@ -209,6 +219,19 @@ def _undo(booking: Booking, charge: Charge, *, now: datetime) -> None:
         return
     start_refund(charge, amount=charge.amount, reason="The booking was over before the payment landed.", now=now)
     told = {"amountMinor": charge.amount_minor, "currency": charge.currency}
+    booking.record(BookingEventType.REFUNDED, now=now, actor=Actor.SYSTEM, **told)
+
+
+def _give_back_surplus(booking: Booking, charge: Charge, *, now: datetime) -> None:
+    """What had failed may succeed all the same, after the payer paid in another way: then this one goes back."""
+    bill = Bill.objects.select_for_update().get(pk=booking.bill_id)
+    surplus = min(bill.settled_minor - bill.total_minor, charge.amount_minor - charge.refunded_minor)
+    if charge.status != ChargeStatus.SUCCEEDED or surplus <= 0:
+        return
+    settle_down_to(bill.pk, bill.total)
+    amount = Money(surplus, charge.currency)
+    start_refund(charge, amount=amount, reason="It was paid already.", now=now)
+    told = {"amountMinor": amount.minor, "currency": amount.currency}
     booking.record(BookingEventType.REFUNDED, now=now, actor=Actor.SYSTEM, **told)
 
 

@@ -14,6 +14,7 @@ from apps.core.money import Money
 from apps.core.texts import clean_text
 from apps.payments.actions import start_refund
 from apps.payments.models import Bill, Charge, ChargeStatus
+from apps.payments.selectors import is_taken_back
 from apps.users.models import User
 
 REFUNDABLE = (ChargeStatus.SUCCEEDED, ChargeStatus.PARTIALLY_REFUNDED)
@@ -31,8 +32,8 @@ def refund(
 ) -> Charge:
     """Refund that much of a payment, or all that is left of it. A worker carries it out.
 
-    Raises NotFound and NotAllowed (to the guest) at `payment_id`, WrongState unless there is something left to refund,
-    Invalid at `amount` and `reason`, Duplicate at `idempotency_key`.
+    Raises NotFound and NotAllowed (to the guest) at `payment_id`, WrongState unless there is something left to refund and the
+    payer's bank has not taken it back, Invalid at `amount` and `reason`, Duplicate at `idempotency_key`.
     """
     problems = Collector()
     key: str | None = None
@@ -56,6 +57,10 @@ def refund(
     left = charge.amount - charge.refunded
     if charge.status not in REFUNDABLE:
         raise WrongState("There is nothing left to refund.", field="payment_id")
+    if is_taken_back(charge.pk):
+        raise WrongState(
+            "The payer's bank has taken this payment back; nothing of it can be refunded.", field="payment_id"
+        )
     wanted = left if amount is None else amount
     if wanted.currency != left.currency or not 0 < wanted.minor <= left.minor:
         raise Invalid(f"A refund is more than nothing and at most {left}.", field="amount")
