@@ -15,6 +15,8 @@ LARGEST_BYTES = 5 * 1024 * 1024
 # A few hundred bytes can claim billions of pixels; decoding costs 4 bytes for each.
 LARGEST_PIXELS = 50_000_000
 LONGEST_KEPT_SIDE = 2560
+# A camera's JPEG with a second picture in it, such as a depth map or a thumbnail, is a JPEG to everybody but Pillow.
+CAMERA_JPEG = "MPO"
 # Pillow's name of the format -> how it is kept: file name ending, and what the encoder is told.
 FORMATS: dict[str, tuple[str, dict[str, object]]] = {
     "JPEG": ("jpg", {"quality": 88, "optimize": True}),
@@ -34,18 +36,26 @@ def clean_picture(file: IO[bytes], *, field: str = "file") -> ContentFile[bytes]
         raise Invalid("The picture is larger than 5 MB.", field=field)
     try:
         with Image.open(BytesIO(content), formats=list(FORMATS)) as picture:
-            kept = picture.format or ""
-            drawn = _drawn(picture)
-        ending, options = FORMATS[kept]
-        buffer = BytesIO()
-        drawn.save(buffer, kept, **options)
+            kept = "JPEG" if picture.format == CAMERA_JPEG else picture.format or ""
+            drawn = _drawn(picture, has_alpha=kept != "JPEG")
+        content = _encoded(drawn, kept)
+        if len(content) > LARGEST_BYTES:
+            # Noise that came as a few colours and was made smaller: without loss it is larger than it was.
+            kept = "WEBP"
+            content = _encoded(drawn, kept)
     except Exception as error:
         # Decoders answer hostile bytes with OSError, SyntaxError, ValueError, struct.error, zlib.error and others.
         raise Invalid("This is not a PNG, JPEG or WebP picture of at most 50 megapixels.", field=field) from error
-    return ContentFile(buffer.getvalue(), name=f"{new_secret()}.{ending}")
+    return ContentFile(content, name=f"{new_secret()}.{FORMATS[kept][0]}")
 
 
-def _drawn(picture: Image.Image) -> Image.Image:
+def _encoded(picture: Image.Image, form: str) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, form, **FORMATS[form][1])
+    return buffer.getvalue()
+
+
+def _drawn(picture: Image.Image, *, has_alpha: bool) -> Image.Image:
     """The pixels alone, as they are meant to be seen: turned as the camera noted, in sRGB."""
     # Only the header has been read so far.
     if picture.width * picture.height > LARGEST_PIXELS:
@@ -56,7 +66,11 @@ def _drawn(picture: Image.Image) -> Image.Image:
     upright = ImageOps.exif_transpose(picture)
     if profile and upright.mode in {"RGB", "CMYK", "L"}:
         upright = _in_srgb(upright, profile)
-    transparent = upright.has_transparency_data and picture.format != "JPEG"
+    if upright.mode.startswith("I"):
+        # 16 bits for each pixel; converting alone would make everything white that is not black.
+        upright = upright.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+        upright.info.pop("transparency", None)
+    transparent = has_alpha and upright.has_transparency_data
     plain = upright.convert("RGBA" if transparent else "RGB")
     plain.thumbnail((LONGEST_KEPT_SIDE, LONGEST_KEPT_SIDE), Image.Resampling.LANCZOS)
     # A fresh picture: whatever hung on the old one in `info` would be written by the encoder.
