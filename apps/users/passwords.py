@@ -1,5 +1,6 @@
 """What a password must be, and whether one is right."""
 
+import unicodedata
 from difflib import SequenceMatcher
 
 from django.contrib.auth.hashers import make_password
@@ -7,6 +8,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from apps.core.errors import WeakPassword
+from apps.core.texts import UNPRINTABLE
 from apps.users.models import User
 
 SHORTEST = 8
@@ -16,11 +18,16 @@ ALIKE = 0.7
 
 
 def check_strength(password: str, *, user: User, field: str) -> None:
-    """Raises WeakPassword at `field` unless it has 8..128 characters, is not common, not all digits, not like `user`'s data."""
+    """Raises WeakPassword at `field` unless it is good enough for `user`.
+
+    It has 8..128 characters that can be typed, is not common, not all digits or spaces, and not like the person's data.
+    """
     if len(password) > LONGEST:
         raise WeakPassword(f"The password must have at most {LONGEST} characters.", field=field)
-    if not _is_encodable(password):
+    if any(unicodedata.category(letter) in UNPRINTABLE for letter in password):
         raise WeakPassword("The password has characters that cannot be typed.", field=field)
+    if password and not password.strip():
+        raise WeakPassword("The password is nothing but spaces.", field=field)
     if _is_like_the_person(password, user):
         raise WeakPassword("The password is too similar to the email or the name.", field=field)
     try:

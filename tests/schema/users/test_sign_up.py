@@ -53,6 +53,9 @@ def test_signs_up_and_in_at_once(api: Api) -> None:
         ({"password": "ada-lovelace"}, "WEAK_PASSWORD", "password"),
         ({"email": "grace.hopper@example.com", "password": "gracehopper7"}, "WEAK_PASSWORD", "password"),
         ({"password": ""}, "WEAK_PASSWORD", "password"),
+        ({"password": " " * 12}, "WEAK_PASSWORD", "password"),
+        ({"password": "correct\x00Horse-7"}, "WEAK_PASSWORD", "password"),
+        ({"email": "ad\u0131@example.com"}, "INVALID", "email"),
     ],
 )
 def test_bad_input_is_told_and_nothing_written(api: Api, changes: dict[str, str], code: str, field: str) -> None:
