@@ -11,12 +11,20 @@ def client_address(*, remote: str, forwarded: str, proxies: int) -> str:
 
     >>> client_address(remote="10.0.0.1", forwarded="6.6.6.6, 198.51.100.4", proxies=1)
     '198.51.100.4'
+    >>> client_address(remote="10.0.0.1", forwarded="[2001:db8::1]:4711", proxies=1)
+    '2001:db8::1'
     """
     if proxies:
         chain = [part.strip() for part in forwarded.split(",") if part.strip()]
         if len(chain) >= proxies:
-            return chain[-proxies]
+            return _without_port(chain[-proxies])
     return remote
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies write the port of the connection too, another one each time."""
+    host = hop[1:].partition("]")[0] if hop.startswith("[") else hop.partition(":")[0] if hop.count(":") == 1 else hop
+    return host if parse_address(host) is not None else hop
 
 
 def network_of(address: str) -> str:

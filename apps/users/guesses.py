@@ -34,5 +34,9 @@ def of_network(what: str, address: str) -> Count:
 
 
 def secret_counts(booking: str, *, address: str) -> tuple[Count, Count]:
-    """What a try at the secret of a booking is counted against. Per network: a stranger slows down nobody else."""
-    return Count("booking", f"{booking}:{network_of(address)}", forgiven=True), of_network("booking", address)
+    """What a try at the secret of a booking is counted against. Per network: a stranger slows down nobody else.
+
+    `booking` is what the caller named it by, in any case and of any length.
+    """
+    named = digest(booking.strip().upper().encode(errors="backslashreplace").decode())
+    return Count("booking", f"{named}:{network_of(address)}", forgiven=True), of_network("booking", address)

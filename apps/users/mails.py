@@ -11,7 +11,7 @@ from apps.users.models import MailPurpose, MailToken
 _SUBJECTS = {MailPurpose.VERIFY_EMAIL: "Verify your email address", MailPurpose.RESET_PASSWORD: "Set a new password"}
 _PATHS = {MailPurpose.VERIFY_EMAIL: "verify-email", MailPurpose.RESET_PASSWORD: "reset-password"}
 _TEXTS = {
-    MailPurpose.VERIFY_EMAIL: """Hello {name},
+    MailPurpose.VERIFY_EMAIL: """{greeting},
 
 please confirm that this address is yours:
 
@@ -19,7 +19,7 @@ please confirm that this address is yours:
 
 The link works once, within 3 days. If you have no account here, you need not do anything.
 """,
-    MailPurpose.RESET_PASSWORD: """Hello {name},
+    MailPurpose.RESET_PASSWORD: """{greeting},
 
 somebody asked for a new password for your account. To set one, open:
 
@@ -37,9 +37,16 @@ def send_link(*, token: MailToken, secret: str, now: datetime) -> None:
     mail.send(
         to=token.email,
         subject=_SUBJECTS[purpose],
-        text=_TEXTS[purpose].format(name=token.user.first_name or "there", link=link),
+        text=_TEXTS[purpose].format(greeting=_greeting(token), link=link),
         now=now,
     )
+
+
+def _greeting(token: MailToken) -> str:
+    """By name only who is known to read this mailbox: to others the name would be a stranger's text, sent by us."""
+    user = token.user
+    is_known = user.email_verified_at is not None and user.email == token.email
+    return f"Hello {user.first_name}" if is_known and user.first_name else "Hello"
 
 
 def send_email_change_notice(*, email: str, now: datetime) -> None:

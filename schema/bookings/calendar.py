@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import graphene
 
 from apps.bookings.feeds import feed_url
+from schema.core.errors import Forbidden
 
 if TYPE_CHECKING:
     from apps.users.models import User
@@ -22,4 +23,7 @@ class ViewerCalendar:
     )
 
     def resolve_calendar_url(parent: User, info: Info) -> str:
+        # Whoever follows the link of a mail is shown the account without being signed in; the feed's secret outlives the link.
+        if info.context.require_user().pk != parent.pk:
+            raise Forbidden
         return feed_url(parent)

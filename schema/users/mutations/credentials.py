@@ -159,6 +159,8 @@ class ChangeEmail(Mutation):
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
         viewer = context.require_user()
+        # Each may send a mail to anybody's address.
+        RESET.spend(caller_of(context))
         with own_password(context):
             credentials.change_email(viewer=viewer, new_email=data.new_email, password=data.password, now=context.now)
         return {"sent": True}

@@ -89,6 +89,15 @@ def test_a_link_signs_nobody_in(api: Api) -> None:
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
 
 
+@pytest.mark.parametrize("is_somebody", [True, False])
+def test_a_link_gives_no_secret_that_outlives_it(api: Api, is_somebody: bool) -> None:
+    user = make_guest(email="ada@example.com", email_verified_at=None)
+    query = "mutation($token: String!) { verifyEmail(input: {token: $token}) { viewer { calendarUrl } } }"
+    if is_somebody:
+        api.enter(make_guest())
+    assert api.code(query, token=link(user)) == ("FORBIDDEN" if is_somebody else "UNAUTHENTICATED")
+
+
 @pytest.mark.parametrize("road", ["password", "address"])
 def test_old_links_die(api: Api, road: str) -> None:
     """Neither a thief who asked for another address nor a mailbox that was given up gets in afterwards."""

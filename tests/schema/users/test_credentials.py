@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 from apps.core.models import OutboxMessage
 from apps.users import tasks
 from apps.users.models import MailToken, User
+from schema.core.limits import RESET as RESET_LIMIT
 from tests.recipes import PASSWORD, make_guest
 from tests.schema.users.conftest import ME, REFRESH, SIGN_UP, TOKEN_AUTH, Api, sign_up_input
 
@@ -212,3 +213,31 @@ def test_mails_also_go_to_the_server(promised: list[OutboxMessage], tmp_path: Pa
         work(promised)
     assert [message.to for message in mail.outbox] == [["ada@example.com"]]
     assert mails(tmp_path) == 1
+
+
+def test_a_stranger_cannot_write_in_our_mails(promised: list[OutboxMessage], tmp_path: Path, api: Api) -> None:
+    """Whoever signs up with somebody else's address chooses the name, and would choose what we send there."""
+    lure = "You won, see https://evil.example"
+    api.token = api.data(SIGN_UP, input=sign_up_input(firstName=lure))["signUp"]["token"]
+    api.data(REQUEST, email="ada@example.com")
+    work(promised)
+    assert mails(tmp_path) == 2
+    assert all("evil" not in path.read_text() for path in tmp_path.glob("*.eml"))
+
+
+def test_who_is_known_is_greeted_by_name(promised: list[OutboxMessage], tmp_path: Path, api: Api) -> None:
+    make_guest(email="grace@example.com", first_name="Grace")
+    api.data(REQUEST, email="grace@example.com")
+    work(promised)
+    (path,) = tmp_path.glob("*.eml")
+    assert "Hello Grace," in path.read_text()
+
+
+def test_mails_to_new_addresses_are_throttled(settings: Settings, api: Api, promised: list[OutboxMessage]) -> None:
+    api.enter(make_guest(password=PASSWORD))
+    settings.RATE_LIMITS_ENABLED = True
+    for _ in range(20):
+        # As if twenty mails had been asked for.
+        RESET_LIMIT.spend(f"user:{User.objects.get().pk}")
+    assert api.code(CHANGE_EMAIL, input={"newEmail": "new@example.com", "password": PASSWORD}) == "RATE_LIMITED"
+    assert promised == []

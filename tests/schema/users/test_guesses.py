@@ -9,6 +9,7 @@ from pytest_django.fixtures import Settings
 
 from apps.audit.models import AuditEvent
 from apps.core import tries
+from apps.users.guesses import password_counts, secret_counts, who_signs_in
 from apps.users.models import User
 from schema.core import limits
 from schema.core.ids import to_global_id
@@ -143,6 +144,23 @@ def test_secrets_of_bookings_cannot_be_guessed() -> None:
     # Nobody else waits for that.
     assert At(HOME).data(OPEN, **asked, token=booking.access_token)["booking"] == {"reference": booking.reference}
     assert At(HOME).data(CANCEL, **asked, token=booking.access_token)["cancelBooking"]["errors"] == []
+
+
+def test_a_booking_is_one_booking_however_it_is_written() -> None:
+    reference = book_home(make_property(), email="ada@example.com").reference
+    query = "query($named: String, $token: String) { booking(reference: $named, accessToken: $token) { id } }"
+    for number in range(10):
+        named = reference.upper() if number % 2 else f" {reference.lower()}"
+        assert At(AWAY).data(query, named=named, token=f"guess-{number}")["booking"] is None
+    assert At(AWAY).code(query, named=reference, token="guess") == "RATE_LIMITED"
+
+
+def test_what_is_guessed_at_takes_no_room() -> None:
+    """Whatever a caller writes, the name of its count is short."""
+    counts = secret_counts("x" * 500_000, address=AWAY) + password_counts(
+        who_signs_in(email="x" * 500_000, address=AWAY), address=AWAY
+    )
+    assert all(len(count.redis_key) < 200 for count in counts)
 
 
 def test_the_door_of_the_admin_counts_together_with_the_api() -> None:
