@@ -63,6 +63,7 @@ def complete_ended() -> None:
 def resume() -> None:
     now = timezone.now()
     actions.resume_payments(now=now)
+    actions.resume_cancelations(now=now)
     actions.resume_refunds(now=now)
     actions.resume_events(now=now)
 

@@ -17,7 +17,6 @@ from apps.payments.models import (
     Bill,
     Charge,
     ChargeStatus,
-    Customer,
     PaymentTiming,
     ReceiptCounter,
     Refund,
@@ -69,6 +68,7 @@ def start_charge(
         customer_id=customer_id,
         idempotency_key=uuid.uuid4().hex,
         created_at=now,
+        asked_at=now,
     )
 
 
@@ -78,62 +78,9 @@ def cancel_open_charges(bill_id: int, *, now: datetime) -> None:
     waiting = Charge.objects.select_for_update().filter(bill=bill_id, status=ChargeStatus.REQUIRES_ACTION)
     for charge in waiting:
         Charge.objects.filter(pk=charge.pk).update(
-            status=ChargeStatus.CANCELED, client_secret="", next_action_url="", updated_at=now
+            status=ChargeStatus.CANCELED, client_secret="", next_action_url="", cancel_asked_at=now, updated_at=now
         )
         enqueue("bookings.cancel_intent", charge_id=charge.pk)
-
-
-def ask_processor(charge: Charge) -> gateway.Outcome:
-    """Carry the charge out, or find out what became of it. Safe to repeat; no transaction may be open.
-
-    Raises GatewayUnavailable.
-    """
-    if charge.intent_id:
-        return gateway.look_up(intent_id=charge.intent_id)
-    if charge.card_saved_at is not None:
-        return gateway.charge(
-            amount=charge.amount,
-            payment_method=charge.payment_method,
-            customer_id=charge.customer_id,
-            charge_id=charge.pk,
-            idempotency_key=f"{charge.idempotency_key}-end",
-            off_session=True,
-        )
-    if charge.setup_intent_id:
-        return gateway.look_up(setup_intent_id=charge.setup_intent_id)
-    is_saved = charge.customer_id != ""
-    customer_id = charge.customer_id or _customer_of(charge)
-    if charge.timing == PaymentTiming.AT_END:
-        return gateway.save_card(
-            payment_method=charge.payment_method,
-            customer_id=customer_id,
-            charge_id=charge.pk,
-            idempotency_key=charge.idempotency_key,
-        )
-    return gateway.charge(
-        amount=charge.amount,
-        payment_method=charge.payment_method,
-        customer_id=customer_id,
-        charge_id=charge.pk,
-        idempotency_key=charge.idempotency_key,
-        off_session=is_saved,
-    )
-
-
-def _customer_of(charge: Charge) -> str:
-    """The payer's customer id; an anonymous payer gets one for the bill."""
-    if charge.payer_id is None:
-        return gateway.create_customer(
-            account=f"bill-{charge.bill_id}", idempotency_key=f"customer-bill-{charge.bill_id}"
-        )
-    known = Customer.objects.filter(user=charge.payer_id).first()
-    if known is not None:
-        return known.processor_id
-    made = gateway.create_customer(
-        account=f"user-{charge.payer_id}", idempotency_key=f"customer-user-{charge.payer_id}"
-    )
-    Customer.objects.bulk_create([Customer(user_id=charge.payer_id, processor_id=made)], ignore_conflicts=True)
-    return Customer.objects.get(user=charge.payer_id).processor_id
 
 
 def record_outcome(charge: Charge, outcome: gateway.Outcome, *, now: datetime) -> bool:
@@ -210,7 +157,8 @@ def charge_saved_card(bill_id: int, *, amount: Money, now: datetime) -> Charge |
         return None
     charge.status = ChargeStatus.PROCESSING
     charge.amount_minor = amount.minor
-    charge.save(update_fields=["status", "amount_minor", "updated_at"])
+    charge.asked_at = now
+    charge.save(update_fields=["status", "amount_minor", "asked_at", "updated_at"])
     return charge
 
 
@@ -295,16 +243,6 @@ def start_refund(charge: Charge, *, amount: Money, reason: str, now: datetime) -
     _count_refund(charge, amount.minor)
     enqueue("bookings.carry_out_refund", refund_id=refund.pk)
     return refund
-
-
-def ask_for_refund(refund: Refund) -> gateway.RefundOutcome:
-    """Carry the refund out; safe to repeat. Raises GatewayUnavailable."""
-    return gateway.refund(
-        intent_id=refund.charge.intent_id,
-        amount=Money(refund.amount_minor, refund.charge.currency),
-        refund_id=refund.pk,
-        idempotency_key=refund.idempotency_key,
-    )
 
 
 def adopt_refund(charge: Charge, *, told: gateway.PaidBack, now: datetime) -> Refund:

@@ -16,6 +16,7 @@ from apps.payments.models import ChargeStatus, RefundStatus
 from apps.payments.outcomes import DisputeOutcome, Event, Outcome, PaidBack, Payment, RefundOutcome
 
 __all__ = [
+    "AnswerLost",
     "BadSignature",
     "DisputeOutcome",
     "Event",
@@ -53,6 +54,10 @@ class GatewayUnavailable(Exception):
     """Stripe did not say what became of the request: ask again, with the same idempotency key."""
 
 
+class AnswerLost(GatewayUnavailable):
+    """Asking with this idempotency key will never say what became of the request: Stripe repeats its own failure."""
+
+
 class BadSignature(Exception):
     """A webhook that Stripe did not sign."""
 
@@ -78,11 +83,14 @@ def _translated() -> Iterator[None]:
         logger.error("Stripe refuses our key")
         raise GatewayUnavailable("the key is refused") from error
     except stripe.APIError as error:
+        if (error.headers or {}).get("idempotent-replayed"):
+            raise AnswerLost("Stripe remembers a failure") from error
         raise GatewayUnavailable(type(error).__name__) from error
     except stripe.IdempotencyError as error:
         if error.code == "idempotency_key_in_use":
             raise GatewayUnavailable("the same request is under way") from error
-        raise
+        # It was asked in other words before, by an earlier version of us.
+        raise AnswerLost("the key was used for another request") from error
 
 
 def _failure_code(code: str | None, decline_code: str | None) -> str:
@@ -293,13 +301,44 @@ def payments_since(since: datetime) -> Iterator[Payment]:
     with _translated():
         listed = _client().v1.payment_intents.list({"created": {"gte": int(since.timestamp())}, "limit": PAGE})
         for intent in listed.auto_paging_iter():
-            yield Payment(
-                intent_id=intent.id,
-                charge_id=_own_number(intent.metadata, "holdfast_charge"),
-                status=INTENT_STATUS[intent.status],
-                amount=Money(intent.amount, intent.currency.upper()),
-                created_at=_instant(intent.created),
-            )
+            yield _payment(intent)
+
+
+def payment(*, intent_id: str) -> Payment | None:
+    """The payment intent as Stripe lists it; None for one that Stripe does not know. Raises GatewayUnavailable."""
+    with _translated():
+        try:
+            return _payment(_client().v1.payment_intents.retrieve(intent_id))
+        except stripe.InvalidRequestError:
+            return None
+
+
+def find_payment(*, charge_id: int, customer_id: str = "", since: datetime) -> Payment | None:
+    """The payment that was made for our charge: the one that succeeded, else the latest, else None.
+
+    It is looked for among the customer's, or, without one, among all that were made since then. Raises
+    GatewayUnavailable.
+    """
+    params: Any = {"customer": customer_id} if customer_id else {"created": {"gte": int(since.timestamp())}}
+    latest: Payment | None = None
+    with _translated():
+        for intent in _client().v1.payment_intents.list({**params, "limit": PAGE}).auto_paging_iter():
+            found = _payment(intent)
+            if found.charge_id == charge_id:
+                if found.status is ChargeStatus.SUCCEEDED:
+                    return found
+                latest = latest or found
+    return latest
+
+
+def _payment(intent: Any) -> Payment:
+    return Payment(
+        intent_id=intent.id,
+        charge_id=_own_number(intent.metadata, "holdfast_charge"),
+        status=INTENT_STATUS[intent.status],
+        amount=Money(intent.amount, intent.currency.upper()),
+        created_at=_instant(intent.created),
+    )
 
 
 def refunds_since(since: datetime) -> Iterator[PaidBack]:
@@ -326,10 +365,13 @@ def _refunds(params: Any) -> Iterator[PaidBack]:
             )
 
 
-def dispute(*, dispute_id: str) -> DisputeOutcome:
-    """Where a dispute stands now. Raises GatewayUnavailable."""
+def dispute(*, dispute_id: str) -> DisputeOutcome | None:
+    """Where a dispute stands now; None for one that Stripe does not know. Raises GatewayUnavailable."""
     with _translated():
-        found = _client().v1.disputes.retrieve(dispute_id)
+        try:
+            found = _client().v1.disputes.retrieve(dispute_id)
+        except stripe.InvalidRequestError:
+            return None
     return DisputeOutcome(
         processor_id=found.id,
         intent_id=_name(found.payment_intent),

@@ -136,6 +136,10 @@ class Charge(models.Model):
     paid_at = models.DateTimeField(null=True, blank=True)
     # AT_END: since then the card can be charged without its owner.
     card_saved_at = models.DateTimeField(null=True, blank=True)
+    # When the processor was first to be asked for what it is asked now: how long it has known the idempotency key.
+    asked_at = models.DateTimeField(null=True, blank=True)
+    # Since then the processor is to be told that nobody waits for this payment; empty once it knows.
+    cancel_asked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -158,6 +162,7 @@ class Charge(models.Model):
                 condition=Q(status__in=["PENDING", "PROCESSING", "REQUIRES_ACTION"]),
                 name="charge_open",
             ),
+            models.Index(fields=["cancel_asked_at"], condition=~Q(cancel_asked_at=None), name="charge_to_cancel"),
             models.Index(fields=["intent_id"], condition=~Q(intent_id=""), name="charge_intent"),
             models.Index(fields=["setup_intent_id"], condition=~Q(setup_intent_id=""), name="charge_setup_intent"),
         ]

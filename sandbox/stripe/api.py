@@ -237,6 +237,12 @@ class Emulator:
             case "GET", "webhook":
                 endpoint = self.store.endpoint(self.account_of(request.headers))
                 return {"url": endpoint[0] if endpoint else None}
+            case "DELETE", "answers":
+                # What time does to them at Stripe, for those who cannot wait for a day.
+                account = self.account_of(request.headers)
+                with self.store.transaction():
+                    self.store.forget_answers(account)
+                return {"ok": True}
             case "DELETE", "data":
                 account = self.account_of(request.headers)
                 with self.store.transaction():

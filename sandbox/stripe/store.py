@@ -182,6 +182,10 @@ class Store:
         for table in ("objects", "answers", "deliveries", "timers"):
             self.run(f"DELETE FROM {table} WHERE account = ?", (account,))
 
+    def forget_answers(self, account: str) -> None:
+        """Forgets what was answered to the account's idempotency keys."""
+        self.run("DELETE FROM answers WHERE account = ?", (account,))
+
     def endpoint(self, account: str) -> tuple[str, str] | None:
         """The URL and the secret of the account's webhook endpoint."""
         rows = self.run("SELECT url, secret FROM endpoints WHERE account = ?", (account,))

@@ -8,7 +8,7 @@ from apps.bookings.actions.events import handle_event, receive_event, resume_eve
 from apps.bookings.actions.expire import complete_ended, expire_dead_holds, expire_holds
 from apps.bookings.actions.hold import Contact, hold
 from apps.bookings.actions.pay import carry_out_payment, pay, refresh, resume_payments, settle
-from apps.bookings.actions.processor import cancel_intent, carry_out_refund, resume_refunds
+from apps.bookings.actions.processor import cancel_intent, carry_out_refund, resume_cancelations, resume_refunds
 from apps.bookings.actions.reconcile import Reconciliation, reconcile
 from apps.bookings.actions.refund import refund
 from apps.bookings.actions.remind import remind_due
@@ -40,6 +40,7 @@ __all__ = [
     "refresh",
     "refund",
     "remind_due",
+    "resume_cancelations",
     "resume_events",
     "resume_payments",
     "resume_refunds",

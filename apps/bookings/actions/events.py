@@ -1,17 +1,15 @@
 """The processor's webhooks: kept at once, carried out by a worker, and never believed without asking again."""
 
-import logging
 from datetime import datetime, timedelta
 
 from apps.bookings.actions.outside import note_dispute, take_over_refunds
 from apps.bookings.actions.pay import settle
+from apps.bookings.actions.sweeping import for_each
 from apps.core.db import unit_of_work
 from apps.core.faults import fault_point
 from apps.core.outbox import enqueue
 from apps.payments import gateway
-from apps.payments.models import Charge, WebhookEvent
-
-logger = logging.getLogger(__name__)
+from apps.payments.models import Charge, ChargeStatus, WebhookEvent
 
 PATIENCE = timedelta(seconds=30)
 BATCH = 50
@@ -69,7 +67,7 @@ def settle_intent(*, intent_id: str = "", setup_intent_id: str = "", now: dateti
         if intent_id
         else Charge.objects.filter(setup_intent_id=setup_intent_id)
     )
-    charge = known.first()
+    charge = known.first() or (_of_lost_answer(intent_id) if intent_id else None)
     if charge is None:
         # Not written down yet: the worker that asked for it will settle it, or the sweep.
         return
@@ -77,15 +75,23 @@ def settle_intent(*, intent_id: str = "", setup_intent_id: str = "", now: dateti
     settle(charge_id=charge.pk, outcome=outcome, now=now)
 
 
+def _of_lost_answer(intent_id: str) -> Charge | None:
+    """The charge that the payment succeeded for, although the answer to who asked for it never came."""
+    told = gateway.payment(intent_id=intent_id)
+    if told is None or told.charge_id is None or told.status is not ChargeStatus.SUCCEEDED:
+        return None
+    asked = Charge.objects.filter(
+        pk=told.charge_id, intent_id="", amount_minor=told.amount.minor, currency=told.amount.currency
+    )
+    return asked.first()
+
+
 def resume_events(*, now: datetime) -> int:
-    """The sweep: handle events that were received and not handled. Returns how many."""
-    waiting = WebhookEvent.objects.filter(handled_at=None, received_at__lt=now - PATIENCE).order_by("received_at")
-    count = 0
-    for event_id in list(waiting.values_list("event_id", flat=True)[:BATCH]):
-        try:
-            handle_event(event_id=event_id, now=now)
-        except gateway.GatewayUnavailable:
-            logger.warning("event %s: the processor is away", event_id)
-            break
-        count += 1
-    return count
+    """The sweep: handle events that were received and not handled. Returns how many were tried."""
+    # In any order, so that some that fail every time never stand before all others.
+    waiting = WebhookEvent.objects.filter(handled_at=None, received_at__lt=now - PATIENCE).order_by("?")
+
+    def take_up(event_id: str) -> None:
+        handle_event(event_id=event_id, now=now)
+
+    return for_each(list(waiting.values_list("event_id", flat=True)[:BATCH]), take_up, what="event")

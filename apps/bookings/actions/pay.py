@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from apps.availability.actions import allocate, hold_until
 from apps.bookings.actions.expire import expire, expire_dead_holds
 from apps.bookings.actions.hold import clean_key
+from apps.bookings.actions.sweeping import for_each
 from apps.bookings.models import Booking
 from apps.bookings.selectors import booking_for, lock_booking
 from apps.bookings.states import Actor, BookingEventType, BookingStatus
@@ -19,7 +20,6 @@ from apps.core.outbox import enqueue
 from apps.core.periods import Period
 from apps.payments import gateway
 from apps.payments.actions import (
-    ask_processor,
     cancel_open_charges,
     drop_saved_cards,
     open_charge,
@@ -29,6 +29,7 @@ from apps.payments.actions import (
     start_charge,
     start_refund,
 )
+from apps.payments.asking import ask_processor
 from apps.payments.models import OPEN_STATUSES, Bill, Charge, ChargeStatus, PaymentTiming
 from apps.users.models import User
 
@@ -125,7 +126,7 @@ def carry_out_payment(*, charge_id: int, now: datetime) -> None:
     if charge.status not in OPEN_STATUSES:
         return
     fault_point("charge.before")
-    outcome = ask_processor(charge)
+    outcome = ask_processor(charge, now=now)
     fault_point("charge.asked")
     settle(charge_id=charge_id, outcome=outcome, now=now)
 
@@ -255,12 +256,9 @@ def refresh(
 def resume_payments(*, now: datetime) -> int:
     """The sweep: take up charges whose worker died or whose webhook was lost. Returns how many were asked about."""
     waiting = Charge.objects.filter(status__in=OPEN_STATUSES, updated_at__lt=now - PATIENCE).order_by("updated_at")
-    count = 0
-    for pk in list(waiting.values_list("pk", flat=True)[:BATCH]):
+
+    def take_up(pk: int) -> None:
         Charge.objects.filter(pk=pk).update(updated_at=now)
-        try:
-            carry_out_payment(charge_id=pk, now=now)
-        except gateway.GatewayUnavailable:
-            logger.warning("charge %s: the processor is away", pk)
-        count += 1
-    return count
+        carry_out_payment(charge_id=pk, now=now)
+
+    return for_each(list(waiting.values_list("pk", flat=True)[:BATCH]), take_up, what="charge")

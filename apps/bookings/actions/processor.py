@@ -1,17 +1,16 @@
 """What goes between us and the card processor besides a payment: cancelations and refunds."""
 
-import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from apps.bookings.actions.pay import settle
+from apps.bookings.actions.sweeping import for_each
 from apps.core.faults import fault_point
 from apps.payments import gateway
-from apps.payments.actions import ask_for_refund, record_refund
-from apps.payments.models import Bill, Charge, ChargeStatus, Refund, RefundStatus
-
-logger = logging.getLogger(__name__)
+from apps.payments.actions import record_refund
+from apps.payments.asking import ask_for_refund
+from apps.payments.models import OPEN_STATUSES, Bill, Charge, ChargeStatus, Refund, RefundStatus
 
 PATIENCE = timedelta(seconds=30)
 BATCH = 50
@@ -23,11 +22,26 @@ def cancel_intent(*, charge_id: int, now: datetime) -> None:
     When it succeeded all the same, that is settled as a late success. Raises GatewayUnavailable.
     """
     charge = Charge.objects.get(pk=charge_id)
-    if charge.status != ChargeStatus.CANCELED or not (charge.intent_id or charge.setup_intent_id):
-        return
-    fault_point("cancel_intent.before")
-    outcome = gateway.cancel(intent_id=charge.intent_id, setup_intent_id=charge.setup_intent_id)
-    settle(charge_id=charge_id, outcome=outcome, now=now)
+    if charge.status == ChargeStatus.CANCELED and (charge.intent_id or charge.setup_intent_id):
+        fault_point("cancel_intent.before")
+        outcome = gateway.cancel(intent_id=charge.intent_id, setup_intent_id=charge.setup_intent_id)
+        fault_point("cancel_intent.asked")
+        settle(charge_id=charge_id, outcome=outcome, now=now)
+        if outcome.status in OPEN_STATUSES:
+            # The bank is at it: it will be asked again what came of it.
+            return
+    Charge.objects.filter(pk=charge_id).update(cancel_asked_at=None)
+
+
+def resume_cancelations(*, now: datetime) -> int:
+    """The sweep: tell the processor of cancelations that it has not heard of. Returns how many were tried."""
+    waiting = Charge.objects.filter(cancel_asked_at__lt=now - PATIENCE).order_by("cancel_asked_at")
+
+    def take_up(pk: int) -> None:
+        Charge.objects.filter(pk=pk, cancel_asked_at__isnull=False).update(cancel_asked_at=now)
+        cancel_intent(charge_id=pk, now=now)
+
+    return for_each(list(waiting.values_list("pk", flat=True)[:BATCH]), take_up, what="cancelation of charge")
 
 
 def carry_out_refund(*, refund_id: int) -> None:
@@ -49,12 +63,9 @@ def carry_out_refund(*, refund_id: int) -> None:
 def resume_refunds(*, now: datetime) -> int:
     """The sweep: take up refunds whose worker died. Returns how many were asked about."""
     waiting = Refund.objects.filter(status=RefundStatus.PENDING, updated_at__lt=now - PATIENCE).order_by("updated_at")
-    count = 0
-    for pk in list(waiting.values_list("pk", flat=True)[:BATCH]):
+
+    def take_up(pk: int) -> None:
         Refund.objects.filter(pk=pk).update(updated_at=now)
-        try:
-            carry_out_refund(refund_id=pk)
-        except gateway.GatewayUnavailable:
-            logger.warning("refund %s: the processor is away", pk)
-        count += 1
-    return count
+        carry_out_refund(refund_id=pk)
+
+    return for_each(list(waiting.values_list("pk", flat=True)[:BATCH]), take_up, what="refund")

@@ -153,3 +153,15 @@ def test_a_second_request_is_turned_away_while_the_first_is_under_way(
     assert ask().text == first.result().text
     assert len(emulator.store.page("", "charge", limit=10)[0]) == 1
     emulator.store.close()
+
+
+def test_keys_are_forgotten_when_told_to(account: Account) -> None:
+    first = post(account, "a")
+    other = Account(account.running)
+    kept = post(other, "a")
+
+    assert account.http("DELETE", "/_config/answers").json() == {"ok": True}
+
+    assert post(account, "a").json()["id"] != first.json()["id"]
+    assert post(other, "a").content == kept.content
+    assert len(account.v1.charges.list().data) == 2
