@@ -320,9 +320,10 @@ def find_payment(*, charge_id: int, customer_id: str = "", since: datetime) -> P
     GatewayUnavailable.
     """
     params: Any = {"customer": customer_id} if customer_id else {"created": {"gte": int(since.timestamp())}}
+    params["limit"] = PAGE
     latest: Payment | None = None
     with _translated():
-        for intent in _client().v1.payment_intents.list({**params, "limit": PAGE}).auto_paging_iter():
+        for intent in _client().v1.payment_intents.list(params).auto_paging_iter():
             found = _payment(intent)
             if found.charge_id == charge_id:
                 if found.status is ChargeStatus.SUCCEEDED:

@@ -10,7 +10,7 @@ from apps.bookings import actions
 from apps.bookings.actions import processor
 from apps.bookings.models import Booking
 from apps.core.db import unit_of_work
-from apps.payments import cards
+from apps.payments import asking, cards
 from apps.payments.actions import next_receipt_number
 from apps.payments.models import Card, Charge, ReceiptCounter, Refund, RefundStatus
 from apps.payments.outcomes import RefundOutcome
@@ -105,7 +105,7 @@ def sent_back(monkeypatch: pytest.MonkeyPatch) -> Booking:
     booking = stay(make_property(), 2)
     giving_back(booking, 3_000)()
     first = Refund.objects.get().pk
-    real = processor.ask_for_refund
+    real = asking.ask_for_refund
 
     def ask(refund: Refund) -> RefundOutcome:
         if refund.pk != first:
