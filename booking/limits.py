@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec
 
 from django.http import HttpRequest, HttpResponse
 
+from apps.core.network import network_of
 from schema.core.errors import RateLimited
 from schema.core.limits import Limit
 from schema.views import context_of_request
@@ -23,7 +24,7 @@ def limited(view: View[Args]) -> View[Args]:
     @wraps(view)
     def counted(request: HttpRequest, /, *args: Args.args, **kwargs: Args.kwargs) -> HttpResponse:
         try:
-            REDIRECT_SIGN_IN.spend(context_of_request(request).ip)
+            REDIRECT_SIGN_IN.spend(network_of(context_of_request(request).ip))
         except RateLimited as refused:
             return HttpResponse(
                 "Too many requests. Please wait a little.\n",

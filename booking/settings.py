@@ -187,6 +187,8 @@ CELERY_BEAT_SCHEDULE = {
     "send-letters": {"task": "notifications.send_letters", "schedule": ENV.sweep_seconds},
     "collect-debts": {"task": "bookings.collect_debts", "schedule": ENV.sweep_seconds},
     "reconcile": {"task": "bookings.reconcile", "schedule": crontab(hour="3", minute="17")},
+    "forget-keys": {"task": "core.forget_keys", "schedule": crontab(minute="23")},
+    "forget-expired": {"task": "users.forget_expired", "schedule": crontab(minute="41")},
 }
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key

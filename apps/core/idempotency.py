@@ -12,6 +12,7 @@ from apps.core.db import require_transaction
 from apps.core.errors import Duplicate, Invalid
 from apps.core.models import IdempotencyKey
 from apps.core.texts import clean_text
+from apps.core.tidying import delete_in_batches
 
 MEMORY = timedelta(hours=24)
 SHORTEST, LONGEST = 8, 200
@@ -80,3 +81,8 @@ def remember(taken: Claim, *, result: int) -> None:
     """Bind the answer to the key, in the transaction that made it."""
     require_transaction()
     IdempotencyKey.objects.filter(pk=taken.row).update(result=result)
+
+
+def forget_old(*, now: datetime) -> int:
+    """Delete the keys that answer nothing any more, with the addresses in them. Returns how many."""
+    return delete_in_batches(IdempotencyKey.objects.filter(created_at__lte=now - MEMORY))

@@ -3,9 +3,14 @@
 from celery import shared_task
 from django.utils import timezone
 
-from apps.core import outbox
+from apps.core import idempotency, outbox
 
 
 @shared_task(name="core.send_outbox")
 def send_outbox() -> None:
     outbox.send_waiting(now=timezone.now())
+
+
+@shared_task(name="core.forget_keys")
+def forget_keys() -> None:
+    idempotency.forget_old(now=timezone.now())

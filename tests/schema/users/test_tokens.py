@@ -6,7 +6,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
+import argon2
 import jwt
 import pytest
 from django.conf import settings as configured
@@ -14,6 +16,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
+from apps.core.errors import InvalidCredentials
 from apps.users import tokens
 from apps.users.actions.sessions import REUSE_GRACE, sign_in
 from apps.users.models import RefreshToken, Session, User
@@ -79,6 +82,28 @@ def test_an_unknown_email_takes_as_long_as_a_wrong_password(user: User) -> None:
     known = fastest(user.email)
     for email in ("nobody@example.com", closed.email):
         assert 0.5 < fastest(email) / known < 2
+
+
+@pytest.mark.parametrize("who", ["right", "unknown", "closed", "without a password", "no address"])
+def test_every_sign_in_hashes_once(user: User, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes the time is done for everybody, equally often and at the same cost."""
+    closed = make_guest(email="closed@example.com", password=PASSWORD, is_active=False)
+    empty = make_guest(email="empty@example.com")
+    empty.set_unusable_password()
+    empty.save()
+    emails = {"right": user.email, "closed": closed.email, "without a password": empty.email, "no address": "x\x00"}
+    hashing = Mock(wraps=argon2.low_level.hash_secret)
+    checking = Mock(wraps=argon2.low_level.verify_secret)
+    monkeypatch.setattr("argon2.low_level.hash_secret", hashing)
+    monkeypatch.setattr("argon2._password_hasher.verify_secret", checking)
+    with pytest.raises(InvalidCredentials):
+        sign_in(
+            email=emails.get(who, "nobody@example.com"),
+            password="wrong-Password-1",
+            user_agent="",
+            now=datetime.now(UTC),
+        )
+    assert hashing.call_count + checking.call_count == 1
 
 
 def test_sign_in_is_limited_per_field_not_per_request(api: Api, user: User, settings: Settings) -> None:
