@@ -229,6 +229,8 @@ class Emulator:
                 return self.faults.set(self._named(request), _json_body(request))
             case "GET", "faults":
                 return self.faults.show(self._named(request))
+            case "GET", "faults/struck":
+                return self.faults.struck(self._named(request))
             case "DELETE", "faults":
                 self.faults.clear(self._named(request))
                 return self.faults.show(self._named(request))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +79,7 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._plans: dict[str, _Plan] = {}
+        self._struck: dict[str, Counter[str]] = {}
 
     def set(self, account: str, given: Any) -> Json:
         """Replaces the account's faults and answers them complete; raises ApiError 400 naming a wrong field."""
@@ -98,6 +100,14 @@ class Faults:
         settings, seed = (plan.settings, plan.seed) if plan else (defaults(), None)
         return {**{section: dict(values) for section, values in settings.items()}, "seed": seed}
 
+    def struck(self, account: str) -> Json:
+        """How often each fault has befallen the account since the start, whatever its faults are now."""
+        with self._lock:
+            return dict(self._struck.get(account, {}))
+
+    def _count(self, account: str, **happened: bool) -> None:
+        self._struck.setdefault(account, Counter()).update(name for name, is_so in happened.items() if is_so)
+
     def deliveries(self, account: str) -> list[Delivery]:
         """How the account's next event is delivered: not at all, once, or twice."""
         with self._lock:
@@ -109,6 +119,7 @@ class Faults:
             drop, duplicate, reorder, bad = (
                 plan.webhooks.random() < chances[name] for name in ("drop", "duplicate", "reorder", "bad_signature")
             )
+            self._count(account, drop=drop, duplicate=duplicate, reorder=reorder, bad_signature=bad)
             if drop:
                 return []
             wait = chances["delay"] + (chances["reorder_seconds"] if reorder else 0.0)
@@ -125,6 +136,14 @@ class Faults:
             refused, failed, failed_late, hangs = (
                 plan.requests.random() < chances[name]
                 for name in ("error_429", "error_500", "error_500_after_success", "timeout_after_success")
+            )
+            # One request meets one of them, the first.
+            self._count(
+                account,
+                error_429=refused,
+                error_500=failed and not refused,
+                error_500_after_success=failed_late and not (refused or failed),
+                timeout_after_success=hangs and not (refused or failed or failed_late),
             )
             return RequestFaults(refused, failed, failed_late, chances["hang_seconds"] if hangs else None)
 

@@ -10,6 +10,7 @@ import pytest
 from apps.bookings.models import Booking
 from apps.core.models import OutboxMessage
 from apps.payments.models import OPEN_STATUSES, Charge, Refund, WebhookEvent
+from tests.faults.tally import TOTAL, Tally, struck
 from tests.faults.world import World
 from tests.payments.steps import stripe_api
 
@@ -42,6 +43,7 @@ def everything(kind: str) -> list[Any]:
 
 @pytest.mark.parametrize("batch", range((RUNS + BATCH - 1) // BATCH))
 def test_the_money_is_right_when_the_dust_has_settled(batch: int, capsys: pytest.CaptureFixture[str]) -> None:
+    before = struck()
     world = World(SEED * 1_000_003 + batch)
     stories = min(BATCH, RUNS - batch * BATCH)
     world.tell(stories)
@@ -54,20 +56,23 @@ def test_the_money_is_right_when_the_dust_has_settled(batch: int, capsys: pytest
     assert_nothing_is_left_to_do()
     # It went through trouble, or it would have proved nothing.
     statuses = Counter(Booking.objects.values_list("status", flat=True))
-    assert sum(world.deaths.values()) >= stories
+    assert world.kills.total() >= stories
     assert len(statuses) > 1
     assert Charge.objects.exclude(receipt_number=None).exists()
-    with capsys.disabled():
-        if "FAULT_RUNS" in os.environ:
-            print(_told(batch, stories, world, statuses, healed=len(found.healed)), flush=True)  # noqa: T201
-
-
-def _told(batch: int, stories: int, world: World, statuses: Counter[str], *, healed: int) -> str:
-    kinds = ", ".join(f"{name} {count}" for name, count in sorted(world.deaths.items()))
-    return (
-        f"\nbatch {batch + 1}: {stories} runs, {sum(world.deaths.values())} faults survived at "
-        f"{sum(world.met.values())} fault points, {healed} healed by reconciling, drift 0; {dict(statuses)}; {kinds}"
+    survived = Tally(
+        runs=stories,
+        points=world.met.total(),
+        healed=len(found.healed),
+        drift=len(found.drift),
+        kills=world.kills,
+        faults=world.faults,
+        stripe=struck() - before,
+        statuses=statuses,
     )
+    TOTAL.add(survived)
+    if "FAULT_RUNS" in os.environ:
+        with capsys.disabled():
+            print(f"\nseed {SEED}, batch {batch + 1}: {survived}", flush=True)  # noqa: T201
 
 
 def assert_each_customer_was_charged_once() -> None:

@@ -35,11 +35,17 @@ CARDS = [
     "pm_card_authenticationRequired",
     "pm_card_chargeCustomerFail",
 ]
-REQUESTS = {"timeout_after_success": 0.15, "hang_seconds": 0.01, "error_500": 0.05, "error_429": 0.05}
+REQUESTS = {
+    "timeout_after_success": 0.15,
+    "hang_seconds": 0.01,
+    "error_500": 0.05,
+    "error_500_after_success": 0.05,
+    "error_429": 0.05,
+}
 # How probable it is to die at a fault point; more so between the steps of asking for money.
 DEATH, DEATH_WITH_MONEY = 0.03, 0.12
 MONEY = ("charge.", "refund.", "settle.")
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 # Until holds have run out, everything is over and every retry was made.
 LONG = (MINUTE, HOUR, timedelta(days=30), timedelta(days=60), *[timedelta(days=8)] * 4)
 
@@ -47,7 +53,7 @@ LONG = (MINUTE, HOUR, timedelta(days=30), timedelta(days=60), *[timedelta(days=8
 class World:
     """One batch of stories. Everything that happens is drawn from `seed`."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, spots: int = 6) -> None:
         self.random = random.Random(seed)
         self.now = datetime.now(UTC).replace(microsecond=0)
         self.start = self.now
@@ -56,25 +62,27 @@ class World:
         self.listings: list[Listing] = [
             make_property(units=30, price_minor=1_001, **policy),
             make_event(tickets=500, price_minor=777, starts_at=self.now + timedelta(days=20), **policy),
-            *[make_parking_spot(price_minor=333, **policy) for _ in range(6)],
+            *[make_parking_spot(price_minor=333, **policy) for _ in range(spots)],
         ]
         self.bookings: list[int] = []
         self.broker: list[tuple[str, dict[str, Any]]] = []
         self.delivered: set[str] = set()
         self.met: Counter[str] = Counter()
-        self.deaths: Counter[str] = Counter()
+        self.kills: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
 
     # ------------------------------------------------------------------------------------------------- the faults
 
     @contextmanager
     def trouble(self) -> Iterator[None]:
         """Within the block processes die, Stripe fails and the broker is not always there."""
-        _configure("POST", {"requests": REQUESTS, "seed": self.random.randrange(2**31)})
-        try:
-            with patch.object(faults, "strike", self._strike), patch.object(outbox, "current_app", self):
-                yield
-        finally:
-            _configure("DELETE")
+        reads = self.random.random() < 0.3
+        with (
+            stripe_fails(seed=self.random.randrange(2**31), reads=reads, **REQUESTS),
+            patch.object(faults, "strike", self._strike),
+            patch.object(outbox, "current_app", self),
+        ):
+            yield
 
     @contextmanager
     def calm(self) -> Iterator[None]:
@@ -90,17 +98,17 @@ class World:
     def _strike(self, place: str) -> None:
         self.met[place] += 1
         if self.random.random() < (DEATH_WITH_MONEY if place.startswith(MONEY) else DEATH):
-            self.deaths[place] += 1
+            self.kills[place] += 1
             raise faults.Killed(place)
 
     def send_task(self, name: str, *, kwargs: dict[str, Any]) -> None:
         """The broker: away, forgetful, or delivering twice now and then."""
         fate = self.random.random()
         if fate < 0.05:
-            self.deaths["broker away"] += 1
+            self.faults["broker away"] += 1
             raise OSError("the broker is away")
         if fate < 0.08:
-            self.deaths["broker flushed"] += 1
+            self.faults["broker flushed"] += 1
             return
         self.broker.extend([(name, kwargs)] * (2 if fate > 0.9 else 1))
 
@@ -110,7 +118,7 @@ class World:
             try:
                 call()
             except gateway.GatewayUnavailable:
-                self.deaths["no answer"] += 1
+                self.faults["no answer"] += 1
 
     # -------------------------------------------------------------------------------------------------- the people
 
@@ -118,7 +126,7 @@ class World:
         """That many bookings come into the world, and everything that may happen to them happens."""
         happenings: list[tuple[Callable[[], None], int]] = [
             (self.pay, 8), (self.work, 12), (self.hear, 3), (self.authenticate, 2), (self.change, 4), (self.end, 2),
-            (self.cancel, 1), (self.refund, 2), (self.sweep, 2), (self.wait, 2),
+            (self.cancel, 1), (self.refund, 2), (self.refund_outside, 1), (self.sweep, 2), (self.wait, 2),
         ]  # fmt: skip
         choices, weights = [each for each, _ in happenings], [weight for _, weight in happenings]
         with self.trouble():
@@ -129,10 +137,18 @@ class World:
 
     def book(self) -> None:
         listing = self.random.choice(self.listings)
+        guest = None if self.random.random() < 0.25 else self.guest
         kept: list[Booking] = []
         days = self.random.randint(5, 60)
-        self.attempt(lambda: kept.append(booked(listing, guest=self.guest, now=self.now, days=days)))
+        self.attempt(lambda: kept.append(booked(listing, guest=guest, now=self.now, days=days)))
         self.bookings.extend(booking.pk for booking in kept)
+
+    def guest_of(self, booking_id: int) -> dict[str, Any]:
+        """Who books with an account and who does it with the booking's secret alone."""
+        booking = Booking.objects.filter(pk=booking_id).first()
+        if booking is None or not booking.is_anonymous:
+            return {"viewer": self.guest}
+        return {"viewer": None, "access_token": booking.access_token}
 
     def any_booking(self) -> int:
         """One of the latest, so that stories become long."""
@@ -142,7 +158,8 @@ class World:
         card = self.random.choice(CARDS)
         unpaid = Booking.objects.filter(pk__in=self.bookings[-4:], bill__settled_minor__lt=F("bill__total_minor"))
         booking = self.random.choice([*unpaid.exclude(status="EXPIRED").values_list("pk", flat=True), 0])
-        self.attempt(lambda: actions.pay(viewer=self.guest, booking_id=booking, payment_method=card, now=self.now))
+        who = self.guest_of(booking)
+        self.attempt(lambda: actions.pay(booking_id=booking, payment_method=card, now=self.now, **who))
 
     def change(self) -> None:
         booking = Booking.objects.select_related("listing").filter(pk=self.any_booking()).first()
@@ -155,17 +172,19 @@ class World:
             request = BookingRequest(tickets=self.random.randint(1, 5))
         else:
             request = BookingRequest(minutes=self.random.randint(10, 90))
-        self.attempt(lambda: actions.change(viewer=self.guest, booking_id=booking.pk, change=request, now=self.now))
+        who = self.guest_of(booking.pk)
+        self.attempt(lambda: actions.change(booking_id=booking.pk, change=request, now=self.now, **who))
 
     def end(self) -> None:
         booking = Booking.objects.filter(pk=self.any_booking(), bill__timing="AT_END", status="CONFIRMED").first()
         if booking is not None:
             moment = max(self.now, booking.span.start + timedelta(minutes=self.random.randint(1, 80)))
-            self.attempt(lambda: actions.end(viewer=self.guest, booking_id=booking.pk, now=moment))
+            self.attempt(lambda: actions.end(booking_id=booking.pk, now=moment, **self.guest_of(booking.pk)))
 
     def cancel(self) -> None:
         booking = self.any_booking()
-        self.attempt(lambda: actions.cancel(viewer=self.guest, booking_id=booking, now=self.now))
+        who = self.guest_of(booking) if self.random.random() < 0.7 else {"viewer": self.staff}
+        self.attempt(lambda: actions.cancel(booking_id=booking, now=self.now, **who))
 
     def refund(self) -> None:
         captured = Charge.objects.filter(bill__booking=self.any_booking(), status__in=CAPTURED_STATUSES)
@@ -175,6 +194,15 @@ class World:
         charge = self.random.choice(charges)
         part = Money(self.random.randint(1, charge.amount_minor), charge.currency)
         self.attempt(lambda: actions.refund(viewer=self.staff, payment_id=charge.pk, amount=part, now=self.now))
+
+    def refund_outside(self) -> None:
+        """Somebody gives money back in Stripe's own dashboard."""
+        charge = Charge.objects.filter(bill__booking=self.any_booking(), status="SUCCEEDED").first()
+        if charge is not None:
+            part = self.random.randint(1, charge.amount_minor)
+            with suppress(OSError):
+                stripe_api("POST", "/v1/refunds", payment_intent=charge.intent_id, amount=part)
+                self.faults["refund outside"] += 1
 
     def authenticate(self) -> None:
         """The payer does what the bank asks for, or fails to."""
@@ -192,9 +220,9 @@ class World:
 
     def work_once(self) -> None:
         name, arguments = self.broker.pop(self.random.randrange(len(self.broker)))
-        before = sum(self.deaths.values())
+        before = self.kills.total() + self.faults.total()
         self.attempt(lambda: self.carry_out(name, arguments))
-        if sum(self.deaths.values()) > before and self.random.random() < 0.7:
+        if self.kills.total() + self.faults.total() > before and self.random.random() < 0.7:
             self.broker.append((name, arguments))
 
     def carry_out(self, name: str, arguments: dict[str, Any]) -> None:
@@ -212,18 +240,19 @@ class World:
 
     def hear(self) -> None:
         """Stripe's webhooks come in: late, in any order, twice, wrongly signed, or never."""
-        told = [
-            event for event in stripe_api("GET", "/v1/events", limit=40)["data"] if event["id"] not in self.delivered
-        ]
+        told: list[Any] = []
+        with suppress(OSError):
+            listed = stripe_api("GET", "/v1/events", limit=40)["data"]
+            told = [event for event in listed if event["id"] not in self.delivered]
         self.random.shuffle(told)
         for event in told[: self.random.randint(0, 12)]:
             fate = self.random.random()
             self.delivered.add(event["id"])
             if fate < 0.25:
-                self.deaths["webhook lost"] += 1
+                self.faults["webhook lost"] += 1
             elif fate < 0.3:
                 assert deliver(event, secret="whsec_wrong").status_code == 400
-                self.deaths["webhook with a wrong signature"] += 1
+                self.faults["webhook with a wrong signature"] += 1
             else:
                 for _ in range(1 + (fate > 0.85)):
                     # A web process that dies answers nothing: Stripe will come again.
@@ -238,6 +267,7 @@ class World:
             lambda: actions.complete_ended(now=self.now),
             lambda: actions.finish_due(now=self.now),
             lambda: actions.resume_payments(now=real),
+            lambda: actions.resume_cancelations(now=real),
             lambda: actions.resume_refunds(now=real),
             lambda: actions.resume_events(now=real),
             lambda: actions.collect_debts(now=self.now),
@@ -247,7 +277,14 @@ class World:
             self.attempt(each)
 
     def wait(self) -> None:
-        self.now += self.random.choice([*[timedelta(seconds=5)] * 4, MINUTE, 5 * MINUTE, 20 * MINUTE])
+        self.pass_time(self.random.choice([*[timedelta(seconds=5)] * 8, *[MINUTE, 5 * MINUTE, 20 * MINUTE] * 2, DAY]))
+
+    def pass_time(self, span: timedelta) -> None:
+        """Time goes by; after a day Stripe has forgotten every idempotency key."""
+        self.now += span
+        if span >= DAY:
+            stripe_api("DELETE", "/_config/answers")
+            self.faults["keys forgotten"] += 1
 
     # ----------------------------------------------------------------------------------------------- the dust settles
 
@@ -255,7 +292,7 @@ class World:
         """Nothing goes wrong any more, and time passes until everything is over. What reconciling then finds."""
         with patch.object(outbox, "current_app", _Reliable(self.broker)):
             for step in steps:
-                self.now += step
+                self.pass_time(step)
                 for _ in range(2):
                     self.sweep()
                     self.work_all()
@@ -276,8 +313,14 @@ class _Reliable:
         self._broker.append((name, kwargs))
 
 
-def _configure(method: str, given: Any = None) -> None:
-    body = json.dumps(given).encode() if given is not None else None
+@contextmanager
+def stripe_fails(*, seed: int | None = None, **requests: float | bool) -> Iterator[None]:
+    """Within the block Stripe fails so often, each time in the same places with the same seed."""
+    body = json.dumps({"requests": requests, "seed": seed}).encode()
     headers = {"Authorization": f"Bearer {settings.STRIPE_SECRET_KEY}", "Content-Type": "application/json"}
     url = f"{os.environ['STRIPE_API_BASE']}/_config/faults"
-    urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method), timeout=10).close()
+    urllib.request.urlopen(urllib.request.Request(url, body, headers, method="POST"), timeout=10).close()
+    try:
+        yield
+    finally:
+        stripe_api("DELETE", "/_config/faults")

@@ -61,6 +61,20 @@ def test_a_429_leaves_nothing(account: Account) -> None:
     assert account.pay(key="k").status == "succeeded"
 
 
+def test_what_struck_is_counted(account: Account) -> None:
+    account.faults(requests={"error_500": 1.0, "error_429": 1.0})
+    for _ in range(2):
+        with pytest.raises(stripe.RateLimitError):
+            account.pay()
+    account.faults(requests={"error_500_after_success": 1.0})
+    with pytest.raises(stripe.APIError):
+        account.pay()
+    account.faults()
+    account.pay()
+    counted = account.http("GET", "/_config/faults/struck").json()
+    assert {name: count for name, count in counted.items() if count} == {"error_429": 2, "error_500_after_success": 1}
+
+
 def test_reads_are_met_only_when_asked(account: Account) -> None:
     account.faults(requests={"error_500": 1.0})
     assert account.v1.charges.list().data == []
