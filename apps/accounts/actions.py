@@ -1,35 +1,32 @@
 """What concerns an account together with all that hangs off it: finding one's bookings, taking everything along, leaving."""
 
-import json
 from datetime import datetime
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.db import models, transaction
-from django.db.models import F, Func, Value
-from django.db.models.functions import Cast, Lower, Replace
+from django.db.models.functions import Lower
 
+from apps.accounts.forgetting import forget_words
 from apps.accounts.selectors import export_of
 from apps.audit.actions import record
 from apps.audit.models import AuditKind
+from apps.availability.models import Block
 from apps.bookings.actions.expire import expire_dead_holds
 from apps.bookings.models import Booking
 from apps.bookings.states import LIVE, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import InvalidCredentials, WrongState
+from apps.hosting.models import ImportedCalendar
 from apps.listings.models import Listing, ListingStatus
-from apps.notifications.models import Letter, Notification
+from apps.live.actions import publish_all
 from apps.payments.cards import forget_cards
-from apps.reviews.actions import received_key, said_by
-from apps.reviews.models import Review
 from apps.users import passwords
 from apps.users.models import User, UserRole
 
 # What the person did in Django admin to others stays on record.
 KEPT = (LogEntry,)
-# Who wrote a review, as its host was told.
-SAID_BY = "^" + said_by("[^\n]*")
 # How often closing an account begins again because something new of it came in between.
 MOST_ROUNDS = 5
 
@@ -51,6 +48,8 @@ def claim_bookings(*, user: User, now: datetime) -> None:
     ids = [booking.pk for booking in found]
     if ids:
         Booking.objects.filter(pk__in=ids).update(guest=user, is_anonymous=False, updated_at=now)
+        # Who listens by the secret is told that it is over.
+        publish_all([(f"booking:{pk}", {}) for pk in ids])
 
 
 @transaction.atomic
@@ -96,9 +95,12 @@ def _deleted(viewer: User, *, now: datetime) -> None:
         raise WrongState("There are live bookings: cancel them or wait until they are over.")
     user = _locked(viewer)
     _require_all(user, listings=hosted, bookings=[booking.pk for booking in bookings])
-    _forget_words(user, [booking for booking in bookings if booking.guest_id == user.pk])
+    forget_words(user, [booking for booking in bookings if booking.guest_id == user.pk])
     Booking.objects.filter(guest=user).update(guest=None, email="", first_name="", last_name="", updated_at=now)
     Listing.objects.filter(pk__in=hosted).update(status=ListingStatus.ARCHIVED, updated_at=now)
+    # Addresses of the person's own calendars elsewhere, and what they noted for themselves.
+    ImportedCalendar.objects.filter(listing__in=hosted).delete()
+    Block.objects.filter(listing__in=hosted).update(reason="")
     forget_cards(owner=user)
     _let_go(user)
     _made_nameless(user, now=now)
@@ -125,28 +127,6 @@ def _require_all(user: User, *, listings: list[int], bookings: list[int]) -> Non
 
 class _Overtaken(Exception):
     """Something new of the account was written while it was about to be closed."""
-
-
-def _forget_words(user: User, booked: list[Booking]) -> None:
-    """Take the person out of what was written: letters to them, and what the other side was told of them by name."""
-    if user.email:
-        to_them = Letter.objects.filter(to=user.email)
-        to_them.filter(next_try_at__isnull=False).delete()
-        to_them.update(to="", data={})
-    ids = [booking.pk for booking in booked]
-    for name in {f"{booking.first_name} {booking.last_name}".strip() for booking in booked} - {""}:
-        Notification.objects.filter(booking__in=ids).update(title=_without("title", name), body=_without("body", name))
-        # As JSON writes it inside a text.
-        quoted = json.dumps(name, ensure_ascii=False)[1:-1]
-        told = _without(Cast("data", models.TextField()), quoted)
-        Letter.objects.filter(booking__in=ids).update(data=Cast(told, models.JSONField()))
-    reviews = Review.objects.filter(author=user).values_list("pk", flat=True)
-    told_of = Notification.objects.filter(key__in=[received_key(pk) for pk in reviews])
-    told_of.update(body=Func(F("body"), Value(SAID_BY), Value(said_by("")), function="regexp_replace"))
-
-
-def _without(text: Any, name: str) -> Replace:
-    return Replace(text, Value(name), Value("A guest"))
 
 
 def _concerns(user: User) -> models.Q:

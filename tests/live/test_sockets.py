@@ -95,17 +95,6 @@ def test_without_a_token_the_caller_is_anonymous(site: Site, payload: object) ->
     run(test())
 
 
-def test_another_protocol_is_closed_with_4406(site: Site) -> None:
-    async def test() -> None:
-        async with socket(site.url, protocol="graphql-ws", origin=None) as client:
-            assert await client.closing() == (4406, "Subprotocol not acceptable")
-
-    try:
-        run(test())
-    except Exception as error:
-        assert "subprotocol" in str(error)
-
-
 def test_the_same_id_twice_is_closed_with_4409(site: Site) -> None:
     async def test() -> None:
         async with greeted(site.url) as client:
