@@ -8,12 +8,17 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.db import connection
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 from pytest_django.fixtures import Settings
 
 from apps.audit.models import AuditEvent
+from apps.availability.models import Block
+from apps.bookings.actions.cancel import cancel
 from apps.bookings.models import Booking
 from apps.bookings.states import BookingStatus
+from apps.hosting.models import ImportedCalendar
 from apps.listings.models import Listing
+from apps.notifications.models import Letter, Notification
 from apps.payments.models import Charge, Customer
 from apps.reviews.models import Review
 from apps.users.models import MailToken, RefreshToken, Session, TrustedIdentity, User
@@ -91,6 +96,47 @@ def test_nothing_of_the_person_stays(api: Api, settings: Settings, tmp_path: Pat
     fresh = Api().data(SIGN_UP, input=sign_up_input(email="grace@navy.example"))["signUp"]
     assert fresh["errors"] == []
     assert User.objects.get(email="grace@navy.example").pk != guest.pk
+
+
+def test_what_the_person_said_and_was_called_goes_and_nothing_else(api: Api) -> None:
+    """Somebody whose whole name is a word that stands everywhere, and who said why they cancel."""
+    host, guest = make_host(), make_guest(password=PASSWORD, first_name="null", last_name="")
+    reason = "Broke my leg, call +1 202 555 0177"
+    booking = book_home(make_property(host=host, title="Nulltown"), guest=guest)
+    cancel(viewer=guest, booking_id=booking.pk, reason=reason, now=datetime.now(UTC))
+    Letter.objects.create(
+        key="x", to="host@example.com", template="host_canceled", booking=booking, created_at=NOW, sent_at=NOW,
+        data={"null": None, "paragraphs": [f"null left Nulltown.\n\n{reason}"], "details": [["Guest", "null"]]},
+    )  # fmt: skip
+    assert {"bookings_bookingevent", "notifications_notification"} <= set(mentions("202 555 0177"))
+
+    assert api.enter(guest).data(DELETE, p=PASSWORD)["deleteAccount"]["deleted"]
+
+    assert mentions("202 555 0177", "Broke my leg") == []
+    assert Letter.objects.get(key="x").data == {
+        "null": None, "paragraphs": ["A guest left Nulltown."], "details": [["Guest", "A guest"]],
+    }  # fmt: skip
+    told = Notification.objects.get(recipient=host, type="BOOKING_CANCELED")
+    assert told.title == "Canceled: Nulltown"
+    assert told.body.endswith("was canceled by the guest.")
+
+
+def test_what_a_host_noted_goes_with_the_host(api: Api) -> None:
+    host = make_host(password=PASSWORD)
+    home = make_property(host=host)
+    for listing, reason in ((home, "My wedding"), (make_property(), "Another's")):
+        period = DateTimeTZRange(NOW, NOW + timedelta(days=1))
+        Block.objects.create(listing=listing, period=period, reason=reason, created_at=NOW)
+        ImportedCalendar.objects.create(
+            listing=listing,
+            name="Mine",
+            url=f"https://cal.example/secret-{listing.pk}",
+            created_at=NOW,
+            next_sync_at=NOW,
+        )
+    assert api.enter(host).data(DELETE, p=PASSWORD)["deleteAccount"]["deleted"]
+    assert sorted(Block.objects.values_list("reason", flat=True)) == ["", "Another's"]
+    assert ImportedCalendar.objects.exclude(listing=home).count() == ImportedCalendar.objects.count() == 1
 
 
 def test_what_others_see_afterwards(api: Api) -> None:
