@@ -10,6 +10,7 @@ from apps.bookings.feeds import calendar_feed
 from apps.bookings.views import receipt_page, ticket_picture
 from apps.bookings.webhooks import stripe_webhook
 from apps.core.views import mail, mails
+from apps.hosting.listing_feed import listing_feed
 from apps.notifications.views import unsubscribe
 from apps.users.views import sign_in_elsewhere, signed_in_elsewhere, signing_keys
 from booking.limits import limited
@@ -33,6 +34,7 @@ urlpatterns = [
     path("webhooks/stripe", stripe_webhook),
     re_path(r"^receipts/(?P<address>[0-9a-f-]{1,100}(?:\.pdf)?)$", receipt_page),
     re_path(r"^calendars/(?P<address>[0-9a-f-]{1,100})\.ics$", calendar_feed),
+    re_path(r"^calendars/listings/(?P<address>[0-9a-f-]{1,100})\.ics$", listing_feed),
     re_path(r"^tickets/(?P<code>[0-9A-Za-z-]{1,60})\.(?P<form>svg|png)$", ticket_picture),
     re_path(
         r"^unsubscribe/(?P<who>u[1-9][0-9]{0,17}|a[0-9a-f]{64})/(?P<type>[A-Z_]{1,20})/(?P<secret>[0-9a-f]{64})$",

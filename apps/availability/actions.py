@@ -1,5 +1,6 @@
 """Steps of the capacity ledger. Each is part of somebody's unit of work; the constraints decide."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -8,7 +9,7 @@ from django.db.models import F
 from psycopg2.extras import DateTimeTZRange
 
 from apps.availability import selectors
-from apps.availability.models import BLOCK_HOLDER, Allocation, Block, Stock, Unit
+from apps.availability.models import BLOCK_HOLDER, BY_HOST, Allocation, Block, Stock, Unit
 from apps.core.db import require_transaction
 from apps.core.errors import OutsideRules, Unavailable
 from apps.core.periods import Period, merge, subtract
@@ -222,18 +223,22 @@ def unblock(listing_id: int, period: Period, *, source: str, now: datetime) -> N
 
 
 def replace_blocks(listing_id: int, wanted: Sequence[tuple[Period, str]], *, source: str, now: datetime) -> None:
-    """Make these, each a period and its reason, the blocks of that source. Raises Unavailable over a booking."""
+    """Make these, each a period and its reason, the blocks of that source, which is not the host.
+
+    They take of every unit what is not booked of it; what comes free later they take at the next call.
+    """
     require_transaction()
     lock_units(listing_id)
-    left = list(wanted)
-    changed = False
-    for old in list(Block.objects.filter(listing=listing_id, source=source).order_by("pk")):
+    left = Counter(wanted)
+    surplus: list[int] = []
+    for old in Block.objects.filter(listing=listing_id, source=source).order_by("pk"):
         said = (Period(old.period.lower, old.period.upper), old.reason)
-        if said in left:
-            left.remove(said)
+        if left[said] > 0:
+            left[said] -= 1
         else:
-            old.delete()
-            changed = True
+            surplus.append(old.pk)
+    missing = list(left.elements())
+    Block.objects.filter(pk__in=surplus).delete()
     Block.objects.bulk_create(
         Block(
             listing_id=listing_id,
@@ -242,11 +247,11 @@ def replace_blocks(listing_id: int, wanted: Sequence[tuple[Period, str]], *, sou
             source=source,
             created_at=now,
         )
-        for period, reason in left
+        for period, reason in missing
     )
-    if changed or left:
+    # Also where nothing new was said: of what is blocked something may have been canceled.
+    if _carry_out_blocks(listing_id, now=now):
         tell_listeners(listing_id, None)
-        _carry_out_blocks(listing_id, now=now)
 
 
 def lock_units(listing_id: int) -> None:
@@ -254,32 +259,33 @@ def lock_units(listing_id: int) -> None:
     list(Unit.objects.select_for_update(of=("self",)).filter(listing=listing_id).order_by("pk").values_list("pk"))
 
 
-def _carry_out_blocks(listing_id: int, *, now: datetime) -> None:
-    """Make the block allocations of every offered unit the union of the listing's blocks.
+def _carry_out_blocks(listing_id: int, *, now: datetime) -> bool:
+    """Make the block allocations of every offered unit the union of the listing's blocks; returns whether any changed.
 
-    Raises Unavailable when a booking is in the way.
+    Blocks of other sources than the host leave out what is booked of the unit. Raises Unavailable when a booking is in the
+    way of a host's own.
     """
-    wanted = merge(
-        Period(lower.lower, lower.upper)
-        for lower in Block.objects.filter(listing=listing_id).values_list("period", flat=True)
-    )
-    present: dict[int, dict[Period, int]] = {
-        unit: {}
-        for unit in Unit.objects.filter(listing=listing_id, is_offered=True)
-        .order_by("number")
-        .values_list("pk", flat=True)
-    }
+    firm: list[Period] = []
+    yielding: list[Period] = []
+    for period, source in Block.objects.filter(listing=listing_id).values_list("period", "source"):
+        (firm if source == BY_HOST else yielding).append(Period(period.lower, period.upper))
+    booked = booked_by_unit(listing_id) if yielding else {}
+    units = Unit.objects.filter(listing=listing_id, is_offered=True).order_by("number").values_list("pk", flat=True)
+    wanted = {unit: merge([*firm, *subtract(yielding, booked.get(unit, []))]) for unit in units}
+    goals = {unit: set(periods) for unit, periods in wanted.items()}
+    present: dict[int, set[Period]] = {unit: set() for unit in wanted}
     rows = Allocation.objects.filter(listing=listing_id, holder=BLOCK_HOLDER, is_active=True)
     surplus: list[int] = []
     for pk, unit, period in rows.values_list("pk", "unit", "period"):
         span = Period(period.lower, period.upper)
-        if unit in present and span in wanted and span not in present[unit]:
-            present[unit][span] = pk
+        if unit in present and span in goals[unit] and span not in present[unit]:
+            present[unit].add(span)
         else:
             surplus.append(pk)
-    for unit, have in present.items():
-        for span in wanted:
-            if span in have:
+    has_changed = bool(surplus)
+    for unit, periods in wanted.items():
+        for span in periods:
+            if span in present[unit]:
                 continue
             row = _insert(
                 listing_id=listing_id,
@@ -292,4 +298,18 @@ def _carry_out_blocks(listing_id: int, *, now: datetime) -> None:
             )
             if row is None:
                 raise Unavailable("Bookings lie in this period.", field="start")
+            has_changed = True
     Allocation.objects.filter(pk__in=surplus).delete()
+    return has_changed
+
+
+def booked_by_unit(listing_id: int) -> dict[int, list[Period]]:
+    """What of each unit the constraint keeps for bookings: holds too, also those that have run out and were not cleared."""
+    rows = Allocation.objects.filter(listing=listing_id, is_active=True, unit__isnull=False).exclude(
+        holder=BLOCK_HOLDER
+    )
+    found: dict[int, list[Period]] = {}
+    for unit, period in rows.values_list("unit", "period"):
+        assert unit is not None
+        found.setdefault(unit, []).append(Period(period.lower, period.upper))
+    return found

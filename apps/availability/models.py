@@ -10,6 +10,8 @@ from apps.listings.models import Listing
 
 # Who holds a block. Blocks may overlap each other, so they share one holder; every booking has one of its own.
 BLOCK_HOLDER = 0
+# The source of the blocks that a host made by hand. Those of other sources leave alone what is booked.
+BY_HOST = "HOST"
 
 
 class Unit(models.Model):
@@ -95,12 +97,12 @@ class Allocation(models.Model):
 
 
 class Block(models.Model):
-    """A period the host took off the market, as the host said it; allocations of holder 0 carry it out."""
+    """A period that is off the market, as the host or an outside calendar said it; allocations of holder 0 carry it out."""
 
     listing = models.ForeignKey(Listing, on_delete=models.CASCADE, related_name="host_blocks")
     period = DateTimeRangeField()
     reason = models.CharField(max_length=1000, blank=True)
-    source = models.CharField(max_length=150, default="HOST")
+    source = models.CharField(max_length=150, default=BY_HOST)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -12,6 +12,7 @@ from apps.bookings.models import Booking
 from apps.bookings.states import LIVE, OPENS_ADDRESS, BookingStatus
 from apps.core.ids import derive, same_secret
 from apps.listings.kinds import kind_of
+from apps.notifications.preferences import feed_number
 from apps.users.models import User
 
 PRODUCT = "-//Holdfast//Bookings//EN"
@@ -19,8 +20,8 @@ ADDRESS = re.compile(r"(?P<user>[1-9][0-9]{0,17})-(?P<secret>[0-9a-f]{64})")
 
 
 def feed_address(user: User) -> str:
-    """What follows /calendars/ in the person's address. Another password makes another address."""
-    return f"{user.pk}-{derive('calendar', user.pk, user.password)}"
+    """What follows /calendars/ in the person's address. Another password makes another address, and so does `next_feed`."""
+    return f"{user.pk}-{derive('calendar', user.pk, user.password, feed_number(user_id=user.pk))}"
 
 
 def feed_url(user: User) -> str:

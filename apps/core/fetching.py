@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, urlsplit
 from apps.core.errors import Invalid
 
 LONGEST_URL = 2_000
+LONGEST_MARK = 200
 LOOK_UP_SECONDS = 3.0
 # To connect, to shake hands and between two packets.
 CONNECT_SECONDS = 5.0
@@ -105,14 +106,36 @@ class Answer:
     retry_after: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a 200 answer held, None where it has not changed since, and by what to ask next time whether it has."""
+
+    body: bytes | None
+    etag: str
+    last_modified: str
+
+
 def fetch(url: str, *, largest_bytes: int, allow_loopback: bool) -> bytes:
     """The body of a 200 answer. Raises NotFetched for everything else, with a reason that tells nothing of our network."""
+    body = fetch_changed(url, largest_bytes=largest_bytes, allow_loopback=allow_loopback).body
+    if body is None:
+        raise NotFetched("It answered with status 304.")
+    return body
+
+
+def fetch_changed(
+    url: str, *, largest_bytes: int, allow_loopback: bool, etag: str = "", last_modified: str = ""
+) -> Fetched:
+    """The same, unless the server says that it has not changed since it gave these marks."""
     until = time.monotonic() + WHOLE_SECONDS
     headers = {"User-Agent": "Holdfast", "Accept": "text/calendar, */*", "Accept-Encoding": "identity"}
+    known = {name: mark for name, mark in (("If-None-Match", etag), ("If-Modified-Since", last_modified)) if mark}
     try:
         with _Asked(url, until=until, allow_loopback=allow_loopback) as connection:
-            connection.request("GET", connection.target, headers=headers)
+            connection.request("GET", connection.target, headers=headers | known)
             response = connection.getresponse()
+            if response.status == 304 and known:
+                return Fetched(body=None, etag=etag, last_modified=last_modified)
             if response.status != 200:
                 raise NotFetched(f"It answered with status {response.status}.")
             body = bytearray()
@@ -120,9 +143,16 @@ def fetch(url: str, *, largest_bytes: int, allow_loopback: bool) -> bytes:
                 body += chunk
                 if len(body) > largest_bytes:
                     raise NotFetched(f"It is larger than {largest_bytes:,} bytes.")
+            marks = [_mark(response.getheader(name)) for name in ("ETag", "Last-Modified")]
+            return Fetched(bytes(body), *marks)
     except (OSError, http.client.HTTPException) as error:
         raise _not_fetched(error, until) from error
-    return bytes(body)
+
+
+def _mark(value: str | None) -> str:
+    """A mark as it can be sent back; "" for one that cannot."""
+    text = (value or "").strip()
+    return text if text.isascii() and text.isprintable() and len(text) <= LONGEST_MARK else ""
 
 
 def post(

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from apps.availability import actions as ledger
+from apps.availability.models import BY_HOST
 from apps.bookings.actions import expire_dead_holds
 from apps.core.db import unit_of_work
 from apps.core.errors import Collector, Invalid, NotAllowed, OutsideRules
@@ -13,8 +14,6 @@ from apps.listings.kinds import kind_of
 from apps.listings.models import Listing
 from apps.users.models import User
 
-# Blocks that the host made by hand, as told from those of imported calendars.
-HOST = "HOST"
 # Nobody books so far ahead, or back; a mistyped year is told instead of kept.
 FARTHEST = timedelta(days=3660)
 
@@ -45,7 +44,7 @@ def block_period(
     problems.raise_if_any()
     period = Period(start, end)
     expire_dead_holds(listing_id=listing.pk, period=period, now=now)
-    ledger.block(listing.pk, period, reason=note, source=HOST, now=now)
+    ledger.block(listing.pk, period, reason=note, source=BY_HOST, now=now)
     return listing
 
 
@@ -58,5 +57,5 @@ def unblock_period(*, viewer: User, listing_id: int | None, start: datetime, end
     listing = listing_for_host(viewer=viewer, listing_id=listing_id, field="listing_id", lock=True)
     if end <= start:
         raise Invalid("The end comes after the start.", field="end")
-    ledger.unblock(listing.pk, Period(start, end), source=HOST, now=now)
+    ledger.unblock(listing.pk, Period(start, end), source=BY_HOST, now=now)
     return listing

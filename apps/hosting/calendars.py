@@ -1,4 +1,8 @@
-"""Outside calendars that block a listing: named by its host, fetched by a worker, carried out through the ledger."""
+"""Outside calendars that block a listing: named by its host, fetched by a worker, carried out through the ledger.
+
+What a feed takes it takes of every unit of the listing, as a host's own block does: another house that says "not available" does
+not say of how many. A booking stands; the units that are not booked in that time are blocked all the same.
+"""
 
 import logging
 from datetime import date, datetime, timedelta
@@ -7,17 +11,16 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from apps.availability import actions as ledger
-from apps.availability.models import BLOCK_HOLDER, Allocation
-from apps.availability.selectors import taking
+from apps.availability.models import BY_HOST, Block
 from apps.bookings.actions import expire_dead_holds
 from apps.bookings.models import Booking
 from apps.bookings.states import BookingStatus
 from apps.core.db import unit_of_work
-from apps.core.errors import Collector, Duplicate, Invalid, NotAllowed, OutsideRules, Unavailable
-from apps.core.fetching import NotFetched, clean_url, fetch
-from apps.core.periods import Period, merge, subtract
+from apps.core.errors import Collector, Duplicate, Invalid, NotAllowed, OutsideRules
+from apps.core.fetching import Fetched, NotFetched, clean_url, fetch_changed
+from apps.core.periods import Period, merge
 from apps.core.texts import clean_text
-from apps.hosting.blocks import HOST
+from apps.hosting.addresses import booking_uid, echoed_reference, is_echo
 from apps.hosting.feeds import BadFeed, Busy, read_feed
 from apps.hosting.models import ImportedCalendar
 from apps.hosting.policies import calendar_for_host, listing_for_host
@@ -32,6 +35,8 @@ from apps.users.models import User
 logger = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=15)
+# A feed that says it has not changed is read anew all the same by then, since what it repeats goes on.
+LONGEST_UNREAD = timedelta(days=1)
 LARGEST_FEED = 2 * 1024 * 1024
 MOST_CALENDARS = 20
 # Beyond what anybody can book: two years ahead, for a year.
@@ -49,7 +54,7 @@ def import_calendar(*, viewer: User, listing_id: int | None, name: str, url: str
     problems = Collector()
     with problems.caught():
         name = clean_text(name, field="name", max_length=150, required=True)
-        if name.upper() == HOST:
+        if name.upper() == BY_HOST:
             raise Invalid("This name is taken for the host's own blocks.", field="name")
     with problems.caught():
         url = clean_text(url, field="url", max_length=2_000, required=True)
@@ -120,16 +125,26 @@ def sync(calendar: ImportedCalendar, *, now: datetime) -> None:
         return kind_of(listing).days(listing, first, end)
 
     try:
-        content = fetch(calendar.url, largest_bytes=LARGEST_FEED, allow_loopback=is_loopback_allowed())
-        busy = read_feed(content, time_zone=listing.time_zone, days=days, window=Period(now, now + AHEAD))
+        fetched = _fetch(calendar, now=now)
+        busy = None
+        if fetched.body is not None:
+            window = Period(now, now + AHEAD)
+            busy = read_feed(fetched.body, time_zone=listing.time_zone, days=days, window=window)
     except (NotFetched, BadFeed) as error:
         _failed(calendar, str(error))
         return
-    try:
-        _carry_out(calendar_id=calendar.pk, busy=busy, now=now)
-    except Unavailable:
-        # Somebody booked in between: what they took is seen the next time.
-        ImportedCalendar.objects.filter(pk=calendar.pk).update(next_sync_at=now)
+    _carry_out(calendar_id=calendar.pk, fetched=fetched, busy=busy, now=now)
+
+
+def _fetch(calendar: ImportedCalendar, *, now: datetime) -> Fetched:
+    is_known = calendar.read_at is not None and calendar.read_at > now - LONGEST_UNREAD
+    return fetch_changed(
+        calendar.url,
+        largest_bytes=LARGEST_FEED,
+        allow_loopback=is_loopback_allowed(),
+        etag=calendar.etag if is_known else "",
+        last_modified=calendar.last_modified if is_known else "",
+    )
 
 
 def _failed(calendar: ImportedCalendar, reason: str) -> None:
@@ -137,65 +152,86 @@ def _failed(calendar: ImportedCalendar, reason: str) -> None:
 
 
 @unit_of_work
-def _carry_out(*, calendar_id: int, busy: list[Busy], now: datetime) -> None:
-    """Block what the feed takes, around what is booked: a booking stands, and its host is told of the conflict."""
+def _carry_out(*, calendar_id: int, fetched: Fetched, busy: list[Busy] | None, now: datetime) -> None:
+    """Block what the feed takes, None: what it took when it was last read, around what is booked.
+
+    A booking stands, and its host is told of the conflict.
+    """
     calendar = ImportedCalendar.objects.select_for_update(of=("self",)).filter(pk=calendar_id).first()
     if calendar is None:
         return
     listing = Listing.objects.select_for_update(of=("self",)).select_related("host").get(pk=calendar.listing_id)
+    if busy is None:
+        said = Block.objects.filter(listing=listing, source=calendar.name)
+        busy = [Busy("", Period(each.period.lower, each.period.upper), each.reason) for each in said]
+    else:
+        busy = _without_echoes(listing, busy)
+        changes = {"etag": fetched.etag, "last_modified": fetched.last_modified, "read_at": now}
+        ImportedCalendar.objects.filter(pk=calendar.pk).update(**changes)
     for period in merge(each.period for each in busy):
         expire_dead_holds(listing_id=listing.pk, period=period, now=now)
-    ledger.lock_units(listing.pk)
-    taken = _booked_periods(listing.pk, now=now)
-    blocks = [(part, each.summary[:1000]) for each in busy for part in subtract([each.period], taken)]
+    blocks = [(each.period, each.summary[:1000]) for each in busy]
     ledger.replace_blocks(listing.pk, blocks, source=calendar.name, now=now)
     _tell_conflicts(calendar, listing, busy, now=now)
     ImportedCalendar.objects.filter(pk=calendar.pk).update(last_synced_at=now, last_error="")
 
 
-def _booked_periods(listing_id: int, *, now: datetime) -> list[Period]:
-    """What bookings take of any unit."""
-    rows = Allocation.objects.filter(taking(now=now), listing=listing_id).exclude(holder=BLOCK_HOLDER)
-    return merge(Period(period.lower, period.upper) for period in rows.values_list("period", flat=True))
+def _without_echoes(listing: Listing, busy: list[Busy]) -> list[Busy]:
+    """Without what our own feed of this listing says: it comes back where the other house reads it and shows what it read."""
+    suspects = [reference for each in busy if (reference := echoed_reference(each.uid))]
+    known = Booking.objects.filter(listing=listing, reference__in=suspects).values_list("reference", flat=True)
+    ours = {booking_uid(reference) for reference in known}
+    return [each for each in busy if each.uid not in ours and not is_echo(each.uid, listing_id=listing.pk)]
 
 
 def _tell_conflicts(calendar: ImportedCalendar, listing: Listing, busy: list[Busy], *, now: datetime) -> None:
+    if not busy:
+        return
+    # A hold may still go away; it is looked at again when the feed is.
+    booked = Booking.objects.filter(
+        listing=listing,
+        status__in=(BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN),
+        period__overlap=(min(each.period.start for each in busy), max(each.period.end for each in busy)),
+    )
+    bookings = list(booked.order_by("pk"))
     for each in busy:
-        # A hold may still go away; it is looked at again when the feed is.
-        booked = Booking.objects.filter(
-            listing=listing,
-            status__in=(BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN),
-            period__overlap=(each.period.start, each.period.end),
-        )
-        for booking in booked.order_by("pk"):
-            title = f"Booked twice: {listing.title}"
-            when = span(each.period, listing.time_zone)
-            body = (
-                f"The calendar {calendar.name} says that {when} is taken, but booking {booking.reference} "
-                f"({span(booking.span, listing.time_zone)}) lies in it. The booking stands: please sort it out."
-            )
-            key = f"calendar:{calendar.pk}:{booking.pk}:{int(each.period.end.timestamp())}"
-            tell(
-                recipient_ids=[listing.host_id],
-                type=NotificationType.CALENDAR_CONFLICT,
-                title=title,
-                body=body,
-                key=key,
-                booking_id=booking.pk,
-                now=now,
-            )
-            words = Words(
-                subject=title,
-                name=listing.host.first_name,
-                paragraphs=[body],
-                link_label="The booking",
-                link_path=f"/bookings/{booking.reference}",
-            )
-            write_letter(
-                to=listing.host.email,
-                template="calendar_conflict",
-                words=words,
-                key=key,
-                booking_id=booking.pk,
-                now=now,
-            )
+        for booking in bookings:
+            if booking.span.overlaps(each.period):
+                _tell_conflict(calendar, listing, each, booking, now=now)
+
+
+def _tell_conflict(
+    calendar: ImportedCalendar, listing: Listing, taken: Busy, booking: Booking, *, now: datetime
+) -> None:
+    title = f"Booked twice: {listing.title}"
+    body = (
+        f"The calendar {calendar.name} says that {span(taken.period, listing.time_zone)} is taken, but booking "
+        f"{booking.reference} ({span(booking.span, listing.time_zone)}) lies in it. The booking stands: please sort it out."
+    )
+    key = f"calendar:{calendar.pk}:{booking.pk}:{int(taken.period.end.timestamp())}"
+    tell(
+        recipient_ids=[listing.host_id],
+        type=NotificationType.CALENDAR_CONFLICT,
+        title=title,
+        body=body,
+        key=key,
+        booking_id=booking.pk,
+        now=now,
+    )
+    words = Words(
+        subject=title,
+        name=listing.host.first_name,
+        paragraphs=[body],
+        link_label="The booking",
+        link_path=f"/bookings/{booking.reference}",
+    )
+    write_letter(
+        to=listing.host.email,
+        template="calendar_conflict",
+        words=words,
+        key=key,
+        type=NotificationType.CALENDAR_CONFLICT,
+        reader_id=listing.host_id,
+        booking_id=booking.pk,
+        now=now,
+    )

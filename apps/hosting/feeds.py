@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -13,6 +14,7 @@ from apps.core.periods import Period, zone
 
 MOST_EVENTS = 5_000
 MOST_REPETITIONS = 1_500
+MOST_PERIODS = 10_000
 MOST_SECONDS = 10.0
 FREQUENCIES = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
 
@@ -56,6 +58,8 @@ def read_feed(content: bytes, *, time_zone: str, days: Callable[[date, date], Pe
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             # Nothing that an event may mean is dropped in silence: the whole feed counts as broken.
             raise BadFeed(f"The event {_text(event, 'UID')[:100] or 'without a UID'} cannot be read.") from error
+        if len(busy) > MOST_PERIODS:
+            raise BadFeed(f"It takes more than {MOST_PERIODS:,} periods.")
     return sorted(busy, key=lambda each: (each.period, each.uid))
 
 
@@ -69,6 +73,8 @@ def _latest(events: list[Any]) -> Iterator[Any]:
     for number, event in enumerate(events):
         uid = _text(event, "UID") or f"without-uid-{number}"
         again = event.get("RECURRENCE-ID")
+        if again is not None and again.params.get("RANGE"):
+            raise BadFeed(f"The event {uid[:100]} changes from one of its repetitions on, which cannot be read.")
         key = (uid, again.to_ical().decode() if again is not None else "")
         present = kept.get(key)
         if present is None or int(event.get("SEQUENCE", 0)) >= int(present.get("SEQUENCE", 0)):
@@ -119,7 +125,8 @@ def _instant(moment: datetime, time_zone: str) -> datetime:
 def _repetitions(event: Any, start: Any, end: Any, *, window: Period) -> Iterator[tuple[Any, Any]]:
     """Each time the event takes place up to the end of the window, as (start, end)."""
     rules = event.get("RRULE")
-    if rules is None:
+    more = list(_dates(event, "RDATE"))
+    if rules is None and not more:
         yield start, end
         return
     length = end - start
@@ -130,13 +137,15 @@ def _repetitions(event: Any, start: Any, end: Any, *, window: Period) -> Iterato
     left_out = {_wall(moment, zone_of) for moment in _excluded(event)}
     last = window.end.astimezone(zone_of).replace(tzinfo=None) if zone_of else window.end.replace(tzinfo=None)
     first = window.start.replace(tzinfo=None) - timedelta(days=2) - length
-    rule = rrulestr(_rule_text(rules, zone_of, last=last), dtstart=wall)
-    for number, moment in enumerate(rule.xafter(first, inc=True)):
-        if number >= MOST_REPETITIONS:
-            raise ValueError("it is repeated too often")
-        if moment not in left_out:
-            again = moment.replace(tzinfo=zone_of) if is_timed else moment.date()
-            yield again, again + length
+    moments = {wall, *(_wall(moment, zone_of) for moment in more)}
+    if rules is not None:
+        rule = rrulestr(_rule_text(rules, zone_of, last=last), dtstart=wall)
+        moments |= set(islice(rule.xafter(first, inc=True), MOST_REPETITIONS + 1))
+    if len(moments) > MOST_REPETITIONS + 1:
+        raise ValueError("it is repeated too often")
+    for moment in sorted(moments - left_out):
+        again = moment.replace(tzinfo=zone_of) if is_timed else moment.date()
+        yield again, again + length
 
 
 def _rule_text(rules: Any, zone_of: Any, *, last: datetime) -> str:
@@ -154,10 +163,18 @@ def _rule_text(rules: Any, zone_of: Any, *, last: datetime) -> str:
 
 
 def _excluded(event: Any) -> Iterator[Any]:
-    given = event.get("EXDATE", [])
-    for dates in given if isinstance(given, list) else [given]:
-        yield from (each.dt for each in dates.dts)
+    yield from _dates(event, "EXDATE")
     yield from getattr(event, "moved_away", set())
+
+
+def _dates(event: Any, name: str) -> Iterator[Any]:
+    """The days or instants of EXDATE or RDATE; of a period, which RDATE may hold, its start would not say how long it takes."""
+    given = event.get(name, [])
+    for dates in given if isinstance(given, list) else [given]:
+        for each in dates.dts:
+            if isinstance(each.dt, tuple):
+                raise ValueError("it is repeated for another length")
+            yield each.dt
 
 
 def _wall(moment: Any, zone_of: Any) -> datetime:

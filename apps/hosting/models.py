@@ -1,4 +1,4 @@
-"""Calendars of other houses that block our listings."""
+"""Calendars of other houses that block our listings, and the addresses at which others read ours."""
 
 from django.db import models
 
@@ -15,6 +15,10 @@ class ImportedCalendar(models.Model):
     next_sync_at = models.DateTimeField()
     last_synced_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
+    # When it was last read as a whole, and by what to ask whether it has changed since.
+    read_at = models.DateTimeField(null=True, blank=True)
+    etag = models.CharField(max_length=200, blank=True)
+    last_modified = models.CharField(max_length=200, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["listing", "name"], name="calendar_name_once")]
@@ -22,3 +26,13 @@ class ImportedCalendar(models.Model):
 
     def __str__(self) -> str:
         return f"calendar {self.pk}"
+
+
+class ListingFeed(models.Model):
+    """Which address a listing's feed has: the first one without a row, and another with each number."""
+
+    listing = models.OneToOneField(Listing, on_delete=models.CASCADE, primary_key=True, related_name="feed")
+    number = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"feed {self.number} of listing {self.listing_id}"

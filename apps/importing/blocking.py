@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import connection
 from psycopg2.extras import DateTimeTZRange, execute_values
 
-from apps.availability.models import BLOCK_HOLDER, Allocation, Block, Unit
+from apps.availability.models import BLOCK_HOLDER, BY_HOST, Allocation, Block, Unit
 from apps.core.db import require_transaction
 from apps.core.periods import Period, merge, subtract
 
@@ -48,6 +48,15 @@ def booked(listings: Iterable[int]) -> dict[int, list[Period]]:
     rows = Allocation.objects.filter(listing__in=list(listings), is_active=True, unit__isnull=False)
     for listing, period in rows.exclude(holder=BLOCK_HOLDER).values_list("listing", "period"):
         taken[listing].append(Period(period.lower, period.upper))
+    return taken
+
+
+def booked_units(listings: Iterable[int]) -> dict[int, list[Period]]:
+    """When each unit of the listings is taken by a booking, holds included."""
+    taken: dict[int, list[Period]] = defaultdict(list)
+    rows = Allocation.objects.filter(listing__in=list(listings), is_active=True, unit__isnull=False)
+    for unit, period in rows.exclude(holder=BLOCK_HOLDER).values_list("unit", "period"):
+        taken[unit].append(Period(period.lower, period.upper))
     return taken
 
 
@@ -128,32 +137,39 @@ def _write_blocks(
 def carry_out_blocks(listings: Iterable[int], *, now: datetime) -> None:
     """Make the block allocations of every offered unit the union of its listing's blocks, for many listings at once.
 
-    Raises BookingsInTheWay, naming those of the listings where a booking is in the way.
+    Those of other sources than the host leave out what is booked of the unit, as in the ledger's own step. Raises
+    BookingsInTheWay, naming those of the listings where a booking is in the way.
     """
     require_transaction()
     keys = sorted(set(listings))
     if not keys:
         return
-    wanted = {listing: merge(map(span, rows)) for listing, rows in blocks_of(keys).items()}
-    present: dict[int, dict[Period, int]] = {}
+    firm: dict[int, list[Period]] = defaultdict(list)
+    yielding: dict[int, list[Period]] = defaultdict(list)
+    for listing, rows in blocks_of(keys).items():
+        for row in rows:
+            (firm if row.source == BY_HOST else yielding)[listing].append(span(row))
+    taken = booked_units(list(yielding))
+    present: dict[int, set[Period]] = {}
+    goals: dict[int, list[Period]] = {}
+    listing_of: dict[int, int] = {}
     surplus: list[int] = []
-    offered: dict[int, list[int]] = defaultdict(list)
     units = Unit.objects.filter(listing__in=keys, is_offered=True).order_by("listing", "number")
     for unit, listing in units.values_list("pk", "listing"):
-        offered[listing].append(unit)
-        present[unit] = {}
-    goals = {listing: set(periods) for listing, periods in wanted.items()}
-    rows = Allocation.objects.filter(listing__in=keys, holder=BLOCK_HOLDER, is_active=True)
-    for pk, listing, unit, period in rows.values_list("pk", "listing", "unit", "period"):
+        listing_of[unit] = listing
+        present[unit] = set()
+        goals[unit] = merge([*firm[listing], *subtract(yielding[listing], taken[unit])])
+    sought = {unit: set(periods) for unit, periods in goals.items()}
+    allocations = Allocation.objects.filter(listing__in=keys, holder=BLOCK_HOLDER, is_active=True)
+    for pk, unit, period in allocations.values_list("pk", "unit", "period"):
         place = Period(period.lower, period.upper)
-        if unit in present and place in goals.get(listing, ()) and place not in present[unit]:
-            present[unit][place] = pk
+        if unit in present and place in sought[unit] and place not in present[unit]:
+            present[unit].add(place)
         else:
             surplus.append(pk)
     missing = [
-        (listing, unit, 1, DateTimeTZRange(place.start, place.end), BLOCK_HOLDER, True, None, now)
-        for listing, periods in wanted.items()
-        for unit in offered[listing]
+        (listing_of[unit], unit, 1, DateTimeTZRange(place.start, place.end), BLOCK_HOLDER, True, None, now)
+        for unit, periods in goals.items()
         for place in periods
         if place not in present[unit]
     ]

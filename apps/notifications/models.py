@@ -32,7 +32,8 @@ class NotificationChannel(models.TextChoices):
 class NotificationSettings(models.Model):
     """How one account wants to be told. Without a row: of everything, in every way, with numbers as in English.
 
-    `muted` holds "TYPE:CHANNEL" for each that was turned off; `locale` is a BCP 47 tag.
+    `muted` holds "TYPE:CHANNEL" for each that was turned off; `locale` is a BCP 47 tag. `feed_number` grows with every new
+    address of the feed of their bookings.
     """
 
     user = models.OneToOneField(
@@ -40,6 +41,7 @@ class NotificationSettings(models.Model):
     )
     muted = ArrayField(models.CharField(max_length=40), default=list)
     locale = models.CharField(max_length=35, blank=True)
+    feed_number = models.PositiveIntegerField(default=0)
     updated_at = models.DateTimeField()
 
     class Meta:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from apps.core.db import unit_of_work
 from apps.core.errors import Collector, Invalid, NotAllowed
@@ -163,6 +163,18 @@ def is_subscribed(*, who: str, type: NotificationType) -> bool:  # noqa: A002
     if who.startswith("u"):
         return not muting(ids=[int(who[1:])], type=type, channel=EMAIL).exists()
     return not MutedAddress.objects.filter(address=who[1:], type=type).exists()
+
+
+def feed_number(*, user_id: int) -> int:
+    """Which address the feed of the account's bookings has: 0 the first."""
+    return _settings(user_id).feed_number
+
+
+@unit_of_work
+def next_feed(*, viewer: User, now: datetime) -> None:
+    """Give the feed of the account's bookings another address."""
+    _write(user_id=viewer.pk, wishes=[], locale=None, now=now)
+    NotificationSettings.objects.filter(pk=viewer.pk).update(feed_number=F("feed_number") + 1)
 
 
 def _settings(user_id: int) -> NotificationSettings:

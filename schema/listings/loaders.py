@@ -9,6 +9,7 @@ from apps.availability import calendars
 from apps.availability.selectors import free_now, tickets_left_of
 from apps.bookings.selectors import may_see_address
 from apps.core.periods import Period
+from apps.hosting.addresses import feed_urls
 from apps.hosting.selectors import calendars_of, images_of
 from apps.listings.selectors import any_listings_by_id
 from apps.reviews.selectors import reviewable
@@ -53,6 +54,11 @@ def images_by_listing(context: Context, listing_ids: list[int]) -> dict[int, lis
 def calendars_by_listing(context: Context, listing_ids: list[int]) -> dict[int, list[ImportedCalendar]]:
     """The outside calendars of listings that are the caller's to manage."""
     return calendars_of(listing_ids=listing_ids)
+
+
+def feeds_by_listing(context: Context, listing_ids: list[int]) -> dict[int, str]:
+    """The secret feeds of listings that are the caller's to manage."""
+    return feed_urls(listing_ids=listing_ids)
 
 
 def reviewable_listings(context: Context, listing_ids: list[int]) -> dict[int, bool]:

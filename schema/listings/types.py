@@ -168,6 +168,10 @@ class Listing(graphene.Interface):
         required=True,
         description="The outside calendars that block it; empty but for its host and staff.",
     )
+    calendar_url = graphene.String(
+        description="The secret iCal feed of when it is taken, for calendar programs and other houses; null but for its host "
+        "and staff."
+    )
     viewer_can_review = graphene.Boolean(
         required=True, description="Whether you have a completed booking of it and have not reviewed it yet."
     )
@@ -221,6 +225,9 @@ class Listing(graphene.Interface):
         return (
             info.context.load(loaders.calendars_by_listing, listing.pk) if is_hosted_by(info.context, listing) else []
         )
+
+    def resolve_calendar_url(listing: ListingRow, info: Info) -> Any:
+        return info.context.load(loaders.feeds_by_listing, listing.pk) if is_hosted_by(info.context, listing) else None
 
     def resolve_viewer_can_review(listing: ListingRow, info: Info) -> Any:
         return info.context.load(loaders.reviewable_listings, listing.pk)

@@ -56,6 +56,16 @@ def read(*events: str) -> list[tuple[str, str]]:
             "UID:a\nDTSTART;VALUE=DATE:20261201\nRRULE:FREQ=WEEKLY;UNTIL=20261215\nEXDATE;VALUE=DATE:20261208",
             [("261201T1400", "261202T1000"), ("261215T1400", "261216T1000")],
         ),
+        (
+            "UID:a\nDTSTART:20261201T120000Z\nDTEND:20261201T130000Z\nRDATE:20261203T120000Z,20261204T120000Z\n"
+            "EXDATE:20261204T120000Z",
+            [("261201T1200", "261201T1300"), ("261203T1200", "261203T1300")],
+        ),
+        # The first is one of the series, also where the rule does not meet it: a Tuesday, repeated on Fridays.
+        (
+            "UID:a\nDTSTART;VALUE=DATE:20261201\nRRULE:FREQ=WEEKLY;BYDAY=FR;COUNT=1",
+            [("261201T1400", "261202T1000"), ("261204T1400", "261205T1000")],
+        ),
     ],
 )
 def test_an_event_takes_its_time(event: str, expected: list[tuple[str, str]]) -> None:
@@ -89,6 +99,9 @@ ONE = "DTSTART:20261201T120000Z\nDTEND:20261201T130000Z"
         feed(f"UID:a\n{ONE}", "UID:b\nDTSTART:yesterday"),
         feed(f"UID:a\n{ONE}\nRRULE:FREQ=SECONDLY"),
         feed("UID:a\nDTSTART:00010101T000000\nDTEND:99991231T235959\nRRULE:FREQ=DAILY"),
+        feed(f"UID:a\n{ONE}\nRRULE:FREQ=DAILY", "UID:a\nRECURRENCE-ID;RANGE=THISANDFUTURE:20261202T120000Z\n" + ONE),
+        feed(f"UID:a\n{ONE}\nRDATE;VALUE=PERIOD:20261203T120000Z/PT3H"),
+        feed(*[f"UID:{number}\nDTSTART:20261201T120000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY" for number in range(12)]),
         feed(*[f"UID:{number}\n{ONE}" for number in range(MOST_EVENTS + 1)]),
     ],
 )

@@ -54,6 +54,7 @@ MUTATIONS: dict[str, tuple[Input, str]] = {
     "becomeHost": (just(), "U+++++"),
     "removeCard": (of("card"), "UN+NNN"),
     "updateNotificationPreferences": (just(locale="de-DE"), "U+++++"),
+    "rotateCalendarUrl": (just(), "U+++++"),
     "markNotificationsRead": (lambda world: {"ids": [world.ids["notification"]]}, "UN+NNN"),
     # For staff.
     "setUserRole": (of("user:stranger", "userId", role="HOST"), "UFFFF+"),
@@ -78,6 +79,7 @@ MUTATIONS: dict[str, tuple[Input, str]] = {
     "blockPeriod": (lambda world: {"listingId": world.ids["empty"], "start": at(3), "end": at(4)}, "UFF+A+"),
     "unblockPeriod": (lambda world: {"listingId": world.ids["empty"], "start": at(3), "end": at(4)}, "UFF+A+"),
     "importCalendar": (of("empty", "listingId", name="C", url="http://127.0.0.1:9/x.ics"), "UFF~A~"),
+    "rotateListingCalendarUrl": (of("home", "listingId"), "UFF+A+"),
     "removeCalendar": (just(calendarId="eA=="), "UFFNNN"),
     # Booking: everybody but the host.
     "bookProperty": (

@@ -1,7 +1,7 @@
 """What a host does with a listing of any kind. Creating and updating are each kind's own, in `schema.kinds`."""
 
 from schema.listings.mutations.blocks import BlockPeriod, UnblockPeriod
-from schema.listings.mutations.calendars import ImportCalendar, RemoveCalendar
+from schema.listings.mutations.calendars import ImportCalendar, RemoveCalendar, RotateListingCalendarUrl
 from schema.listings.mutations.images import AddListingImage, RemoveListingImage
 from schema.listings.mutations.publishing import ArchiveListing, DeleteListing, PublishListing
 
@@ -18,3 +18,4 @@ class ListingMutations:
     unblock_period = UnblockPeriod.Field()
     import_calendar = ImportCalendar.Field()
     remove_calendar = RemoveCalendar.Field()
+    rotate_listing_calendar_url = RotateListingCalendarUrl.Field()

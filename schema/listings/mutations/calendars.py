@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import graphene
 
 from apps.hosting import calendars
+from apps.hosting.addresses import rotate_listing_feed
 from schema.core.ids import read_global_id
 from schema.core.inputs import text
 from schema.core.mutations import Mutation
@@ -27,6 +28,12 @@ class ImportCalendarInput(graphene.InputObjectType):
         required=True,
         description="Where the feed is: an http or https address on the internet, without a password.",
     )
+
+
+class RotateListingCalendarUrlInput(graphene.InputObjectType):
+    """Names a listing."""
+
+    listing_id = graphene.ID(required=True, description="The listing whose feed gets another address.")
 
 
 class RemoveCalendarInput(graphene.InputObjectType):
@@ -66,4 +73,17 @@ class RemoveCalendar(Mutation):
         listing = calendars.remove_calendar(
             viewer=context.require_user(), calendar_id=read_global_id(data.calendar_id, "Calendar"), now=context.now
         )
+        return {"listing": listing}
+
+
+class RotateListingCalendarUrl(Mutation):
+    """Give the iCal feed of a listing another secret address. The one before opens nothing any more."""
+
+    permission = host
+    input_type = RotateListingCalendarUrlInput
+    payload_type = ListingPayload
+
+    @classmethod
+    def perform(cls, context: Context, data: Any) -> dict[str, object]:
+        listing = rotate_listing_feed(viewer=context.require_user(), listing_id=read_listing_id(data.listing_id))
         return {"listing": listing}

@@ -80,6 +80,18 @@ def test_another_password_makes_another_address() -> None:
     assert (Client().get(old).status_code, Client().get(new).status_code) == (404, 200)
 
 
+def test_another_address_can_be_had_without_another_password() -> None:
+    api, other = Api().enter(make_guest()), Api().enter(make_guest())
+    old, others = path_of(api), path_of(other)
+    rotate = "mutation { rotateCalendarUrl(input: {}) { viewer { calendarUrl } errors { code } } }"
+    for _ in range(2):
+        answer = api.data(rotate)["rotateCalendarUrl"]
+        new = path_of(api)
+        assert answer == {"viewer": {"calendarUrl": f"https://book.example{new}"}, "errors": []}
+        assert [Client().get(path).status_code for path in (old, new, others)] == [404, 200, 200]
+        old = new
+
+
 def test_an_address_that_was_never_given_out_opens_nothing() -> None:
     ann, bob = make_guest(), make_guest()
     right = feed_address(ann)

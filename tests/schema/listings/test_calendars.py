@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from apps.availability.models import Allocation, Block
+from apps.availability.models import BLOCK_HOLDER, Allocation, Block, Unit
 from apps.bookings.actions import cancel, hold
 from apps.bookings.models import Booking
 from apps.core.errors import Unavailable
 from apps.hosting.calendars import EVERY, sync_due
+from apps.hosting.listing_feed import feed_of
 from apps.hosting.models import ImportedCalendar
 from apps.listings.models import Listing
 from apps.listings.offers import BookingRequest
@@ -35,12 +36,19 @@ class Neighbour:
     def __init__(self) -> None:
         self.events: list[tuple[str, int, int]] = []
         self.answer: tuple[int, bytes] | None = None
+        self.mark = ""
+        self.answered: list[int] = []
         house = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 status, body = house.answer or (200, house.feed())
+                if house.mark and self.headers["If-None-Match"] == house.mark:
+                    status, body = 304, b""
+                house.answered.append(status)
                 self.send_response(status)
+                if house.mark:
+                    self.send_header("ETag", house.mark)
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -83,6 +91,13 @@ def stay(home: Listing, first: int, last: int) -> Booking:
 def blocked(home: Listing) -> list[tuple[str, str, str]]:
     rows = Block.objects.filter(listing=home).order_by("period", "pk")
     return [(f"{row.period.lower:%d.%H}", f"{row.period.upper:%d.%H}", row.source) for row in rows]
+
+
+def taken(home: Listing) -> list[list[tuple[str, str]]]:
+    """What blocks take of each unit."""
+    units = Unit.objects.filter(listing=home).order_by("number")
+    rows = {unit.pk: unit.allocations.filter(holder=BLOCK_HOLDER).order_by("period") for unit in units}
+    return [[(f"{row.period.lower:%d.%H}", f"{row.period.upper:%d.%H}") for row in found] for found in rows.values()]
 
 
 def test_a_feed_is_fetched_by_the_worker_and_blocks_its_nights(neighbour: Neighbour) -> None:
@@ -150,7 +165,8 @@ def test_a_booking_stands_and_the_host_is_told_once(neighbour: Neighbour) -> Non
     add(home, neighbour.url)
     for number in range(3):
         assert sync_due(now=NOW + number * EVERY) == 1
-    assert blocked(home) == [("01.14", "02.14", "Airbnb"), ("03.10", "05.10", "Airbnb")]
+    assert blocked(home) == [("01.14", "05.10", "Airbnb")]
+    assert taken(home) == [[("01.14", "02.14"), ("03.10", "05.10")]]
     assert Booking.objects.get(pk=booking.pk).status == "CONFIRMED"
     assert Allocation.objects.get(pk=booking.allocation_id).is_active
     (note,) = Notification.objects.all()
@@ -159,7 +175,61 @@ def test_a_booking_stands_and_the_host_is_told_once(neighbour: Neighbour) -> Non
     assert Letter.objects.filter(to=home.host.email, template="calendar_conflict").count() == 1
     cancel(viewer=home.host, booking_id=booking.pk, reason="", now=NOW)
     sync_due(now=NOW + 3 * EVERY)
-    assert blocked(home) == [("01.14", "05.10", "Airbnb")]
+    assert taken(home) == [[("01.14", "05.10")]]
+
+
+def test_units_that_are_not_booked_are_blocked_beside_one_that_is(neighbour: Neighbour) -> None:
+    home = make_property(units=3)
+    confirm(stay(home, 2, 3))
+    neighbour.events = [("a", 1, 5)]
+    add(home, neighbour.url)
+    sync_due(now=NOW)
+    assert taken(home) == [[("01.14", "02.14"), ("03.10", "05.10")], [("01.14", "05.10")], [("01.14", "05.10")]]
+    with pytest.raises(Unavailable):
+        stay(home, 2, 3)
+    # A block of the host's own, and one unit more, leave it so.
+    period = {"listingId": global_id(home), "start": "2026-12-10T00:00:00Z", "end": "2026-12-11T00:00:00Z"}
+    assert mutate("blockPeriod", period, viewer=home.host, now=NOW)["errors"] == []
+    given = {"id": global_id(home), "units": 4}
+    assert mutate("updateProperty", given, viewer=home.host, now=NOW)["errors"] == []
+    assert [len(unit) for unit in taken(home)] == [3, 2, 2, 2]
+    over = {"listingId": global_id(home), "start": "2026-12-02T00:00:00Z", "end": "2026-12-04T00:00:00Z"}
+    assert told(mutate("blockPeriod", over, viewer=home.host, now=NOW)) == {("UNAVAILABLE", "start")}
+
+
+def test_a_feed_that_has_not_changed_is_not_sent_again_and_what_came_free_is_blocked(neighbour: Neighbour) -> None:
+    home = make_property()
+    booking = confirm(stay(home, 2, 3))
+    neighbour.events, neighbour.mark = [("a", 1, 5)], '"v1"'
+    add(home, neighbour.url)
+    sync_due(now=NOW)
+    cancel(viewer=home.host, booking_id=booking.pk, reason="", now=NOW)
+    assert taken(home) == [[("01.14", "02.14"), ("03.10", "05.10")]]
+    sync_due(now=NOW + EVERY)
+    assert neighbour.answered == [200, 304]
+    assert taken(home) == [[("01.14", "05.10")]]
+    calendar = ImportedCalendar.objects.get()
+    assert (calendar.last_synced_at, calendar.read_at, calendar.last_error) == (NOW + EVERY, NOW, "")
+    # What repeats goes on, so that once a day it is read anew.
+    sync_due(now=NOW + timedelta(days=1))
+    assert neighbour.answered == [200, 304, 200]
+    neighbour.mark, neighbour.events = '"v2"', []
+    sync_due(now=NOW + timedelta(days=1) + EVERY)
+    assert (neighbour.answered[-1], blocked(home)) == (200, [])
+
+
+def test_what_our_own_feed_said_comes_back_as_nothing(neighbour: Neighbour) -> None:
+    home, other = make_property(), make_property()
+    booking, elsewhere = confirm(stay(home, 2, 3)), confirm(stay(other, 8, 9))
+    feed = feed_of(home, now=NOW)
+    neighbour.answer = (200, feed.replace(b"END:VCALENDAR", feed_of(other, now=NOW).partition(b"BEGIN:VEVENT")[2].join(
+        [b"BEGIN:VEVENT", b""]
+    )))  # fmt: skip
+    Notification.objects.all().delete()
+    add(home, neighbour.url)
+    sync_due(now=NOW)
+    assert (booking.reference != elsewhere.reference, blocked(home)) == (True, [("08.14", "09.10", "Airbnb")])
+    assert not Notification.objects.exists()
 
 
 def test_a_hosts_unblocking_leaves_what_a_calendar_blocks(neighbour: Neighbour) -> None:
