@@ -4,14 +4,17 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from apps.audit.models import AuditEvent
+from apps.availability.models import Block
 from apps.bookings.models import Booking, BookingEvent
 from apps.bookings.selectors import history_of, lines_of
 from apps.bookings.states import Actor
 from apps.core.money import Money
+from apps.hosting.models import ImportedCalendar
 from apps.listings.models import Listing
 from apps.notifications.models import Notification
 from apps.notifications.preferences import locale_of, preferences_of
-from apps.payments.models import Charge, Refund
+from apps.payments.models import Card, Charge, Refund
 from apps.reviews.models import Review
 from apps.users.models import Session, TrustedIdentity, User
 
@@ -31,10 +34,36 @@ def export_of(*, viewer: User, now: datetime) -> dict[str, Any]:
         ],
         "sessions": [_session(row) for row in Session.objects.filter(user=viewer).order_by("pk")],
         "listings": [_listing(row) for row in Listing.objects.filter(host=viewer, deleted_at=None).order_by("pk")],
+        "calendars": [
+            {"listing": row.listing.title, "name": row.name, "url": row.url, "since": _instant(row.created_at)}
+            for row in ImportedCalendar.objects.select_related("listing").filter(listing__host=viewer).order_by("pk")
+        ],
+        "blocks": [
+            {
+                "listing": row.listing.title,
+                "startsAt": _instant(row.period.lower),
+                "endsAt": _instant(row.period.upper),
+                "reason": row.reason,
+            }
+            for row in Block.objects.select_related("listing")
+            .filter(listing__host=viewer, source="HOST")
+            .order_by("pk")
+        ],
         "bookings": _bookings(viewer),
         "payments": _payments(viewer),
+        "cards": [
+            {"brand": row.brand, "last4": row.last4, "expMonth": row.exp_month, "expYear": row.exp_year}
+            for row in Card.objects.filter(user=viewer).order_by("pk")
+        ],
         "reviews": [
             _review(row) for row in Review.objects.select_related("listing").filter(author=viewer).order_by("pk")
+        ],
+        "repliesToReviews": [
+            {"listing": row.listing.title, "reply": row.reply, "repliedAt": _instant(row.replied_at)}
+            for row in Review.objects.select_related("listing")
+            .filter(listing__host=viewer)
+            .exclude(reply=None)
+            .order_by("pk")
         ],
         "notificationPreferences": {
             "locale": locale_of(user_id=viewer.pk),
@@ -44,6 +73,10 @@ def export_of(*, viewer: User, now: datetime) -> dict[str, Any]:
                 if not each.enabled
             ],
         },
+        "securityEvents": [
+            {"at": _instant(row.at), "kind": row.kind, "address": row.address if row.actor_id == viewer.pk else None}
+            for row in AuditEvent.objects.filter(user_id=viewer.pk).order_by("pk")
+        ],
         "notifications": [_notification(row) for row in Notification.objects.filter(recipient=viewer).order_by("pk")],
     }
 

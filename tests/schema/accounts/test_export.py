@@ -1,12 +1,16 @@
 """Taking everything along: all that is the person's, and nothing of anybody else."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db.backends.postgresql.psycopg_any import DateTimeTZRange
 
-from apps.audit.models import AuditEvent
-from apps.payments.models import Charge
+from apps.audit.actions import record
+from apps.audit.models import AuditEvent, AuditKind
+from apps.availability.models import Block
+from apps.hosting.models import ImportedCalendar
+from apps.payments.models import Card, Charge
 from apps.reviews.models import Review
 from tests.accounts.bookings import book_home, completed
 from tests.recipes import make_guest, make_host, make_property
@@ -39,6 +43,25 @@ def test_everything_of_the_person_and_nothing_of_others(api: Api) -> None:
     )  # fmt: skip
     Review.objects.create(listing=home, author=other, rating=1, comment="Not mine.", created_at=NOW, updated_at=NOW)
 
+    Review.objects.create(
+        listing=own, author=other, rating=2, comment="Not mine either.", reply="My answer.", replied_at=NOW,
+        created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    for owner, last4 in ((guest, "4242"), (other, "9999")):
+        Card.objects.create(
+            user=owner, payment_method="pm_secret", fingerprint="secret", brand="visa", last4=last4, exp_month=1,
+            exp_year=2030, created_at=NOW,
+        )  # fmt: skip
+    for listing, whose in ((own, "mine"), (home, "Zebulon")):
+        Block.objects.create(
+            listing=listing, period=DateTimeTZRange(NOW, NOW + timedelta(days=1)), reason=whose, created_at=NOW
+        )
+        ImportedCalendar.objects.create(
+            listing=listing, name=whose, url=f"https://cal.example/{whose}", created_at=NOW, next_sync_at=NOW
+        )
+    record(AuditKind.SIGN_IN_REFUSED, now=NOW, user_id=guest.pk)
+    record(AuditKind.SIGN_IN_REFUSED, now=NOW, user_id=other.pk)
+
     document = api.enter(guest).data(EXPORT)["me"]["export"]
 
     assert document["profile"]["email"] == "ada@example.com"
@@ -50,8 +73,13 @@ def test_everything_of_the_person_and_nothing_of_others(api: Api) -> None:
     assert document["bookings"][0]["history"][0]["type"] == "HELD"
     assert [(row["booking"], row["cardLast4"]) for row in document["payments"]] == [(booking.reference, "4242")]
     assert [row["comment"] for row in document["reviews"]] == ["My words."]
+    assert [row["reply"] for row in document["repliesToReviews"]] == ["My answer."]
+    assert document["cards"] == [{"brand": "visa", "last4": "4242", "expMonth": 1, "expYear": 2030}]
+    assert [row["reason"] for row in document["blocks"]] == ["mine"]
+    assert [row["url"] for row in document["calendars"]] == ["https://cal.example/mine"]
+    assert [row["kind"] for row in document["securityEvents"]] == ["SIGN_IN_REFUSED", "SIGNED_IN", "EXPORTED"]
     text = json.dumps(document)
-    others = ("hidden-host", "Zebulon", "Hidden", "4930999888", "Otherson", "other@", "The host's", "Not mine",
+    others = ("hidden-host", "Zebulon", "Hidden", "4930999888", "Otherson", "other@", "The host's", "Not mine", "9999",
               foreign.reference, hosted.reference, "secret", "argon2")  # fmt: skip
     assert [word for word in others if word in text] == []
     assert [(row.user_id, row.actor_id) for row in AuditEvent.objects.filter(kind="EXPORTED")] == [(guest.pk, guest.pk)]
