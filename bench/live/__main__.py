@@ -1,120 +1,96 @@
-"""How soon many watchers of a map hear of a booking: `python -m bench.live URL [--sockets 1000] [--bookings 10]`.
+"""What it costs to keep maps up to date, pushed and polled: `python -m bench.live [--clients 1000] [--polling 100] [--workers 1]`.
 
-URL is that of a running demo (`http://127.0.0.1:8000`), started with RATE_LIMITS=off. Each socket watches the section around
-a parking spot; the demo's guest books and cancels it. Prints the delays from the answer of the mutation to each message, and
-the resident memory of the processes named with --pid.
+Starts a PostgreSQL, a Valkey and a web server of its own, and prints what `bench.live.measure` finds; RESULTS.md has the last.
 """
 
 import argparse
-import asyncio
 import json
+import subprocess
+import sys
+import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import httpx
-from websockets.asyncio.client import ClientConnection, connect
+from bench.database import running_database
+from sandbox.configuration import process_environment
+from sandbox.folder import ROOT
+from sandbox.processes import Child, Watcher, free_port
+from sandbox.servers import start_all
+from sandbox.valkey import Valkey
 
-SIGN_IN = 'mutation { tokenAuth(email: "guest@example.com", password: "demo-Password-1") { token } }'
-SPOT = (
-    "{ listings(first: 1, filter: {kind: [PARKING_SPOT]}) { edges { node { id location { latitude longitude } } } } }"
-)
-WATCH = "subscription($b: BoxInput!) { availabilityChanged(box: $b) { id at listing { id title } availableNow } }"
-BOOK = """mutation($s: ID!, $t: DateTime!) { bookParkingSpot(input: {parkingSpotId: $s, startsAt: $t, minutes: 30}) {
-    booking { id } errors { code } } }"""
-CANCEL = "mutation($b: ID!) { cancelBooking(input: {bookingId: $b}) { errors { code } } }"
+START_SECONDS = 60.0
 
 
-async def ask(client: httpx.AsyncClient, query: str, token: str = "", **variables: Any) -> Any:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    answer = await client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
-    return answer.json()["data"]
-
-
-async def open_socket(url: str, box: dict[str, float]) -> ClientConnection:
-    socket = await connect(
-        f"{url.replace('http', 'ws', 1)}/graphql",
-        subprotocols=["graphql-transport-ws"],  # type: ignore[list-item]
-        compression=None,
-        ping_interval=None,
-        open_timeout=60,
-    )
-    await socket.send('{"type":"connection_init"}')
-    await socket.recv()
-    await socket.send(
-        json.dumps({"id": "1", "type": "subscribe", "payload": {"query": WATCH, "variables": {"b": box}}})
-    )
-    return socket
-
-
-async def arrival(socket: ClientConnection) -> float:
-    while json.loads(await socket.recv())["type"] != "next":
-        pass
-    return time.perf_counter()
-
-
-def memory_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-async def measure(url: str, sockets: int, bookings: int, pids: list[int]) -> None:
-    before = [memory_mb(pid) for pid in pids]
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-        token = (await ask(client, SIGN_IN))["tokenAuth"]["token"]
-        spot = (await ask(client, SPOT))["listings"]["edges"][0]["node"]
-        place = spot["location"]
-        watching: list[ClientConnection] = []
-        for number in range(sockets):
-            reach = 0.01 + number / 1e6
-            watching.append(
-                await open_socket(
-                    url,
-                    {
-                        "south": place["latitude"] - reach,
-                        "north": place["latitude"] + reach,
-                        "west": place["longitude"] - reach,
-                        "east": place["longitude"] + reach,
-                    },
-                )
-            )
-        await asyncio.sleep(3)
-        for pid, was in zip(pids, before, strict=True):
-            print(f"process {pid}: {was:.0f} MB before, {memory_mb(pid):.0f} MB with its share of {sockets} sockets")
-        start = datetime.now(UTC) + timedelta(days=5)
-        delays: list[float] = []
-        for number in range(bookings):
-            waiting = [asyncio.ensure_future(arrival(socket)) for socket in watching]
-            await asyncio.sleep(0.2)
-            moment = (start + timedelta(hours=number)).isoformat()
-            booking = (await ask(client, BOOK, token, s=spot["id"], t=moment))["bookParkingSpot"]["booking"]
-            answered = time.perf_counter()
-            delays += [at - answered for at in await asyncio.wait_for(asyncio.gather(*waiting), 60)]
-            waiting = [asyncio.ensure_future(arrival(socket)) for socket in watching]
-            await ask(client, CANCEL, token, b=booking["id"])
-            await asyncio.wait_for(asyncio.gather(*waiting), 60)
-        delays.sort()
-        print(
-            f"{sockets} sockets, {bookings} bookings, {len(delays)} messages: "
-            f"p50 {delays[len(delays) // 2] * 1000:.0f} ms, p99 {delays[int(len(delays) * 0.99)] * 1000:.0f} ms, "
-            f"latest {delays[-1] * 1000:.0f} ms after the answer"
-        )
-        for socket in watching:
-            socket.transport.abort()
-
-
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url")
-    parser.add_argument("--sockets", type=int, default=1000)
-    parser.add_argument("--bookings", type=int, default=10)
-    parser.add_argument("--pid", type=int, action="append", default=[])
+    parser.add_argument("--clients", type=int, default=1_000, help="that listen")
+    parser.add_argument("--polling", type=int, default=100, help="that ask every five seconds instead")
+    parser.add_argument("--changes", type=int, default=20, help="bookings and cancelations")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the web server")
     given = parser.parse_args()
-    asyncio.run(measure(given.url, given.sockets, given.bookings, given.pid))
+    place, watcher = Path(tempfile.mkdtemp(prefix="holdfast-bench-", dir="/var/tmp")), Watcher()
+    watcher.remove(place)
+    redis = Valkey(place / "valkey", log=place / "valkey.log", password="bench", watcher=watcher, keep=False)
+    web: Child | None = None
+    try:
+        with running_database(Path("/var/tmp")) as database:
+            start_all([redis])
+            port = free_port()
+            settings = {
+                **database.settings,
+                **redis.settings(),
+                "PORT": str(port),
+                "RATE_LIMITS": "off",
+                "REQUIRE_VERIFIED_EMAIL": "off",
+                "ACCESS_TOKEN_SECONDS": "7200",
+            }
+            environment = process_environment(settings)
+            world = json.loads(run("bench.live.prepare", environment=environment))
+            web = web_server(port, given.workers, place, watcher, environment)
+            web.start()
+            await_answer(port)
+            asked = {
+                "url": f"http://127.0.0.1:{port}", "web": web.pid, "database": database.pid, **vars(given), **world
+            }  # fmt: skip
+            print(run("bench.live.measure", json.dumps(asked), environment=environment), end="")
+    finally:
+        for child in (web, redis.child):
+            if child is not None:
+                child.stop()
+        watcher.close()
+    return 0
+
+
+def run(module: str, *arguments: str, environment: Mapping[str, str]) -> str:
+    """What the module prints. Raises CalledProcessError."""
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=dict(environment), check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def web_server(port: int, workers: int, place: Path, watcher: Watcher, environment: Mapping[str, str]) -> Child:
+    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--http", "1", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--workers", str(workers), "--backpressure", "8192", "booking.asgi:application"]
+    return Child("web", command, log=place / "web.log", watcher=watcher, environment=environment, folder=ROOT)
+
+
+def await_answer(port: int) -> None:
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/graphql?query={{__typename}}", timeout=5):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
