@@ -12,6 +12,7 @@ from apps.bookings.webhooks import stripe_webhook
 from apps.core.views import mail, mails
 from apps.hosting.listing_feed import listing_feed
 from apps.notifications.views import unsubscribe
+from apps.users.admin_password import own_password
 from apps.users.views import sign_in_elsewhere, signed_in_elsewhere, signing_keys
 from booking.limits import limited
 from schema.views import graphql_view
@@ -45,6 +46,7 @@ urlpatterns = [
     path("auth/<str:name>/callback", limited(signed_in_elsewhere)),
     path("admin/mails/", admin.site.admin_view(mails), name="mails"),
     path("admin/mails/<str:name>", admin.site.admin_view(mail), name="mail"),
+    path("admin/password_change/", admin.site.admin_view(own_password, cacheable=True)),
     path("admin/", admin.site.urls),
     re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),
 ]

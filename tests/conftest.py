@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.test import TransactionTestCase
 from pytest_django.fixtures import Settings
 
-from tests.emptying import empty_tables
+from tests.emptying import audit_unlocked, empty_tables
 from tests.serving import Site, serve
 
 
@@ -18,7 +18,8 @@ def _quick_emptying() -> Iterator[None]:
 
     def teardown(case: TransactionTestCase) -> None:
         if not empty_tables():
-            flush(case)
+            with audit_unlocked():
+                flush(case)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)

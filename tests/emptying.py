@@ -4,6 +4,8 @@ Django's flush truncates every table and makes content types and permissions ane
 which most are empty already. Here only what holds rows is emptied, and what migrating made of the models stays.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from django.db import connection
@@ -27,6 +29,16 @@ EMPTY = """
         END LOOP;
     END $$
 """
+
+
+@contextmanager
+def audit_unlocked() -> Iterator[None]:
+    """The audit can be truncated meanwhile, which its triggers refuse otherwise."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_auditevent DISABLE TRIGGER USER")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_auditevent ENABLE TRIGGER USER")
 
 
 @cache

@@ -17,7 +17,7 @@ from apps.bookings.actions.expire import expire_dead_holds
 from apps.bookings.models import Booking
 from apps.bookings.states import LIVE, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
-from apps.core.errors import InvalidCredentials, WrongState
+from apps.core.errors import WrongState
 from apps.hosting.models import ImportedCalendar
 from apps.listings.models import Listing, ListingStatus
 from apps.live.actions import publish_all
@@ -66,7 +66,7 @@ def delete_account(*, viewer: User, password: str, now: datetime) -> None:
     hosts is held, confirmed or in use; then nothing was changed.
     """
     if not passwords.is_right(password, user=viewer):
-        raise _wrong()
+        raise passwords.wrong_password(viewer, field="password")
     for _ in range(MOST_ROUNDS):
         _clear_dead_holds(viewer, now=now)
         try:
@@ -111,7 +111,7 @@ def _locked(viewer: User) -> User:
     """The account, unless it was closed or its password changed since that was checked."""
     user = User.objects.select_for_update(of=("self",)).get(pk=viewer.pk)
     if not user.is_active or user.password != viewer.password:
-        raise _wrong()
+        raise passwords.wrong_password(user, field="password")
     return user
 
 
@@ -165,7 +165,3 @@ def _made_nameless(user: User, *, now: datetime) -> None:
     if name:
         # The file goes once nothing points at it any more.
         transaction.on_commit(lambda: storage.delete(name), robust=True)
-
-
-def _wrong() -> InvalidCredentials:
-    return InvalidCredentials("The password is wrong.", field="password")

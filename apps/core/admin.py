@@ -23,6 +23,8 @@ else:
 
 admin.site.site_header = admin.site.site_title = "Holdfast"
 admin.site.index_title = "What staff looks after"
+# Django's own, with a way to the pages that stand on no table.
+admin.site.index_template = "core/admin_index.html"
 
 # Whoever looks for something farther back searches or filters for it.
 MOST_COUNTED = 5_000

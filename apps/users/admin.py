@@ -1,14 +1,16 @@
-"""Accounts and sessions in Django admin."""
+"""Accounts, sessions and groups in Django admin."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.core.db import unit_of_work
-from apps.users.actions.sessions import end_all_sessions, end_session
+from apps.users.actions import standing
 from apps.users.models import Session, User
 
 if TYPE_CHECKING:
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 else:
     # Only the type stubs know a ModelAdmin of something.
     _ForUsers = _ForSessions = admin.ModelAdmin
+
+
+def actor_of(request: HttpRequest) -> int:
+    """Who is doing it."""
+    assert request.user.pk is not None, "the pages of the admin are open to nobody who is not signed in"
+    return int(request.user.pk)
 
 
 @admin.register(User)
@@ -52,11 +60,62 @@ class UserAdmin(_ForUsers):
             return fields
         return (*fields, "role", "is_active", "is_superuser", "groups", "user_permissions")
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whoever closed their account is not brought back."""
+        return super().has_change_permission(request, obj) and (obj is None or obj.deleted_at is None)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        form.standing = standing.locked_standing(user_id=obj.pk)
+        columns = {field.name for field in obj._meta.concrete_fields}
+        standing.save_account(user=obj, fields=columns & set(form.changed_data))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        standing.note_standing(
+            user_id=form.instance.pk, before=form.standing, actor_id=actor_of(request), now=timezone.now()
+        )
+
     @admin.action(description="End all sessions of the selected accounts", permissions=["change"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        end = unit_of_work(end_all_sessions)
         for user in queryset:
-            end(user=user, now=timezone.now())
+            standing.end_sessions_of(user=user, actor_id=actor_of(request), now=timezone.now())
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RightsAdmin(GroupAdmin):
+    """What members of the staff may change. A superuser's to say: whoever could change a group could give themself every right."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return self.has_add_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return self.has_add_permission(request)
+
+    def save_model(self, request: HttpRequest, obj: Group, form: Any, change: bool) -> None:
+        form.rights = standing.permissions_of_group(obj)
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        self._note(request, form.instance, before=form.rights, after=standing.permissions_of_group(form.instance))
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        with transaction.atomic():
+            self._note(request, obj, before=standing.permissions_of_group(obj), after="")
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        for group in queryset:
+            self.delete_model(request, group)
+
+    def _note(self, request: HttpRequest, group: Group, *, before: str, after: str) -> None:
+        standing.note_group(group=group, before=before, after=after, actor_id=actor_of(request), now=timezone.now())
 
 
 @admin.register(Session)
@@ -84,5 +143,5 @@ class SessionAdmin(_ForSessions):
 
     @admin.action(description="End the selected sessions", permissions=["end"])
     def end_selected(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        for session in queryset.select_related("user").filter(ended_at=None):
-            end_session(viewer=session.user, session_id=session.pk, now=timezone.now())
+        for session in queryset:
+            standing.end_session_of(session=session, actor_id=actor_of(request), now=timezone.now())

@@ -15,13 +15,14 @@ from apps.core.errors import InvalidCredentials
 from apps.core.tries import TooManyTries, guessing
 from apps.users.guesses import password_counts, who_signs_in
 from apps.users.models import User, UserRole
+from apps.users.selectors import user_by_email
 
 
 class StaffRoleBackend(ModelBackend):
     """Sign-in by email; the staff role sees every table, and changes what its Django groups and permissions name.
 
-    A superuser may do everything, as ever. Losing the role takes all of it away at once. Failed tries count together with
-    those of `tokenAuth`, and are as slow.
+    A superuser of the staff may do everything, as ever. Losing the role takes all of it away at once. Failed tries count
+    together with those of `tokenAuth`, and are as slow.
     """
 
     def authenticate(
@@ -41,11 +42,16 @@ class StaffRoleBackend(ModelBackend):
                 record(AuditKind.TRIES_LIMITED, now=timezone.now(), what="password")
             raise PermissionDenied from refused
         except InvalidCredentials:
-            record(AuditKind.SIGN_IN_REFUSED, now=timezone.now(), door="admin")
+            meant = user_by_email(email)
+            record(AuditKind.SIGN_IN_REFUSED, now=timezone.now(), user_id=meant.pk if meant else None, door="admin")
             return None
         assert isinstance(user, User)
         record(AuditKind.SIGNED_IN, now=timezone.now(), user_id=user.pk, actor_id=user.pk, door="admin")
         return user
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Staff alone: the right password of anybody else opens nothing here, and is no sign-in. Asked for each request too."""
+        return super().user_can_authenticate(user) and bool(user.is_staff)
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         granted = set(super().get_all_permissions(user_obj, obj))

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
-from apps.core.errors import WeakPassword
+from apps.core.errors import InvalidCredentials, WeakPassword
 from apps.core.texts import UNPRINTABLE
 from apps.users.models import User
 
@@ -55,6 +55,15 @@ def is_right(password: str, *, user: User | None) -> bool:
         return False
     # An account without a usable password costs the same: Django hashes something else then.
     return user.check_password(password) and user.is_active
+
+
+def wrong_password(user: User, *, field: str) -> InvalidCredentials:
+    """What a signed-in person is told whose password is not right. Who came through a trusted issuer may never have had one."""
+    if user.has_usable_password():
+        return InvalidCredentials("The password is wrong.", field=field)
+    return InvalidCredentials(
+        "This account has no password yet: ask for a link with requestPasswordReset to set the first one.", field=field
+    )
 
 
 def _is_like_the_person(password: str, user: User) -> bool:

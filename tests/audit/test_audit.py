@@ -22,6 +22,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
         "UPDATE audit_auditevent SET kind = 'x'",
         "DELETE FROM audit_auditevent",
         "UPDATE audit_auditevent SET at = now()",
+        "TRUNCATE audit_auditevent",
     ],
 )
 def test_the_database_refuses_to_change_or_remove(statement: str) -> None:

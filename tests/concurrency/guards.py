@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from django.core.management import call_command
 from django.db import IntegrityError, OperationalError, connection
 
-from tests.emptying import empty_tables
+from tests.emptying import audit_unlocked, empty_tables
 from tests.serving import at_once, eventually
 
 Result = TypeVar("Result")
@@ -165,7 +165,8 @@ def without(*rules: tuple[str, str]) -> Iterator[None]:
         yield
     finally:
         if not empty_tables():
-            call_command("flush", interactive=False, verbosity=0)
+            with audit_unlocked():
+                call_command("flush", interactive=False, verbosity=0)
         with connection.cursor() as cursor:
             for _, restore in statements:
                 cursor.execute(restore)

@@ -44,6 +44,13 @@ def test_staff_reads_the_mails(name: str) -> None:
     assert "<script>" not in text.partition("Open http")[2]
 
 
+def test_the_start_of_the_admin_leads_there(name: str, settings: Settings) -> None:
+    client = of(make_staff())
+    assert '<a href="/admin/mails/">' in client.get("/admin/").content.decode()
+    settings.MAIL_DIR = None
+    assert "/admin/mails/" not in client.get("/admin/").content.decode()
+
+
 def test_nobody_else_does(name: str) -> None:
     for user in (None, make_guest(), make_host()):
         for path in ("/admin/mails/", f"/admin/mails/{name}"):

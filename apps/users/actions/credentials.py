@@ -7,13 +7,14 @@ from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.core.db import unit_of_work
 from apps.core.emails import clean_email
-from apps.core.errors import AccountClosed, Collector, Duplicate, InvalidCredentials, InvalidToken
+from apps.core.errors import AccountClosed, Collector, Duplicate, InvalidToken
 from apps.core.outbox import enqueue
 from apps.users import passwords
 from apps.users.actions.accounts import save_with_email
 from apps.users.actions.mail_tokens import find, mail_link, redeem, reset_links_since, void_links
 from apps.users.actions.sessions import end_all_sessions, open_session
 from apps.users.models import MailPurpose, User
+from apps.users.passwords import wrong_password
 from apps.users.selectors import keep_open, user_by_email
 from apps.users.tokens import TokenPair
 from apps.users.verification import mark_verified
@@ -29,32 +30,61 @@ def change_password(
 
     Raises InputErrors: InvalidCredentials at `current_password`, WeakPassword at `new_password`.
     """
-    problems = Collector()
-    if not passwords.is_right(current_password, user=viewer):
-        problems.add(_wrong("current_password"))
-    with problems.caught():
-        passwords.check_strength(new_password, user=viewer, field="new_password")
-    problems.raise_if_any()
-    return _changed(viewer, passwords.hashed(new_password), user_agent=user_agent, now=now)
+    password_hash = _new_hash(viewer, current_password, new_password)
+    return _changed(viewer, password_hash, user_agent=user_agent, now=now)
 
 
 @unit_of_work
 def _changed(viewer: User, password_hash: str, *, user_agent: str, now: datetime) -> TokenPair:
+    return _renewed(_unchanged(viewer), password_hash, user_agent=user_agent, now=now)
+
+
+def change_password_in_admin(*, viewer: User, current_password: str, new_password: str, now: datetime) -> User:
+    """As `change_password`, without a new session: who works in Django admin has none of ours. Returns the account as it is now.
+
+    Raises InputErrors: InvalidCredentials at `current_password`, WeakPassword at `new_password`.
+    """
+    return _changed_in_admin(viewer, _new_hash(viewer, current_password, new_password), now=now)
+
+
+@unit_of_work
+def _changed_in_admin(viewer: User, password_hash: str, *, now: datetime) -> User:
+    user = _unchanged(viewer)
+    _replace(user, password_hash, now=now)
+    return user
+
+
+def _new_hash(viewer: User, current_password: str, new_password: str) -> str:
+    """The hash of a new password for somebody who knows the present one."""
+    problems = Collector()
+    if not passwords.is_right(current_password, user=viewer):
+        problems.add(wrong_password(viewer, field="current_password"))
+    with problems.caught():
+        passwords.check_strength(new_password, user=viewer, field="new_password")
+    problems.raise_if_any()
+    return passwords.hashed(new_password)
+
+
+def _unchanged(viewer: User) -> User:
+    """The account, locked, unless another request changed its password since it was checked."""
     user = User.objects.select_for_update(of=("self",)).get(pk=viewer.pk)
-    # Another request changed it since it was checked.
     if user.password != viewer.password or not user.is_active:
-        raise _wrong("current_password")
-    return _renewed(user, password_hash, user_agent=user_agent, now=now)
+        raise wrong_password(viewer, field="current_password")
+    return user
 
 
 def _renewed(user: User, password_hash: str, *, user_agent: str, now: datetime) -> TokenPair:
+    _replace(user, password_hash, now=now)
+    return open_session(user=user, user_agent=user_agent, now=now)
+
+
+def _replace(user: User, password_hash: str, *, now: datetime) -> None:
     user.password = password_hash
     user.save(update_fields=["password", "updated_at"])
     # Whoever knew the old password, or read the mailbox, has nothing left to come back with.
     void_links(user, now=now)
     record(AuditKind.PASSWORD_CHANGED, now=now, user_id=user.pk, actor_id=user.pk)
     end_all_sessions(user=user, now=now)
-    return open_session(user=user, user_agent=user_agent, now=now)
 
 
 @unit_of_work
@@ -133,7 +163,7 @@ def change_email(*, viewer: User, new_email: str, password: str, now: datetime) 
     with problems.caught():
         address = clean_email(new_email, field="new_email")
     if not passwords.is_right(password, user=viewer):
-        problems.add(_wrong("password"))
+        problems.add(wrong_password(viewer, field="password"))
     problems.raise_if_any()
     if user_by_email(address) is not None:
         raise Duplicate("There is an account with this email.", field="new_email")
@@ -146,7 +176,3 @@ def _changing(viewer: User, address: str, *, now: datetime) -> None:
     mail_link(user=viewer, purpose=MailPurpose.VERIFY_EMAIL, email=address, now=now)
     if viewer.email:
         enqueue("users.mail_email_change_notice", email=viewer.email)
-
-
-def _wrong(field: str) -> InvalidCredentials:
-    return InvalidCredentials("The password is wrong.", field=field)
