@@ -13,6 +13,7 @@ from apps.core.views import mail, mails
 from apps.hosting.listing_feed import listing_feed
 from apps.notifications.views import unsubscribe
 from apps.users.admin_password import own_password
+from apps.users.link_pages import reset_password_page, verify_email_page
 from apps.users.views import sign_in_elsewhere, signed_in_elsewhere, signing_keys
 from booking.limits import limited
 from schema.views import graphql_view
@@ -44,6 +45,8 @@ urlpatterns = [
     path(".well-known/jwks.json", signing_keys),
     path("auth/<str:name>/login", limited(sign_in_elsewhere)),
     path("auth/<str:name>/callback", limited(signed_in_elsewhere)),
+    path("verify-email", limited(verify_email_page)),
+    path("reset-password", limited(reset_password_page)),
     path("admin/mails/", admin.site.admin_view(mails), name="mails"),
     path("admin/mails/<str:name>", admin.site.admin_view(mail), name="mail"),
     path("admin/password_change/", admin.site.admin_view(own_password, cacheable=True)),

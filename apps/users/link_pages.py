@@ -1,0 +1,102 @@
+"""Where the links of mails lead: plain pages that do what the link is for, for people whose client has no pages of its own.
+
+Opening a page does nothing, since programs follow the links of mails too; its button does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from apps.audit.origin import address_of
+from apps.core.errors import DomainError, WeakPassword
+from apps.core.tries import TooManyTries, guessing
+from apps.users.actions import credentials, sessions
+from apps.users.guesses import of_network
+
+LONGEST_USER_AGENT = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one of the pages says. `do` says what was done, or raises a DomainError."""
+
+    title: str
+    button: str
+    do: Callable[[HttpRequest, str], str]
+    asks_password: bool = False
+
+
+# The token of the link is the authority: there is no cookie that another site could make use of.
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def verify_email_page(request: HttpRequest) -> HttpResponse:
+    """`/verify-email?token=...`: a button that confirms the address."""
+    return _served(request, Page("Your email address", "This is my address", _verify))
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def reset_password_page(request: HttpRequest) -> HttpResponse:
+    """`/reset-password?token=...`: a form for the new password."""
+    return _served(request, Page("A new password", "Set the password", _reset, asks_password=True))
+
+
+def _verify(_request: HttpRequest, token: str) -> str:
+    user = credentials.verify_email(token=token, now=timezone.now())
+    return f"Thank you: {user.email} is confirmed."
+
+
+def _reset(request: HttpRequest, token: str) -> str:
+    now = timezone.now()
+    pair = credentials.reset_password(
+        token=token,
+        new_password=request.POST.get("password", ""),
+        user_agent=request.headers.get("User-Agent", "")[:LONGEST_USER_AGENT],
+        now=now,
+    )
+    # Nobody is signed in by a page: what would be handed to a client is given back.
+    sessions.sign_out(viewer=None, refresh_token=pair.refresh_token, everywhere=False, now=now)
+    return "The new password holds, and everybody who was signed in is signed out. You can sign in with it now."
+
+
+def _served(request: HttpRequest, page: Page) -> HttpResponse:
+    token = (request.POST if request.method == "POST" else request.GET).get("token", "")
+    if request.method != "POST":
+        return _shown(request, page, token=token, said="" if token else "Please open the whole link of the mail.")
+    try:
+        with guessing(of_network("token", address_of(request))):
+            said = page.do(request, token)
+    except TooManyTries as refused:
+        response = _shown(request, page, said=str(refused), status=HTTPStatus.TOO_MANY_REQUESTS)
+        response["Retry-After"] = str(refused.retry_after)
+        return response
+    except WeakPassword as weak:
+        return _shown(request, page, token=token, said=weak.message, status=HTTPStatus.BAD_REQUEST)
+    except DomainError as error:
+        return _shown(request, page, said=error.message, status=HTTPStatus.BAD_REQUEST)
+    return _shown(request, page, said=said)
+
+
+def _shown(
+    request: HttpRequest, page: Page, *, said: str, token: str = "", status: int = HTTPStatus.OK
+) -> HttpResponse:
+    told = {
+        "title": page.title, "button": page.button, "asks_password": page.asks_password, "token": token, "said": said,
+    }  # fmt: skip
+    response = render(request, "users/link.html", told, status=status)
+    # An address with a secret in it: kept by nobody, told to nobody, and the page loads nothing.
+    response["Cache-Control"] = "private, no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex"
+    response["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
+    )
+    return response
