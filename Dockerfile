@@ -37,4 +37,4 @@ USER holdfast
 VOLUME /data
 EXPOSE 8000
 # `exec` lets the signals of the container reach the server itself.
-CMD ["sh", "-c", "exec granian --interface asgi --http 1 --host 0.0.0.0 --port \"$PORT\" --workers 2 --respawn-failed-workers booking.asgi:application"]
+CMD ["sh", "-c", "exec granian --interface asgi --http 1 --host 0.0.0.0 --port \"$PORT\" --workers 2 --backpressure 8192 --respawn-failed-workers booking.asgi:application"]

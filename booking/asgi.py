@@ -24,6 +24,7 @@ from apps.audit.origin import address_of  # noqa: E402
 from booking.bridge import BodyTooLarge, Bridge, Gone, Receive, Send, read_body  # noqa: E402
 from schema.live.event_streams import EventStream, wants_events  # noqa: E402
 from schema.live.hub import Hub  # noqa: E402
+from schema.live.room import Room  # noqa: E402
 from schema.live.sockets import Socket  # noqa: E402
 from schema.views import engine  # noqa: E402
 
@@ -31,6 +32,7 @@ PATH = "/graphql"
 
 _http = Bridge(wsgi, threads=settings.HTTP_THREADS)
 _hubs: list[Hub] = []
+_room = Room()
 
 
 def _hub() -> Hub:
@@ -88,15 +90,24 @@ async def _serve_socket(scope: MutableMapping[str, Any], receive: Receive, send:
     if scope["path"] != PATH or not _is_welcome(request):
         await send({"type": "websocket.close", "code": 4403})
         return
-    socket = Socket(
-        _hub(),
-        receive,
-        send,
-        ip=address_of(request),
-        user_agent=request.headers.get("User-Agent", "")[:400],
-        authorization=request.headers.get("Authorization", ""),
-    )
-    await socket.serve(scope["subprotocols"])
+    address = address_of(request)
+    if not _room.enter(address):
+        # Accepted first: a client learns the code of a connection only.
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1013, "reason": "Try again later"})
+        return
+    try:
+        socket = Socket(
+            _hub(),
+            receive,
+            send,
+            ip=address,
+            user_agent=request.headers.get("User-Agent", "")[:400],
+            authorization=request.headers.get("Authorization", ""),
+        )
+        await socket.serve(scope["subprotocols"])
+    finally:
+        _room.leave(address)
 
 
 async def _serve_events(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -111,9 +122,16 @@ async def _serve_events(scope: MutableMapping[str, Any], receive: Receive, send:
     if not _is_welcome(request):
         await _say(send, 400, b"Unknown host or origin.")
         return
-    origin = request.headers.get("Origin")
-    headers = [(b"access-control-allow-origin", origin.encode("latin-1"))] if origin else []
-    await EventStream(_hub(), receive, send, headers=headers).serve(request, ip=address_of(request))
+    address = address_of(request)
+    if not _room.enter(address):
+        await _say(send, 503, b"Too many listen already.", (b"retry-after", b"10"))
+        return
+    try:
+        origin = request.headers.get("Origin")
+        headers = [(b"access-control-allow-origin", origin.encode("latin-1"))] if origin else []
+        await EventStream(_hub(), receive, send, headers=headers).serve(request, ip=address)
+    finally:
+        _room.leave(address)
 
 
 async def _say(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:

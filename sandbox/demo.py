@@ -32,6 +32,7 @@ PREPARE_SECONDS = 600.0
 ANSWER_SECONDS = 90.0
 LOOK_SECONDS = 0.3
 WEB_WORKERS = 2
+MOST_REQUESTS = 8_192
 TASK_WORKERS = 2
 
 
@@ -130,6 +131,8 @@ class Demo:
         granian = ["--interface", "asgi", "--http", "1", "--host", "127.0.0.1", "--port", str(self._port)]
         granian += ["--workers", str(WEB_WORKERS), "--respawn-failed-workers"]
         granian += ["--workers-kill-timeout", "8"]
+        # Streams of events stay open and count as requests: the default of a few hundred would let them shut out the rest.
+        granian += ["--backpressure", str(MOST_REQUESTS)]
         celery = ["--concurrency", str(TASK_WORKERS), "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
         schedule = ["--schedule", str(self._folder.path / "beat-schedule"), "--pidfile", "", "--loglevel", "INFO"]
         children = [

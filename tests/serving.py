@@ -117,7 +117,7 @@ def serve(folder: Path, *, threads: int = 16, **settings: str) -> Iterator[Site]
     commands = {
         "web": [
             "granian", "--interface", "asgi", "--http", "1", "--host", "127.0.0.1", "--port", str(port),
-            "--workers", "1", "booking.asgi:application",
+            "--workers", "1", "--backpressure", "8192", "booking.asgi:application",
         ],
         "worker": [
             "celery", "-A", "booking", "worker", "--pool", "threads", "--concurrency", "4", "--without-gossip",

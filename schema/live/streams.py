@@ -129,7 +129,7 @@ class Stream:
             value = self.feed.see(context, event)
             if value is NOT_FOR_THEM:
                 return None
-            result, _executed = execute(
+            result = execute(
                 self.engine.schema.graphql_schema,
                 self.document,
                 context=context,
@@ -138,7 +138,8 @@ class Stream:
                 root_value=value,
                 hide_suggestions=not may_look_inside(context),
                 reading=self.engine.reading,
-            )
+                prices=self.engine.prices,
+            ).result
             for failed in result.errors or ():
                 if failed.original_error is not None and is_outage(failed.original_error):
                     raise failed.original_error

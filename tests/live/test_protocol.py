@@ -118,7 +118,8 @@ def frame(dice: random.Random) -> str | bytes:
         message |= {name: anything(dice) for name in ("id", "payload") if dice.random() < 0.7}
     text = json.dumps(message)
     if dice.random() < 0.01:
-        return dice.choice([text[: dice.randrange(len(text))], text.encode(), b"\x00\xff", "[]", " "])
+        nothing: list[str | bytes] = [text[: dice.randrange(len(text))], text.encode(), b"\x00\xff", "[]", " "]
+        return dice.choice(nothing)
     return text
 
 

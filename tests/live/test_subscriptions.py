@@ -323,7 +323,7 @@ def test_server_sent_events_carry_ids_and_go_on_after_the_last(site: Site, guest
 def test_server_sent_events_answer_queries_and_refuse_alike(site: Site) -> None:
     async def test() -> None:
         async with events(site.url, "{ __typename }") as stream:
-            assert await stream.next() == {"data": {"__typename": "Query"}}
+            assert (await stream.next())["data"] == {"__typename": "Query"}
             assert (await stream.receive())["event"] == "complete"
         async with events(site.url, UPDATED, {"id": "nonsense"}) as stream:
             assert (await stream.next())["errors"][0]["extensions"]["code"] == "NOT_FOUND"
