@@ -31,7 +31,8 @@ from schema.core.http import (
     write_body,
     write_refusal,
 )
-from schema.core.limits import REQUESTS, caller_of
+from schema.core.limits import REQUESTS, caller_of, charge
+from schema.costs import PRICES
 
 LONGEST_USER_AGENT = 400
 LONGEST_NAME = 100
@@ -41,7 +42,7 @@ LONGEST_NAME = 100
 def engine() -> Engine:
     """The engine of this process on the schema of the settings."""
     # A booking and its payments must not be shown as of two moments.
-    return Engine(import_string(settings.GRAPHENE["SCHEMA"]), reading=one_snapshot)
+    return Engine(import_string(settings.GRAPHENE["SCHEMA"]), prices=PRICES, reading=one_snapshot, charge=charge)
 
 
 @csrf_exempt

@@ -1,11 +1,12 @@
 """How much a query asks for, measured on the document before anything is executed.
 
-Four figures, each with a limit: how deep it nests, how many root fields it has, in how many places it asks for a list,
-and how many objects it can bring at most. A connection brings `first` or `last` objects, 20 when neither is given and
-100 at most; any other list is taken for 10. Fragments on different object types exclude each other, so only the dearest
-of them counts.
+Five figures, each with a limit: how deep it nests, how many root fields it has, in how many places it asks for a list,
+how many objects it can bring at most, and what those cost (`schema.core.costs`). A connection brings `first` or `last` objects,
+20 when neither is given and 100 at most; any other list is taken for 10. Fragments on different object types exclude each
+other, so only the dearest of them counts.
 
-    check(schema, document, operation, variables={"n": 50}, limits=Limits())      raises QueryTooComplex
+    asked = measure(schema, document, operation, variables={"n": 50}, limits=limits, prices=prices)
+    admit(asked, limits)            raises QueryTooComplex
 
 A whole page of 100 listings with their images and reviews, or 50 bookings with lines, payments and history, stays
 below; three connections of 100 inside each other, or 200 lists under 200 names, do not.
@@ -13,8 +14,9 @@ below; three connections of 100 inside each other, or 200 lists under 200 names,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import (
@@ -34,9 +36,11 @@ from graphql import (
     get_named_type,
     is_composite_type,
     is_list_type,
+    value_from_ast_untyped,
 )
 from graphql.execution.execute import get_field_def
 
+from schema.core.costs import Prices, each_time, window_variables
 from schema.core.errors import QueryTooComplex
 from schema.core.pagination import DEFAULT_PAGE, LARGEST_PAGE
 
@@ -53,6 +57,7 @@ class Limits:
     root_fields: int = 100
     lists: int = 120
     objects: int = 60_000
+    points: int = 2_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,16 @@ class Measure:
     depth: int = 0
     lists: int = 0
     objects: int = 0
-    # Whether a page size came from a variable, so that the figures hold for these variables only.
-    varies: bool = False
+    # Points: for the places, however many objects they are asked for, and for the objects.
+    once: float = 0.0
+    each: float = 0.0
+    # The variables that page sizes and windows came from: the figures hold for these values only.
+    varies: frozenset[str] = frozenset()
+
+    @property
+    def points(self) -> int:
+        """What it costs at most."""
+        return math.ceil(self.once + self.each)
 
     def beside(self, other: Measure) -> Measure:
         """Both are selected."""
@@ -69,7 +82,9 @@ class Measure:
             max(self.depth, other.depth),
             self.lists + other.lists,
             self.objects + other.objects,
-            self.varies or other.varies,
+            self.once + other.once,
+            self.each + other.each,
+            self.varies | other.varies,
         )
 
     def instead(self, other: Measure) -> Measure:
@@ -78,22 +93,25 @@ class Measure:
             max(self.depth, other.depth),
             max(self.lists, other.lists),
             max(self.objects, other.objects),
-            self.varies or other.varies,
+            max(self.once, other.once),
+            max(self.each, other.each),
+            self.varies | other.varies,
         )
 
 
 NOTHING = Measure()
 
 
-def check(
+def measure(
     schema: GraphQLSchema,
     document: DocumentNode,
     operation: OperationDefinitionNode,
     *,
     variables: Mapping[str, Any] | None,
     limits: Limits,
-) -> bool:
-    """Whether the answer depends on the variables. Raises QueryTooComplex beyond a limit.
+    prices: Prices,
+) -> Measure:
+    """What the operation asks for. Raises QueryTooComplex for too many root fields; `admit` knows the other limits.
 
     The document must be valid: fragments that contain themselves would never end. Without variables (None) every page
     size in a variable counts as the largest.
@@ -105,20 +123,35 @@ def check(
     }
     root = schema.get_root_type(operation.operation)
     if root is None:
-        return False
-    measure = _Meter(schema, fragments, variables)
-    roots = measure.field_count(operation.selection_set)
+        return NOTHING
+    if variables is not None:
+        variables = {**_defaults(operation), **variables}
+    meter = _Meter(schema, fragments, variables, prices)
+    roots = meter.field_count(operation.selection_set)
     if roots > limits.root_fields:
         raise QueryTooComplex(f"The query has {roots} root fields; at most {limits.root_fields} are answered.")
-    total = measure.selections(operation.selection_set, root, page=1)
+    return Measure(once=prices.per_request).beside(meter.selections(operation.selection_set, root, page=1))
+
+
+def admit(asked: Measure, limits: Limits) -> None:
+    """Raises QueryTooComplex beyond a limit."""
     for name, value, limit in (
-        ("nests {} levels deep", total.depth, limits.depth),
-        ("asks for lists in {} places", total.lists, limits.lists),
-        ("may bring {} objects", total.objects, limits.objects),
+        ("nests {} levels deep", asked.depth, limits.depth),
+        ("asks for lists in {} places", asked.lists, limits.lists),
+        ("may bring {} objects", asked.objects, limits.objects),
+        ("may cost {} points", asked.points, limits.points),
     ):
         if value > limit:
             raise QueryTooComplex(f"The query {name.format(value)}; the limit is {limit}.")
-    return total.varies
+
+
+def _defaults(operation: OperationDefinitionNode) -> dict[str, Any]:
+    """What variables are that are not given."""
+    return {
+        definition.variable.name.value: value_from_ast_untyped(definition.default_value)
+        for definition in operation.variable_definitions
+        if definition.default_value is not None
+    }
 
 
 class _Meter:
@@ -127,8 +160,10 @@ class _Meter:
         schema: GraphQLSchema,
         fragments: dict[str, FragmentDefinitionNode],
         variables: Mapping[str, Any] | None,
+        prices: Prices,
     ) -> None:
         self._schema = schema
+        self._prices = prices
         self._fragments = fragments
         self._variables = variables
         self._measured: dict[tuple[str, str, int], Measure] = {}
@@ -181,26 +216,43 @@ class _Meter:
         return condition, self._measured[key]
 
     def _field(self, node: FieldNode, parent: Any, page: int) -> Measure:
+        asked = self._priced(node, parent, page)
+        if node.name.value in {"__schema", "__type"}:
+            # Its lists are far longer than others, and all of it lies in memory.
+            return replace(asked, once=self._prices.introspection, each=0.0)
+        return asked
+
+    def _priced(self, node: FieldNode, parent: Any, page: int) -> Measure:
         field = get_field_def(self._schema, parent, node)
-        if field is None or node.selection_set is None:
-            return Measure(depth=1)
+        prices = self._prices
+        if field is None:
+            return Measure(depth=1, each=prices.per_field)
+        own = prices.of(parent, node.name.value)
+        here = Measure(
+            depth=1,
+            once=own.once,
+            each=prices.per_field + each_time(own, node, self._variables),
+            varies=frozenset(window_variables(node)) if own.per_day else frozenset(),
+        )
         kind = get_named_type(field.type)
-        if not is_composite_type(kind):
-            return Measure(depth=1)
+        if node.selection_set is None or not is_composite_type(kind):
+            return here
         nullable = field.type.of_type if isinstance(field.type, GraphQLNonNull) else field.type
         if "first" in field.args and "last" in field.args:
-            size, varies = self._page_size(node, field)
+            size, variables = self._page_size(node, field)
             inner = self.selections(node.selection_set, kind, page=size)
-            return Measure(inner.depth + 1, inner.lists + 1, inner.objects + 1, inner.varies or varies)
+            place = Measure(lists=1, objects=1, once=prices.per_place, each=prices.per_object, varies=variables)
+            return _below(here, inner, place)
         inner = self.selections(node.selection_set, kind, page=1)
         if is_list_type(nullable):
             if node.name.value == "edges" and page > 1:
-                return Measure(inner.depth + 1, inner.lists, inner.objects * page, inner.varies)
-            return Measure(inner.depth + 1, inner.lists + 1, (inner.objects + 1) * ASSUMED_LIST, inner.varies)
-        return Measure(inner.depth + 1, inner.lists, inner.objects + 1, inner.varies)
+                return _below(here, _times(inner, page, prices.per_object), NOTHING)
+            place = Measure(lists=1, objects=ASSUMED_LIST, once=prices.per_place)
+            return _below(here, _times(inner, ASSUMED_LIST, prices.per_object), place)
+        return _below(here, inner, Measure(objects=1, each=prices.per_object))
 
-    def _page_size(self, node: FieldNode, field: GraphQLField) -> tuple[int, bool]:
-        size, varies = DEFAULT_PAGE, False
+    def _page_size(self, node: FieldNode, field: GraphQLField) -> tuple[int, frozenset[str]]:
+        size, variables = DEFAULT_PAGE, set()
         for argument in node.arguments:
             if argument.name.value not in {"first", "last"}:
                 continue
@@ -208,8 +260,18 @@ class _Meter:
             if isinstance(argument.value, IntValueNode):
                 value = int(argument.value.value) if len(argument.value.value) < 6 else LARGEST_PAGE
             elif isinstance(argument.value, VariableNode):
-                varies = True
+                variables.add(argument.value.name.value)
                 value = LARGEST_PAGE if self._variables is None else self._variables.get(argument.value.name.value)
             if isinstance(value, int):
                 size = max(1, min(value, LARGEST_PAGE))
-        return size, varies
+        return size, frozenset(variables)
+
+
+def _times(inner: Measure, count: int, price: float) -> Measure:
+    """So many objects, each of which brings what is inside. The places inside are filled for all of them together."""
+    return replace(inner, objects=inner.objects * count, each=(inner.each + price) * count)
+
+
+def _below(here: Measure, inner: Measure, place: Measure) -> Measure:
+    """A field with what is selected of it, which is one level deeper."""
+    return replace(here.beside(inner).beside(place), depth=inner.depth + 1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,8 +37,9 @@ from graphql import (
     visit,
 )
 
-from schema.core.complexity import Limits, check
+from schema.core.complexity import NOTHING, Limits, Measure, admit, measure
 from schema.core.context import Context
+from schema.core.costs import Prices
 from schema.core.errors import BadUserInput, QueryTooComplex, formatted, internal_error
 from schema.core.execution import Reading, execute
 from schema.core.persisted import DocumentName, keep, text_of
@@ -46,6 +47,14 @@ from schema.core.persisted import DocumentName, keep, text_of
 KEPT_DOCUMENTS = 512
 # A longer text is rarely sent twice and would crowd out many short ones.
 LONGEST_KEPT = 20_000
+# Measures of one operation: by its page sizes and windows, which differ little.
+MOST_MEASURED = 50
+LONGEST_INSTANT = 64
+# Lists that are no pages may be longer than they are taken for; beyond so many times the largest query they end.
+CEILING = 4
+
+# Takes points from a caller and says how many are left, None where they are not counted. Raises GraphQLError.
+Charge = Callable[[Context, int], int | None]
 # What opens something to whoever knows it; it may also come in a variable of an input type, so such inputs are named too.
 SECRET_ARGUMENTS = {"accessToken", "input"}
 
@@ -109,17 +118,25 @@ class DocumentRefused(Exception):
         self.errors = errors
 
 
+@dataclass(slots=True)
+class Plan:
+    """What an operation asks for, by the values of the variables that it hangs on."""
+
+    varies: tuple[str, ...]
+    measured: dict[tuple[str, ...], Measure]
+
+
 class Document:
-    """A valid document, and which of its operations are cheap whatever their variables.
+    """A valid document, with a plan of each of its operations that was asked for.
 
     `is_public`: it only reads, and with nothing that opens what is not everybody's.
     """
 
-    __slots__ = ("ast", "cheap", "is_public")
+    __slots__ = ("ast", "is_public", "plans")
 
     def __init__(self, ast: DocumentNode) -> None:
         self.ast = ast
-        self.cheap: set[str | None] = set()
+        self.plans: dict[str | None, Plan] = {}
         public = _PublicVisitor()
         visit(ast, public)
         self.is_public = public.holds
@@ -146,9 +163,17 @@ class Engine:
     """Answers operations on one schema. Each query, and each event of a subscription, is executed inside `reading()`."""
 
     def __init__(
-        self, schema: graphene.Schema, *, limits: Limits | None = None, reading: Reading = contextlib.nullcontext
+        self,
+        schema: graphene.Schema,
+        *,
+        limits: Limits | None = None,
+        prices: Prices | None = None,
+        reading: Reading = contextlib.nullcontext,
+        charge: Charge = lambda _context, _points: None,
     ) -> None:
         self.schema = schema
+        self.charge = charge
+        self.prices = prices or Prices()
         self.reading = reading
         self.limits = limits or Limits()
         self._kept = functools.lru_cache(maxsize=KEPT_DOCUMENTS)(self._read)
@@ -175,12 +200,13 @@ class Engine:
 
     def answer(self, operation: Operation, *, context: Context) -> Answer:
         """Executes a query or a mutation. Never raises: a bug becomes an INTERNAL error."""
-        extensions = {"token": context.token_state} if context.token_state else {}
         try:
-            data, errors, executed, is_public = self._execute(operation, context)
-            return Answer(data, formatted(errors, request_id=context.request_id), extensions, executed, is_public)
+            answer = self._answer(operation, context)
         except Exception as error:  # noqa: BLE001, RUF100 - the last door: nothing of it may reach the caller
-            return Answer(None, [internal_error(error, request_id=context.request_id)], extensions, executed=True)
+            answer = Answer(None, [internal_error(error, request_id=context.request_id)], {}, executed=True)
+        if context.token_state:
+            answer.extensions["token"] = context.token_state
+        return answer
 
     def admitted(self, operation: Operation, *, context: Context) -> tuple[DocumentNode, OperationDefinitionNode]:
         """The document of a subscription and its operation, within the limits. Raises DocumentRefused and GraphQLError."""
@@ -191,22 +217,21 @@ class Engine:
         self._measure(document, node, operation)
         return document.ast, node
 
-    def _execute(
-        self, operation: Operation, context: Context
-    ) -> tuple[dict[str, Any] | None, list[GraphQLError], bool, bool]:
+    def _answer(self, operation: Operation, context: Context) -> Answer:
         is_open = may_look_inside(context)
+        asked, remaining = NOTHING, None
         try:
             operation = self.resolved(operation, context=context)
             document = self.document(operation.query, is_open=is_open)
             node = get_operation_ast(document.ast, operation.name)
             if node is not None:
-                self._admit(document, node, operation)
+                asked = self._admit(document, node, operation)
+                remaining = self.charge(context, asked.points)
             keep(operation.query, operation.document, context=context)
-        except DocumentRefused as refused:
-            return None, refused.errors, False, False
-        except GraphQLError as error:
-            return None, [error], False, False
-        result, executed = execute(
+        except (DocumentRefused, GraphQLError) as refused:
+            errors = refused.errors if isinstance(refused, DocumentRefused) else [refused]
+            return Answer(None, formatted(errors, request_id=context.request_id), {}, executed=False)
+        done = execute(
             self.schema.graphql_schema,
             document.ast,
             context=context,
@@ -214,30 +239,55 @@ class Engine:
             operation_name=operation.name,
             hide_suggestions=not is_open,
             reading=self.reading,
+            prices=self.prices,
+            ceiling=self.limits.points * CEILING,
         )
-        is_public = (
-            executed and not result.errors and document.is_public and context.user is None and not context.token_state
+        data, errors = done.result.data, done.result.errors or []
+        extensions: dict[str, Any] = {}
+        # Only beside what was found: what is absent, forbidden or wrong has one answer, the same each time.
+        if not errors and node is not None and node.operation is OperationType.QUERY and _has_found(data):
+            cost = {
+                "requested": asked.points,
+                "actual": math.ceil(asked.once + done.points),
+                "limit": self.limits.points,
+            }
+            extensions["cost"] = cost if remaining is None else {**cost, "remaining": remaining}
+        return Answer(
+            data,
+            formatted(errors, request_id=context.request_id),
+            extensions,
+            done.began,
+            is_public=done.began and not errors and document.is_public and _is_nobody(context),
         )
-        return result.data, result.errors or [], executed, is_public
 
-    def _admit(self, document: Document, node: OperationDefinitionNode, operation: Operation) -> None:
+    def _admit(self, document: Document, node: OperationDefinitionNode, operation: Operation) -> Measure:
         """Raises QueryTooComplex, and BadUserInput for a subscription, which needs a transport that stays open."""
         if node.operation is OperationType.SUBSCRIPTION:
             raise BadUserInput("Subscriptions are served over WebSocket and server-sent events, not here.")
-        self._measure(document, node, operation)
+        return self._measure(document, node, operation)
 
-    def _measure(self, document: Document, node: OperationDefinitionNode, operation: Operation) -> None:
-        """Raises QueryTooComplex."""
-        if operation.name in document.cheap:
-            return
+    def _measure(self, document: Document, node: OperationDefinitionNode, operation: Operation) -> Measure:
+        """What the operation asks for. Raises QueryTooComplex."""
+        plan = document.plans.get(operation.name)
+        if plan is None:
+            worst = self._measured(document, node, None)
+            plan = document.plans[operation.name] = Plan(
+                tuple(sorted(worst.varies)), {} if worst.varies else {(): worst}
+            )
+        values = tuple(_value(operation.variables.get(name)) for name in plan.varies)
+        asked = plan.measured.get(values)
+        if asked is None:
+            asked = self._measured(document, node, operation.variables)
+            if len(plan.measured) < MOST_MEASURED:
+                plan.measured[values] = asked
+        admit(asked, self.limits)
+        return asked
+
+    def _measured(
+        self, document: Document, node: OperationDefinitionNode, variables: Mapping[str, Any] | None
+    ) -> Measure:
         schema = self.schema.graphql_schema
-        try:
-            check(schema, document.ast, node, variables=None, limits=self.limits)
-        except QueryTooComplex:
-            if not check(schema, document.ast, node, variables=operation.variables, limits=self.limits):
-                raise
-        else:
-            document.cheap.add(operation.name)
+        return measure(schema, document.ast, node, variables=variables, limits=self.limits, prices=self.prices)
 
     def _read(self, query: str, is_open: bool) -> Document:
         limits = self.limits
@@ -254,6 +304,19 @@ class Engine:
         if errors:
             raise DocumentRefused(errors)
         return Document(ast)
+
+
+def _value(given: Any) -> str:
+    """A variable as the key of a measure: page sizes and instants are short, and nothing else has an effect."""
+    return repr(given) if isinstance(given, int) or (isinstance(given, str) and len(given) < LONGEST_INSTANT) else ""
+
+
+def _has_found(data: dict[str, Any] | None) -> bool:
+    return data is not None and any(value is not None for value in data.values())
+
+
+def _is_nobody(context: Context) -> bool:
+    return context.user is None and not context.token_state
 
 
 def may_look_inside(context: Context) -> bool:

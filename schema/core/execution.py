@@ -5,13 +5,15 @@ awaitables are coroutines over `loaders.Deferred`, which the request's own sched
 cost where nothing is deferred. Null propagation, error paths and the serial order of mutations are those of the
 specification.
 
-    result = execute(schema, document, context=context, variables={}, operation_name=None)
+    result = execute(schema, document, context=context, variables={}, operation_name=None).result
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any, TypeVar, cast
 
@@ -36,12 +38,22 @@ from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path, Undefined, is_iterable
 
 from schema.core.context import Context
-from schema.core.errors import Code
+from schema.core.costs import Prices, each_time
+from schema.core.errors import Code, QueryTooComplex
 from schema.core.loaders import gather, is_deferred
 
 # Opens what a query is read in.
 Reading = Callable[[], AbstractContextManager[None]]
 Container = TypeVar("Container", dict[str, Any], list[Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What came of an operation: `points` are what the objects cost that were brought."""
+
+    result: ExecutionResult
+    began: bool
+    points: float = 0.0
 
 
 class DeferredExecutionContext(ExecutionContext):
@@ -53,6 +65,12 @@ class DeferredExecutionContext(ExecutionContext):
         super().__init__(*arguments, **options)
         self._opened: list[CoroutineType[Any, Any, Any]] = []
         self.reading: Reading = nullcontext
+        self.prices = Prices()
+        # Points: what the objects cost that were brought, and when it is enough.
+        self.spent = 0.0
+        self.ceiling = math.inf
+        # By the identity of a selection, which is kept beside its price lest another takes its place.
+        self._prices_of: dict[int, tuple[dict[str, list[FieldNode]], float]] = {}
 
     def execute_operation(self, operation: OperationDefinitionNode, root_value: Any) -> dict[str, Any] | None:
         """The data of the operation. Raises GraphQLError when null reaches the root."""
@@ -70,6 +88,7 @@ class DeferredExecutionContext(ExecutionContext):
     def execute_fields(
         self, parent_type: GraphQLObjectType, source_value: Any, path: Path | None, fields: dict[str, list[FieldNode]]
     ) -> Any:
+        self._charge(parent_type, fields)
         results: dict[str, Any] = {}
         deferred: list[str] = []
         for name, nodes in fields.items():
@@ -84,6 +103,7 @@ class DeferredExecutionContext(ExecutionContext):
     def execute_fields_serially(
         self, parent_type: GraphQLObjectType, source_value: Any, path: Path | None, fields: dict[str, list[FieldNode]]
     ) -> dict[str, Any]:
+        self._charge(parent_type, fields)
         loaders = self.context_value.loaders
         results: dict[str, Any] = {}
         for name, nodes in fields.items():
@@ -95,6 +115,25 @@ class DeferredExecutionContext(ExecutionContext):
             if value is not Undefined:
                 results[name] = value
         return results
+
+    def _charge(self, parent_type: GraphQLObjectType, fields: dict[str, list[FieldNode]]) -> None:
+        """Count one object with these fields. Raises QueryTooComplex when it is more than was ever to be expected."""
+        known = self._prices_of.get(id(fields))
+        if known is None:
+            known = self._prices_of[id(fields)] = (fields, self._price(parent_type, fields))
+        self.spent += known[1]
+        if self.spent > self.ceiling:
+            raise QueryTooComplex
+
+    def _price(self, parent_type: GraphQLObjectType, fields: dict[str, list[FieldNode]]) -> float:
+        prices = self.prices
+        if parent_type.name.startswith("__"):
+            return prices.per_described
+        own = sum(
+            each_time(prices.of(parent_type, nodes[0].name.value), nodes[0], self.variable_values)
+            for nodes in fields.values()
+        )
+        return prices.per_object + prices.per_field * len(fields) + own
 
     def execute_field(
         self, parent_type: GraphQLObjectType, source: Any, field_nodes: list[FieldNode], path: Path
@@ -218,10 +257,13 @@ def execute(
     root_value: Any = None,
     hide_suggestions: bool = False,
     reading: Reading = nullcontext,
-) -> tuple[ExecutionResult, bool]:
-    """The result, and whether execution began: it does not when the operation is unknown or a variable is bad.
+    prices: Prices | None = None,
+    ceiling: float = math.inf,
+) -> Executed:
+    """The result; execution does not begin when the operation is unknown or a variable is bad.
 
-    A query, and each event of a subscription, is executed inside `reading()`.
+    A query, and each event of a subscription, is executed inside `reading()`; beyond `ceiling` points no more objects are
+    brought.
     """
     execution = DeferredExecutionContext.build(
         schema,
@@ -233,13 +275,15 @@ def execute(
         hide_suggestions=hide_suggestions,
     )
     if isinstance(execution, list):
-        return ExecutionResult(None, execution), False
+        return Executed(ExecutionResult(None, execution), began=False)
     errors = execution.collected_errors
     deferring = cast(DeferredExecutionContext, execution)
     deferring.reading = reading
+    deferring.prices = prices or deferring.prices
+    deferring.ceiling = ceiling
     try:
         data = deferring.execute_operation(execution.operation, root_value)
     except GraphQLError as error:
         errors.add(error, None)
         data = None
-    return execution.build_response(data, errors.errors), True
+    return Executed(execution.build_response(data, errors.errors), began=True, points=deferring.spent)

@@ -213,7 +213,7 @@ def write_answer(answer: Answer, media: str, request: HttpRequest) -> HttpRespon
     status = 400 if not answer.executed and media == GRAPHQL_RESPONSE else 200
     if not answer.is_public or "Authorization" in request.headers:
         return write_body(answer.body(), media, status=status)
-    data = _dumped(answer.data)
+    data = dumped(answer.data)
     response = write_body({**answer.body(), "data": orjson.Fragment(data)}, media, status=status)
     response["Cache-Control"] = "public, max-age=0, must-revalidate"
     # Weak: what it cost and what is left to the caller stand beside the data and are no part of them.
@@ -232,13 +232,13 @@ def write_refusal(refused: Refused, media: str) -> HttpResponse:
     return response
 
 
-def _dumped(value: Any) -> bytes:
+def dumped(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS)
 
 
 def write_body(body: Mapping[str, Any], media: str, *, status: int) -> HttpResponse:
     response = HttpResponse(
-        _dumped(body),
+        dumped(body),
         content_type=f"{media}; charset=utf-8",
         status=status,
     )

@@ -4,8 +4,9 @@
     BOOKING.spend(caller_of(info.context))
 
 Call it where the thing is done, so that a field under ten aliases counts ten times. `REQUESTS` is spent by the HTTP
-edge for each request. The counts are in Redis, shared by all processes. Without Redis reading goes on; signing in falls
-back to counts of this process, because unlimited guesses at passwords are worse than a slower sign-in.
+edge for each request, `POINTS` by the engine for what an operation may cost (`schema.core.costs`). The counts are in Redis,
+shared by all processes. Without Redis reading goes on; signing in falls back to counts of this process, because unlimited
+guesses at passwords are worse than a slower sign-in.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import cast
 from django.conf import settings
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, Storage, storage_from_string
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
 from apps.core.network import network_of
 from schema.core.context import Context
@@ -53,19 +54,19 @@ _outage = _Outage()
 
 
 @functools.cache
-def _shared(url: str) -> MovingWindowRateLimiter:
+def _shared(url: str) -> Storage:
     storage = storage_from_string(
         url.replace("unix://", "redis+unix://", 1) if url.startswith("unix://") else url,
         socket_timeout=SOCKET_SECONDS,
         socket_connect_timeout=SOCKET_SECONDS,
         key_prefix="holdfast:limits",
     )
-    return MovingWindowRateLimiter(cast(Storage, storage))
+    return cast(Storage, storage)
 
 
 @functools.cache
-def _local() -> MovingWindowRateLimiter:
-    return MovingWindowRateLimiter(MemoryStorage())
+def _local() -> Storage:
+    return MemoryStorage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Limit:
             return
         if not _outage.lasts():
             try:
-                self._spend(_shared(settings.REDIS_URL), keys)
+                self._spend(MovingWindowRateLimiter(_shared(settings.REDIS_URL)), keys)
             except RateLimited:
                 raise
             except Exception:
@@ -91,7 +92,7 @@ class Limit:
             else:
                 return
         if self.closes:
-            self._spend(_local(), keys)
+            self._spend(MovingWindowRateLimiter(_local()), keys)
 
     def _spend(self, limiter: MovingWindowRateLimiter, keys: tuple[str, ...]) -> None:
         item = _item(self.rate)
@@ -102,11 +103,37 @@ class Limit:
             raise RateLimited(retry_after=math.ceil(max(waits)))
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """So many points per period for each key. Not counted while Redis is away: reading goes on."""
+
+    name: str
+    rate: str
+
+    def spend(self, key: str, points: int) -> int | None:
+        """Takes points. Returns how many are left, None when they are not counted; raises RateLimited when too few are left."""
+        if not settings.RATE_LIMITS_ENABLED or _outage.lasts():
+            return None
+        item = _item(self.rate)
+        try:
+            limiter = SlidingWindowCounterRateLimiter(_shared(settings.REDIS_URL))
+            is_granted = limiter.hit(item, self.name, key, cost=points)
+            stats = limiter.get_window_stats(item, self.name, key)
+        except Exception:
+            _outage.begin()
+            logger.exception("Points are not counted in Redis")
+            return None
+        if not is_granted:
+            raise RateLimited(retry_after=math.ceil(stats.reset_time - time.time()))
+        return stats.remaining
+
+
 @functools.cache
 def _item(rate: str) -> RateLimitItem:
     return parse(rate)
 
 
+POINTS = Budget("points", "120000/minute")
 REQUESTS = Limit("requests", "600/minute")
 SIGN_IN = Limit("sign-in", "10/minute", closes=True)
 BOOKING = Limit("bookings", "30/minute")
@@ -114,6 +141,11 @@ SIGN_UP = Limit("sign-up", "20/hour")
 RESET = Limit("reset", "20/hour")
 EXPORT = Limit("export", "20/hour")
 DOCUMENTS = Limit("documents", "20/minute")
+
+
+def charge(context: Context, points: int) -> int | None:
+    """Take the points of a query from its caller; how many are left. Raises RateLimited."""
+    return POINTS.spend(caller_of(context), points)
 
 
 def caller_of(context: Context) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import graphene
@@ -9,6 +10,7 @@ from django.db.models import prefetch_related_objects
 
 from apps.kinds.service.selectors import slots_of
 from apps.listings.kinds import kind_named
+from schema.core.errors import QueryTooComplex
 from schema.core.nodes import Node
 from schema.core.scalars import Time
 from schema.kinds.mutations import CreateFields, CreateListing, UpdateFields, UpdateListing
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from schema.core.context import Context, Info
 
 KIND = "SERVICE"
+# On the clock, open or not.
+MOST_SLOTS = 20_000
 
 
 class OpeningHours(graphene.ObjectType):
@@ -73,14 +77,19 @@ class Service(graphene.ObjectType):
         graphene.NonNull(Period),
         required=True,
         **window_arguments(),
-        description="The free appointments to come that lie inside the window, in order.",
+        description="The free appointments to come that lie inside the window, in order; "
+        f"QUERY_TOO_COMPLEX for a window with room for more than {MOST_SLOTS:,}.",
     )
 
     def resolve_opening_hours(listing: ListingRow, info: Info) -> Any:
         return info.context.load(opening_hours, listing)
 
     def resolve_slots(listing: ListingRow, info: Info, from_: Any, to: Any) -> Any:
-        return info.context.load(free_slots, (listing, read_window(from_, to)))
+        window = read_window(from_, to)
+        service = listing.service
+        if window.length > MOST_SLOTS * timedelta(minutes=service.duration_minutes + service.buffer_minutes):
+            raise QueryTooComplex(f"There are more than {MOST_SLOTS} appointments in the window; ask for fewer days.")
+        return info.context.load(free_slots, (listing, window))
 
 
 register_kind(KIND, Service)

@@ -66,9 +66,9 @@ def nested(*sizes: object) -> str:
     "query",
     [
         f"{{ {nested(100)} }}",
-        f"{{ {nested(100, 100)} }}",
-        f"{{ trees(first: 100) {{ edges {{ node {{ leaves {{ name }} parent {{ leaves {{ name }} }} {nested(20)} }} }} }} }}",
-        f"{{ {nested(20, 20, 20)} }}",
+        f"{{ {nested(100, 10)} }}",
+        f"{{ trees(first: 20) {{ edges {{ node {{ leaves {{ name }} parent {{ leaves {{ name }} }} {nested(20)} }} }} }} }}",
+        f"{{ {nested(20, 20, 5)} }}",
         "{ " + " ".join(f"a{number}: trees(first: 20) {{ totalCount }}" for number in range(50)) + " }",
         get_introspection_query(),
         get_introspection_query(directive_is_repeatable=True, input_value_deprecation=True),
@@ -106,8 +106,15 @@ def test_page_sizes_in_variables_count_as_what_they_are() -> None:
     query = f"query ($a: Int, $b: Int, $c: Int) {{ {nested('$a', '$b', '$c')} }}"
     assert refusal(query, a=100, b=100, c=100) == "QUERY_TOO_COMPLEX"
     assert refusal(query, a=5, b=5, c=5) is None
-    assert refusal(query) is None
+    assert refusal(query, a=5, b=5) is None
+    assert refusal(query) == "QUERY_TOO_COMPLEX"
     assert refusal(query, a=100, b=100, c=100) == "QUERY_TOO_COMPLEX"
+
+
+def test_a_page_size_that_is_left_out_counts_as_its_default() -> None:
+    query = f"query ($a: Int = 100, $b: Int = 100, $c: Int) {{ {nested('$a', '$b', '$c')} }}"
+    assert refusal(query, c=5) == "QUERY_TOO_COMPLEX"
+    assert refusal(query, a=5, b=5, c=5) is None
 
 
 def test_a_huge_page_counts_as_the_largest_page() -> None:

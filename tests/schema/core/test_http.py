@@ -30,13 +30,13 @@ def test_a_query_is_answered_as_json(client: Client) -> None:
     response = post(client, {"query": "query ($pk: Int!) { person(pk: $pk) { name } }", "variables": {"pk": 3}})
     assert response.status_code == 200
     assert response["Content-Type"] == "application/json; charset=utf-8"
-    assert response.json() == {"data": {"person": {"name": "Person 3"}}}
+    assert response.json()["data"] == {"person": {"name": "Person 3"}}
 
 
 def test_get_answers_queries(client: Client) -> None:
     parameters = {"query": "query A($pk: Int!) { person(pk: $pk) { name } } query B { at }", "operationName": "A"}
     response = client.get("/graphql", {**parameters, "variables": '{"pk": 2}'})
-    assert response.json() == {"data": {"person": {"name": "Person 2"}}}
+    assert response.json()["data"] == {"person": {"name": "Person 2"}}
 
 
 def test_get_never_mutates(client: Client) -> None:
@@ -133,7 +133,7 @@ def test_what_is_no_request_is_400_with_a_graphql_error(client: Client, body: by
 
 def test_null_for_what_may_be_left_out_is_fine(client: Client) -> None:
     body = {"query": "{ __typename }", "variables": None, "operationName": None, "extensions": None}
-    assert post(client, body).json() == {"data": {"__typename": "Query"}}
+    assert post(client, body).json()["data"] == {"__typename": "Query"}
 
 
 @pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "application/graphql", ""])
@@ -191,7 +191,7 @@ KEEP = {
 @pytest.mark.parametrize("header", http.PREFLIGHT_HEADERS)
 def test_a_file_arrives(client: Client, header: str) -> None:
     response = upload(client, KEEP, {"0": ["variables.input.file"]}, **{header: "1"})
-    assert response.json() == {"data": {"keepFile": {"name": "a.txt", "size": 5, "errors": []}}}
+    assert response.json()["data"] == {"keepFile": {"name": "a.txt", "size": 5, "errors": []}}
 
 
 def test_a_form_without_the_header_is_refused(client: Client) -> None:
@@ -254,8 +254,8 @@ def test_a_bad_token_breaks_no_public_field(
 
 
 def test_no_token_and_other_schemes_say_nothing_about_tokens(client: Client) -> None:
-    assert "extensions" not in post(client, {"query": "{ at }"}).json()
-    assert "extensions" not in post(client, {"query": "{ at }"}, authorization="Basic abc").json()
+    assert "token" not in post(client, {"query": "{ at }"}).json()["extensions"]
+    assert "token" not in post(client, {"query": "{ at }"}, authorization="Basic abc").json()["extensions"]
 
 
 def test_a_caller_who_asks_too_often_is_429(

@@ -1,0 +1,1 @@
+"""What parts of a query cost in processor time."""

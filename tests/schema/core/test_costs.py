@@ -1,0 +1,186 @@
+"""What a query costs, who pays for it, and where it ends."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import graphene
+import pytest
+from graphql import GraphQLInterfaceType, GraphQLObjectType
+from pytest_django.fixtures import Settings
+
+from schema.core.complexity import Limits
+from schema.core.context import Context
+from schema.core.costs import FieldCost, Prices
+from schema.core.engine import Answer, Engine, Operation
+from schema.core.errors import BadUserInput, RateLimited
+from schema.core.limits import Budget
+from schema.core.permissions import RootField, anyone
+from schema.core.scalars import DateTime
+from schema.costs import PRICES
+from schema.root import schema as served
+from tests.schema.core.sample import make_context
+
+START = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+class Named(graphene.Interface):
+    """Has a name."""
+
+    name = graphene.String(description="Its name.")
+
+
+class Item(graphene.ObjectType):
+    """An item."""
+
+    class Meta:
+        interfaces = (Named,)
+
+    days = graphene.Int(
+        description="Looks at days.",
+        from_=graphene.Argument(DateTime, required=True, name="from", description="From."),
+        to=graphene.Argument(DateTime, required=True, description="To."),
+    )
+
+    def resolve_days(root: Any, info: Any, from_: datetime, to: datetime) -> int:
+        return (to - from_).days
+
+
+class Query(graphene.ObjectType):
+    """Reads."""
+
+    items = RootField(
+        graphene.List(graphene.NonNull(Item)),
+        permission=anyone,
+        description="So many.",
+        count=graphene.Argument(graphene.Int, required=True, description="How many."),
+    )
+
+    nothing = RootField(graphene.String, permission=anyone, description="Nothing.")
+    broken = RootField(graphene.String, permission=anyone, description="Fails.")
+
+    def resolve_broken(root: None, info: Any) -> str:
+        raise BadUserInput("Wrong.")
+
+    def resolve_items(root: None, info: Any, count: int) -> list[Item]:
+        return [Item(name=f"item {number}") for number in range(count)]
+
+
+ITEM_PRICES = Prices(
+    per_request=1, per_place=10, per_object=2, per_field=1,
+    fields={"Named.name": FieldCost(once=5, each=3), "Item.days": FieldCost(per_day=4, longest=100)},
+)  # fmt: skip
+
+
+def ask(query: str, variables: dict[str, Any] | None = None, *, limits: Limits | None = None) -> Answer:
+    engine = Engine(graphene.Schema(query=Query), prices=ITEM_PRICES, limits=limits)
+    return engine.answer(Operation(query, variables or {}), context=make_context())
+
+
+def test_places_objects_and_fields_have_prices_and_what_came_is_told() -> None:
+    cost = ask("{ items(count: 3) { name } }").extensions["cost"]
+    # The request and its field, the place, the name once; then ten assumed objects of 2 + 1 + 3.
+    assert cost["requested"] == 1 + 1 + 10 + 5 + 10 * 6
+    # The root object with its field, and three items.
+    assert cost["actual"] == 1 + 10 + 5 + (2 + 1) + 3 * 6
+    assert cost["limit"] == Limits().points
+    assert "remaining" not in cost
+
+
+@pytest.mark.parametrize("query", ["{ items(count: 0) { name } none: nothing }", "{ nothing }", "{ broken }"])
+def test_what_is_absent_or_wrong_has_one_answer_without_figures(query: str) -> None:
+    extensions = ask(query).extensions
+    assert ("cost" in extensions) == ("items" in query)
+
+
+@pytest.mark.parametrize(
+    ("days", "counted"), [(0, 0), (2, 2), (-5, 0), (100, 100), (300, 100)]
+)  # fmt: skip
+def test_a_window_costs_by_its_days(days: int, counted: int) -> None:
+    end = START + timedelta(days=days)
+    literal = f'{{ items(count: 1) {{ days(from: "{START.isoformat()}", to: "{end.isoformat()}") }} }}'
+    named = "query ($a: DateTime!, $b: DateTime!) { items(count: 1) { days(from: $a, to: $b) } }"
+    for cost in (
+        ask(literal, limits=Limits(points=9_000)).extensions["cost"],
+        ask(named, {"a": START.isoformat(), "b": end.isoformat()}, limits=Limits(points=9_000)).extensions["cost"],
+    ):
+        assert cost["requested"] == 1 + 1 + 10 + 10 * (2 + 1 + 4 * counted)
+        assert cost["actual"] == 1 + 10 + (2 + 1) + (2 + 1 + 4 * counted)
+
+
+def test_windows_of_one_text_are_measured_each_for_itself() -> None:
+    engine = Engine(graphene.Schema(query=Query), prices=ITEM_PRICES)
+    query = "query ($a: DateTime!, $b: DateTime!) { items(count: 1) { days(from: $a, to: $b) } }"
+    codes = []
+    for days in (1, 99, 1):
+        variables = {"a": START.isoformat(), "b": (START + timedelta(days=days)).isoformat()}
+        answer = engine.answer(Operation(query, variables), context=make_context())
+        codes.append(answer.errors[0]["extensions"]["code"] if answer.errors else None)
+    assert codes == [None, "QUERY_TOO_COMPLEX", None]
+
+
+def test_a_list_that_is_far_longer_than_expected_ends() -> None:
+    limits = Limits(points=100)
+    assert ask("{ items(count: 60) { name } }", limits=limits).errors == []
+    answer = ask("{ items(count: 100) { name } }", limits=limits)
+    assert answer.executed
+    assert answer.errors[0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+    assert answer.data == {"items": None}
+
+
+def test_points_are_taken_from_the_caller_before_anything_is_executed(settings: Settings) -> None:
+    settings.RATE_LIMITS_ENABLED = True
+    budget = Budget("test-points", "200/minute")
+    key = f"ip:{START}-{datetime.now(UTC)}"
+    ran: list[int] = []
+
+    class Counting(graphene.ObjectType):
+        """Reads."""
+
+        item = RootField(Item, permission=anyone, description="One.")
+
+        def resolve_item(root: None, info: Any) -> Item:
+            ran.append(1)
+            return Item(name="one")
+
+    def charge(context: Context, points: int) -> int | None:
+        return budget.spend(key, points)
+
+    engine = Engine(graphene.Schema(query=Counting), prices=Prices(per_request=80), charge=charge)
+    answers = [engine.answer(Operation("{ item { name } }"), context=make_context()) for _ in range(3)]
+    asked = answers[0].extensions["cost"]["requested"]
+    assert [answer.extensions["cost"]["remaining"] for answer in answers[:2]] == [200 - asked, 200 - 2 * asked]
+    (error,) = answers[2].errors
+    assert error["extensions"]["code"] == "RATE_LIMITED"
+    assert error["extensions"]["retryAfter"] >= 1
+    assert (len(ran), answers[2].executed) == (2, False)
+
+
+def test_without_redis_queries_are_answered(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.RATE_LIMITS_ENABLED = True
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    outages: list[int] = []
+    monkeypatch.setattr("schema.core.limits._outage.begin", lambda: outages.append(1))
+    monkeypatch.setattr("schema.core.limits._outage.lasts", lambda: False)
+    assert Budget("test-points", "1/minute").spend("ip:198.51.100.7", 100) is None
+    assert outages == [1]
+
+
+def test_limits_of_points_are_told_as_a_limit() -> None:
+    with pytest.raises(RateLimited) as raised:
+        _spend_twice()
+    assert raised.value.retry_after >= 1
+
+
+def _spend_twice() -> None:
+    budget = Budget("test-points", "10/minute")
+    key = f"ip:{datetime.now(UTC)}"
+    assert budget.spend(key, 6) == 4
+    budget.spend(key, 6)
+
+
+def test_every_price_is_that_of_a_field_which_is_served() -> None:
+    for name in PRICES.fields:
+        type_name, _, field = name.partition(".")
+        kind = served.graphql_schema.type_map[type_name]
+        assert isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
+        assert field in kind.fields, name
