@@ -11,7 +11,7 @@ from apps.bookings.states import Actor
 from apps.core.db import require_transaction
 from apps.notifications.models import Letter, Notification
 from apps.payments.models import Refund
-from apps.reviews.actions import received_key, said_by
+from apps.reviews.actions import RECEIVED, received_key, said_by
 from apps.reviews.models import Review
 from apps.users.models import User
 
@@ -35,6 +35,9 @@ def forget_words(user: User, booked: list[Booking]) -> None:
     reviews = Review.objects.filter(author=user).values_list("pk", flat=True)
     told_of = Notification.objects.filter(key__in=[received_key(pk) for pk in reviews])
     told_of.update(body=Func(F("body"), Value(SAID_BY), Value(said_by("")), function="regexp_replace"))
+    for letter in Letter.objects.filter(key__in=[f"{received_key(pk)}:{RECEIVED}" for pk in reviews]).exclude(data={}):
+        letter.data["paragraphs"][0] = said_by("")
+        letter.save(update_fields=["data"])
 
 
 def _reasons(bookings: list[int]) -> dict[int, str]:

@@ -16,7 +16,7 @@ from apps.listings.kinds import kind_of
 from apps.notifications.actions import tell, write_letter
 from apps.notifications.letters import Entry, Words
 from apps.notifications.models import NotificationType
-from apps.notifications.wording import amount, moment, span
+from apps.notifications.wording import amount, moment, one_line, span
 from apps.payments.models import PaymentTiming
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def remind(booking: Booking, *, is_fresh: bool, now: datetime) -> None:
     """
     leaves = kind_of(booking.listing).ends_early
     due = booking.span.end if leaves else booking.span.start
-    title = f"{'Your time ends soon' if leaves else 'It begins soon'}: {booking.listing.title}"
+    title = f"{'Your time ends soon' if leaves else 'It begins soon'}: {one_line(booking.listing.title)}"
     body = f"It {'ends' if leaves else 'begins'} on {moment(due, booking.listing.time_zone)}."
     _Teller(booking, key=f"reminder:{booking.pk}:{due.isoformat()}", data={}, now=now).guest(
         NotificationType.BOOKING_REMINDER, title, body, template="reminder", by_mail=not is_fresh
@@ -109,7 +109,8 @@ class _Teller:
         if by_mail:
             words = Words(
                 subject=title,
-                name=booking.first_name,
+                # An address that nobody proved may be anybody's.
+                name="" if person is None or person.email_verified_at is None else booking.first_name,
                 paragraphs=[body, *more],
                 details=self._details(for_guest=True),
                 link_label="Your booking",
@@ -180,16 +181,26 @@ class _Teller:
 
     def _details(self, *, for_guest: bool) -> list[tuple[str, str]]:
         booking = self.booking
-        details = [("Reference", booking.reference), ("What", self.listing.title), ("When", self.when)]
+        details = [("Reference", booking.reference), ("What", self.title), ("When", self.when)]
         if for_guest and self.place:
             details.append(("Where", self.place))
         if not for_guest:
-            details.append(("Guest", f"{booking.first_name} {booking.last_name}".strip() or "without a name"))
+            details.append(("Guest", self.guest_name or "without a name"))
         if booking.tickets is not None:
             details.append(("Tickets", str(booking.tickets)))
         if booking.guests is not None:
             details.append(("Guests", str(booking.guests)))
         return details
+
+    @property
+    def title(self) -> str:
+        """What was booked."""
+        return one_line(self.listing.title)
+
+    @property
+    def guest_name(self) -> str:
+        """Who booked, as they call themselves; "" where they do not say."""
+        return one_line(f"{self.booking.first_name} {self.booking.last_name}")
 
     @property
     def when(self) -> str:
@@ -201,7 +212,8 @@ class _Teller:
         """Where it is, as far as the guest may know it in the booking's present state."""
         listing = self.listing
         is_open = self.booking.status in OPENS_ADDRESS or not kind_of(listing).has_private_address
-        return ", ".join(part for part in (listing.address if is_open else "", listing.city, listing.country) if part)
+        parts = (listing.address if is_open else "", listing.city, listing.country)
+        return one_line(", ".join(part for part in parts if part))
 
 
 class _Story(_Teller):
@@ -216,11 +228,12 @@ class _Story(_Teller):
         booking, zone = self.booking, self.listing.time_zone
         if booking.expires_at is None or booking.bill.total_minor == 0:
             return
-        body = f"We keep it for you until {moment(booking.expires_at, zone)}. Pay until then and it is yours."
-        self.guest(None, f"Held for you: {self.listing.title}", body, template="held", more=(self._price(),))
+        step = "Leave a card" if booking.bill.timing == PaymentTiming.AT_END else "Pay"
+        body = f"We keep it for you until {moment(booking.expires_at, zone)}. {step} until then and it is yours."
+        self.guest(None, f"Held for you: {self.title}", body, template="held", more=(self._price(),))
 
     def confirmed(self) -> None:
-        title = f"Confirmed: {self.listing.title}"
+        title = f"Confirmed: {self.title}"
         self.guest(
             NotificationType.BOOKING_CONFIRMED,
             title,
@@ -229,11 +242,11 @@ class _Story(_Teller):
             more=(self._price(),),
             entry=self._entry(),
         )
-        body = f"{self._guest_name()} has booked {self.when}."
-        self.host(NotificationType.BOOKING_CONFIRMED, f"Booked: {self.listing.title}", body, template="host_confirmed")
+        body = f"{self.guest_name or 'Somebody'} has booked {self.when}."
+        self.host(NotificationType.BOOKING_CONFIRMED, f"Booked: {self.title}", body, template="host_confirmed")
 
     def changed(self, *, to_host: bool = True) -> None:
-        title = f"Changed: {self.listing.title}"
+        title = f"Changed: {self.title}"
         body = f"Booking {self.booking.reference} was changed {BY[self.actor]}. It is now {self.when}."
         total = self.data.get("totalMinor")
         more = () if total is None else (f"The new price is {self._amount(total)}.",)
@@ -253,7 +266,7 @@ class _Story(_Teller):
         listing = self.listing
         if not _is_open(listing.host):
             return
-        title = f"Moved: {listing.title}"
+        title = f"Moved: {self.title}"
         tell(
             recipient_ids=[listing.host_id],
             type=NotificationType.BOOKING_CHANGED,
@@ -274,11 +287,10 @@ class _Story(_Teller):
         )
 
     def canceled(self) -> None:
-        title = f"Canceled: {self.listing.title}"
-        body = f"Booking {self.booking.reference} ({self.when}) was canceled {BY[self.actor]}."
+        title = f"Canceled: {self.title}"
+        news = f"Booking {self.booking.reference} ({self.when}) was canceled {BY[self.actor]}."
         reason = self.data.get("reason")
-        if reason:
-            body = f"{body}\n\n{reason}"
+        body = f"{news}\n\n{reason}" if reason else news
         more: tuple[str, ...] = ()
         if self.booking.bill.paid.minor > 0:
             back = self.data.get("refundMinor")
@@ -288,13 +300,16 @@ class _Story(_Teller):
                 else ("By the terms of your booking nothing of what you paid goes back.",)
             )
         entry = self._entry() if self.booking.confirmed_at is not None else None
-        self.guest(NotificationType.BOOKING_CANCELED, title, body, template="canceled", more=more, entry=entry)
+        # Nobody is mailed their own words: the address may be anybody's.
+        is_own = self.actor == Actor.GUEST and self.booking.is_anonymous
+        to_guest = news if is_own else body
+        self.guest(NotificationType.BOOKING_CANCELED, title, to_guest, template="canceled", more=more, entry=entry)
         self.host(NotificationType.BOOKING_CANCELED, title, body, template="host_canceled")
 
     def completed(self) -> None:
         booking = self.booking
         is_charged_now = booking.bill.timing == PaymentTiming.AT_END
-        title = f"Over: {self.listing.title}"
+        title = f"Over: {self.title}"
         body = f"Booking {booking.reference} is over."
         if is_charged_now:
             body = f"{self.when}: {amount(booking.bill.total)}."
@@ -308,7 +323,7 @@ class _Story(_Teller):
         guest = self.booking.guest
         if guest is None or not _is_open(guest):
             return
-        title = f"How was it? {self.listing.title}"
+        title = f"How was it? {self.title}"
         words = Words(
             subject=title,
             name=self.booking.first_name,
@@ -316,7 +331,7 @@ class _Story(_Teller):
                 f"Booking {self.booking.reference} is over. We would be glad to read your review: a few words help whoever "
                 "comes next."
             ],
-            details=[("What", self.listing.title), ("When", self.when)],
+            details=[("What", self.title), ("When", self.when)],
             link_label="Write a review",
             link_path=f"/bookings/{self.booking.reference}",
         )
@@ -335,7 +350,7 @@ class _Story(_Teller):
         if minor is None or self.booking.status not in OPENS_ADDRESS:
             return
         body = f"{self._amount(minor)} was charged{self._card()}."
-        self.guest(None, f"Paid: {self.listing.title}", body, template="paid")
+        self.guest(None, f"Paid: {self.title}", body, template="paid")
 
     def refused(self) -> None:
         # One that was called off by itself is nobody's news.
@@ -345,7 +360,7 @@ class _Story(_Teller):
         hint = "Please pay with another card."
         if self.booking.status == BookingStatus.PENDING and self.booking.expires_at is not None:
             hint = f"Pay with another card until {moment(self.booking.expires_at, self.listing.time_zone)}, or the booking ends."
-        title = f"Payment failed: {self.listing.title}"
+        title = f"Payment failed: {self.title}"
         self.guest(NotificationType.PAYMENT_FAILED, title, f"{body} {hint}", template="payment_failed")
 
     def refunded(self) -> None:
@@ -353,7 +368,7 @@ class _Story(_Teller):
         if minor is None:
             return
         body = f"{self._amount(minor)} for booking {self.booking.reference} goes back{self._card()}."
-        title = f"Refund: {self.listing.title}"
+        title = f"Refund: {self.title}"
         self.guest(NotificationType.PAYMENT_REFUNDED, title, body, template="refunded")
 
     def _amount(self, minor: int) -> str:
@@ -370,9 +385,6 @@ class _Story(_Teller):
         charge = self.booking.bill.charges.exclude(card_last4="").order_by("-pk").first()
         return "" if charge is None else f" to your card ending in {charge.card_last4}"
 
-    def _guest_name(self) -> str:
-        return f"{self.booking.first_name} {self.booking.last_name}".strip() or "Somebody"
-
     def _entry(self) -> Entry:
         booking = self.booking
         return Entry(
@@ -381,7 +393,7 @@ class _Story(_Teller):
             sequence=booking.history.filter(pk__lt=self.event.pk).count(),
             starts_at=booking.span.start,
             ends_at=booking.span.end,
-            summary=f"{self.listing.title} ({booking.reference})",
+            summary=f"{self.title} ({booking.reference})",
             location=self.place,
             is_canceled=booking.status == BookingStatus.CANCELED,
         )

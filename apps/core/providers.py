@@ -27,7 +27,6 @@ WANTED = {
     "postal": Wanted(required=("api_url",)),
     "postmark": Wanted(key="SERVER_TOKEN", optional=("message_stream",)),
     "resend": Wanted(),
-    "sendgrid": Wanted(),
     "sparkpost": Wanted(optional=("subaccount",)),
 }
 # Another address of the API: of another region, or of a server of one's own.

@@ -14,7 +14,7 @@ from icalendar import Calendar, Event, vCalAddress
 from apps.core.ids import derive
 from apps.notifications.models import Letter, NotificationType
 from apps.notifications.preferences import locale_of, unsubscribe_path
-from apps.notifications.wording import written
+from apps.notifications.wording import one_line, written
 
 PRODUCT = "-//Holdfast//Bookings//EN"
 
@@ -34,7 +34,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a letter says. `secret_of` are the parts that the secret in its link is derived from: it is never stored."""
+    """What a letter says. `secret_of` are the parts that the secret in its link is derived from: it is never stored.
+
+    `name` is "" for a reader who is not known to be the one who gave the name: it would be a stranger's text, sent by us.
+    """
 
     subject: str
     name: str
@@ -90,12 +93,12 @@ def render(letter: Letter) -> Rendered:
     locale = locale_of(user_id=letter.data.get("reader"))
     data = _written(letter.data, locale)
     # A line break in a subject would be another header.
-    subject = " ".join(str(data["subject"]).split())
+    subject = one_line(str(data["subject"]))
     unsubscribe = _unsubscribe(letter)
     context = {
         **data,
         "subject": subject,
-        "greeting": f"Hello {data['name'] or 'there'},",
+        "greeting": f"Hello {one_line(data['name'])},".replace(" ,", ","),
         "link": link_of(data),
         "unsubscribe": unsubscribe,
     }

@@ -16,6 +16,9 @@ from apps.core.periods import Period, zone
 DEFAULT_LOCALE = "en"
 LONGEST_LOCALE = 35
 
+# Marks that turn around the order in which the letters after them are shown.
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
 # An amount inside a text, until it is known who reads it. Both marks are of no alphabet.
 _BEGINS, _ENDS = "\ue000", "\ue001"
 _AMOUNT = re.compile(f"{_BEGINS}(-?[0-9]{{1,20}}) ([A-Z]{{3}}){_ENDS}")
@@ -55,6 +58,11 @@ def _locale(tag: str) -> Locale | None:
         return Locale.parse(tag.replace("-", "_"))
     except (UnknownLocaleError, ValueError):
         return None
+
+
+def one_line(text: str) -> str:
+    """A name or a title in one line and in reading order, so that it can only be read as what it stands for."""
+    return " ".join(text.translate(_TURNING).split())
 
 
 def clean_locale(tag: str, *, field: str) -> str:

@@ -9,7 +9,8 @@ from apps.core.db import unit_of_work
 from apps.core.errors import Collector, Duplicate, Invalid, NotAllowed
 from apps.core.texts import clean_text
 from apps.listings.models import Listing
-from apps.notifications.actions import tell
+from apps.notifications.actions import tell, write_letter
+from apps.notifications.letters import Words
 from apps.notifications.models import NotificationType
 from apps.reviews.locking import listing_to_review, locked_review
 from apps.reviews.models import Review
@@ -40,6 +41,10 @@ def _counted(review: Review) -> int | None:
     return review.rating if review.counts else None
 
 
+# The sort of mail in which the host reads a review: who wrote it, then the words.
+RECEIVED = "review_received"
+
+
 def received_key(review_id: int) -> str:
     """The key of the fact that the host is told of."""
     return f"review:{review_id}:received"
@@ -48,6 +53,24 @@ def received_key(review_id: int) -> str:
 def said_by(name: str) -> str:
     """How a host is told who wrote a review; "" is nobody in particular."""
     return f"{name or 'A guest'} wrote:"
+
+
+def _say(
+    person: User,
+    type: NotificationType,  # noqa: A002 - as the contract names it
+    *,
+    title: str,
+    paragraphs: list[str],
+    key: str,
+    template: str,
+    now: datetime,
+) -> None:
+    """Tell one side what the other wrote, in the account and by mail."""
+    tell(recipient_ids=[person.pk], type=type, title=title, body="\n\n".join(paragraphs), key=key, now=now)
+    if not person.is_active or person.deleted_at is not None:
+        return
+    words = Words(subject=title, name=person.first_name, paragraphs=paragraphs)
+    write_letter(to=person.email, template=template, words=words, key=key, type=type, reader_id=person.pk, now=now)
 
 
 @unit_of_work
@@ -76,12 +99,13 @@ def create_review(*, viewer: User, listing_id: int | None, rating: int, comment:
         raise Duplicate("You have reviewed this already.", field="listing_id")
     review.save(force_insert=True)
     _recount(listing, before=None, after=rating)
-    tell(
-        recipient_ids=[listing.host_id],
-        type=NotificationType.REVIEW_RECEIVED,
+    _say(
+        listing.host,
+        NotificationType.REVIEW_RECEIVED,
         title=f"{rating} of 5 for {listing.title}",
-        body=f"{said_by(viewer.display_name)}\n\n{comment}",
+        paragraphs=[said_by(viewer.display_name), comment],
         key=received_key(review.pk),
+        template=RECEIVED,
         now=now,
     )
     return review
@@ -146,13 +170,14 @@ def reply_to_review(*, viewer: User, review_id: int | None, reply: str, now: dat
         return review
     review.reply, review.replied_at, review.updated_at = reply, now, now
     review.save(update_fields=["reply", "replied_at", "updated_at"])
-    if review.author_id is not None and review.external_id == "":
-        tell(
-            recipient_ids=[review.author_id],
-            type=NotificationType.REVIEW_REPLIED,
+    if review.author is not None and review.external_id == "":
+        _say(
+            review.author,
+            NotificationType.REVIEW_REPLIED,
             title=f"An answer to your review of {review.listing.title}",
-            body=reply,
+            paragraphs=[reply],
             key=f"review:{review.pk}:reply:{now.isoformat()}",
+            template="review_replied",
             now=now,
         )
     return review

@@ -2,10 +2,12 @@
 
 import email
 import email.policy
+import re
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,9 @@ from icalendar import Calendar
 
 from apps.bookings.actions import cancel
 from apps.bookings.models import Booking
-from apps.core import mail
+from apps.core import faults, mail
 from apps.notifications import mailing
-from apps.notifications.mailing import FIRST_PAUSE, MOST_TRIES, send_due, try_again
+from apps.notifications.mailing import FIRST_PAUSE, LEASE, MOST_TRIES, send_due, try_again
 from apps.notifications.models import Letter
 from tests.notifications.test_facts import NOW, confirm, stay
 from tests.recipes import make_guest, make_property, make_staff
@@ -252,11 +254,91 @@ def test_a_letter_that_cannot_be_written_does_not_stop_the_others(postbox: Postb
 
 
 @pytest.mark.django_db
-def test_a_line_break_in_a_title_is_no_header(postbox: Postbox) -> None:
-    stay(make_property(title="Lake\nBcc: victim@example.com"), None)
+def test_a_line_break_in_a_title_or_a_name_is_neither_a_header_nor_a_line(postbox: Postbox) -> None:
+    home = make_property(title="Lake\nBcc: victim@example.com")
+    guest = make_guest(first_name="Zo\u00eb\r\nBcc: victim@example.com", last_name="<i>P</i>\u202e")
+    confirm(stay(home, guest))
     send_all()
-    (message,) = postbox.taken
-    assert (message["Bcc"], str(message["Subject"])) == (None, "Held for you: Lake Bcc: victim@example.com")
+    (_, confirmed), (copy,) = postbox.to(guest.email), postbox.to(home.host.email)
+    assert (confirmed["Bcc"], str(confirmed["Subject"])) == (None, "Confirmed: Lake Bcc: victim@example.com")
+    assert plain(confirmed).startswith("Hello Zo\u00eb Bcc: victim@example.com,\n")
+    assert "\nWhat: Lake Bcc: victim@example.com\n" in plain(copy)
+    assert "\nGuest: Zo\u00eb Bcc: victim@example.com <i>P</i>\n" in plain(copy)
+    assert "&lt;i&gt;P&lt;/i&gt;" in html(copy)
+    assert "<i>" not in html(copy)
+
+
+@pytest.mark.django_db
+def test_what_a_stranger_writes_is_not_sent_to_an_address_that_nobody_proved(postbox: Postbox) -> None:
+    booking = confirm(stay(make_property(), None))
+    Booking.objects.filter(pk=booking.pk).update(first_name="Win at https://evil.example")
+    booking.refresh_from_db()
+    cancel(
+        viewer=None,
+        booking_id=booking.pk,
+        access_token=booking.access_token,
+        reason="Win at https://evil.example",
+        now=NOW,
+    )
+    send_all()
+    said = [plain(message) + html(message) for message in postbox.to("ann@example.com")]
+    assert len(said) == 3
+    assert all(text.startswith("Hello,\n") for text in said)
+    assert not any("evil.example" in text or "Ann" in text for text in said)
+    (canceled,) = [
+        each
+        for each in postbox.taken
+        if str(each["Subject"]).startswith("Canceled") and each["To"] != "ann@example.com"
+    ]
+    assert "evil.example" in plain(canceled)
+
+
+@pytest.mark.django_db
+def test_text_and_html_say_the_same(postbox: Postbox) -> None:
+    home, guest = make_property(title="Sea & <b>sun</b>"), make_guest()
+    booking = confirm(stay(home, guest))
+    cancel(viewer=guest, booking_id=booking.pk, reason="Ill,\nsorry", now=NOW)
+    send_all()
+    for message in postbox.taken:
+        body = html(message)
+        for link in re.findall(r'<a href="([^"]*)"[^>]*>([^<]*)</a>', body):
+            body = body.replace(f">{link[1]}</a>", f">{link[1]}: {link[0]}</a>")
+        body = body.partition("<body")[2].partition(">")[2].replace("</th>", ": ")
+        shown = unescape(re.sub(r"<[^>]+>", " ", body))
+        assert shown.split() == plain(message).replace("\n", " ").split()
+
+
+@pytest.mark.django_db
+def test_a_worker_that_dies_after_the_server_took_it_costs_a_copy_with_the_same_id_and_no_mail(
+    postbox: Postbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stay(make_property(), None)
+
+    def strike(point: str) -> None:
+        if point == "letter.sent":
+            raise faults.Killed
+
+    monkeypatch.setattr(faults, "strike", strike)
+    with pytest.raises(faults.Killed):
+        send_all()
+    monkeypatch.setattr(faults, "strike", lambda point: None)
+    # Nobody else takes it while the first may still be at it.
+    assert send_all(NOW + LEASE - timedelta(seconds=1)) == 0
+    assert send_all(NOW + LEASE) == 1
+    assert send_all(NOW + timedelta(days=1)) == 0
+    first, second = (str(message["Message-ID"]) for message in postbox.taken)
+    assert first == second
+
+
+@pytest.mark.django_db
+def test_a_sweep_ends_before_its_claims_do(postbox: Postbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        stay(make_property(), None)
+    clock = iter([0.0, 0.0, 59.0, 61.0])
+    monkeypatch.setattr(mailing, "monotonic", lambda: next(clock))
+    assert send_all() == 2
+    assert timedelta(seconds=mailing.MOST_SECONDS) < LEASE / 2
+    assert sorted(Letter.objects.values_list("tries", flat=True)) == [0, 1, 1]
 
 
 @pytest.mark.django_db(transaction=True)
