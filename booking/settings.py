@@ -176,16 +176,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout"
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+# Sweeps that nobody came to carry out are forgotten, so that a worker that was away begins with what is new.
+SWEEP = {"schedule": ENV.sweep_seconds, "options": {"expires": 60}}
 CELERY_BEAT_SCHEDULE = {
-    "publish-live-events": {"task": "live.publish_waiting", "schedule": ENV.sweep_seconds},
-    "send-outbox": {"task": "core.send_outbox", "schedule": ENV.sweep_seconds},
-    "expire-holds": {"task": "bookings.expire_holds", "schedule": ENV.sweep_seconds},
-    "complete-bookings": {"task": "bookings.complete_ended", "schedule": ENV.sweep_seconds},
-    "resume": {"task": "bookings.resume", "schedule": ENV.sweep_seconds},
-    "remind": {"task": "bookings.remind", "schedule": ENV.sweep_seconds},
-    "sync-calendars": {"task": "hosting.sync_calendars", "schedule": ENV.sweep_seconds},
-    "send-letters": {"task": "notifications.send_letters", "schedule": ENV.sweep_seconds},
-    "collect-debts": {"task": "bookings.collect_debts", "schedule": ENV.sweep_seconds},
+    "publish-live-events": {"task": "live.publish_waiting", **SWEEP},
+    "send-outbox": {"task": "core.send_outbox", **SWEEP},
+    "expire-holds": {"task": "bookings.expire_holds", **SWEEP},
+    "complete-bookings": {"task": "bookings.complete_ended", **SWEEP},
+    "resume": {"task": "bookings.resume", **SWEEP},
+    "remind": {"task": "bookings.remind", **SWEEP},
+    "sync-calendars": {"task": "hosting.sync_calendars", **SWEEP},
+    "send-letters": {"task": "notifications.send_letters", **SWEEP},
+    "collect-debts": {"task": "bookings.collect_debts", **SWEEP},
     "reconcile": {"task": "bookings.reconcile", "schedule": crontab(hour="3", minute="17")},
     "forget-keys": {"task": "core.forget_keys", "schedule": crontab(minute="23")},
     "forget-expired": {"task": "users.forget_expired", "schedule": crontab(minute="41")},

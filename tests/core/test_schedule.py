@@ -1,0 +1,14 @@
+"""What beat asks for again and again."""
+
+from celery.schedules import crontab
+from django.conf import settings
+
+
+def test_sweeps_that_nobody_carried_out_do_not_pile_up() -> None:
+    sweeps = {
+        name: entry
+        for name, entry in settings.CELERY_BEAT_SCHEDULE.items()
+        if not isinstance(entry["schedule"], crontab)
+    }
+    assert {"send-outbox", "expire-holds", "resume"} <= sweeps.keys()
+    assert {name: entry["options"]["expires"] for name, entry in sweeps.items()} == dict.fromkeys(sweeps, 60)
