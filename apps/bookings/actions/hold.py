@@ -15,7 +15,7 @@ from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core import idempotency
 from apps.core.db import unit_of_work
 from apps.core.emails import clean_email
-from apps.core.errors import AccountClosed, Collector, Invalid, NotAllowed, NotFound, OutsideRules, Required
+from apps.core.errors import AccountClosed, Collector, NotAllowed, NotFound, OutsideRules, Required
 from apps.core.money import LARGEST_TOTAL
 from apps.core.texts import clean_text
 from apps.listings.kinds import Kind, kind_named
@@ -48,16 +48,6 @@ class Contact:
     email: str
     first_name: str = ""
     last_name: str = ""
-
-
-def clean_key(key: str | None) -> str | None:
-    """An idempotency key of 8 to 200 printable characters. Raises Invalid at `idempotency_key`."""
-    if key is None:
-        return None
-    cleaned = clean_text(key, field="idempotency_key", max_length=200)
-    if len(cleaned) < 8:
-        raise Invalid("An idempotencyKey has 8 to 200 characters.", field="idempotency_key")
-    return cleaned
 
 
 def clean_contact(contact: Contact | None) -> Contact:
@@ -97,7 +87,7 @@ def hold(
     problems = Collector()
     key: str | None = None
     with problems.caught():
-        key = clean_key(idempotency_key)
+        key = idempotency.clean_key(idempotency_key)
     person: Contact | None = None
     if guest is None:
         with problems.caught():

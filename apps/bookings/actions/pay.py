@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from apps.availability.actions import allocate, hold_until
 from apps.bookings.actions.expire import expire, expire_dead_holds
-from apps.bookings.actions.hold import clean_key
 from apps.bookings.actions.sweeping import for_each
 from apps.bookings.models import Booking
 from apps.bookings.selectors import booking_for, lock_booking
@@ -64,7 +63,7 @@ def pay(
     )
     key: str | None = None
     with problems.caught():
-        key = clean_key(idempotency_key)
+        key = idempotency.clean_key(idempotency_key)
     problems.raise_if_any()
 
     booking, side = booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token, lock=True)

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from apps.bookings.actions.hold import clean_key
 from apps.bookings.models import Booking
 from apps.bookings.policies import side_of
 from apps.bookings.selectors import bookings_of_bills
@@ -40,7 +39,7 @@ def refund(
     with problems.caught():
         reason = clean_text(reason, field="reason", max_length=1000)
     with problems.caught():
-        key = clean_key(idempotency_key)
+        key = idempotency.clean_key(idempotency_key)
     problems.raise_if_any()
     charge, booking, side = _seen(viewer=viewer, payment_id=payment_id)
     if side is Actor.GUEST:
