@@ -32,6 +32,9 @@ OPTIONS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "max_connections": "200",
+    # What it refuses would stand in its log with all that was to be written: names, addresses, digests.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 # For data that is thrown away: nothing is written with care.
 CARELESS = {

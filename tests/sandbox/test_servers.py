@@ -85,6 +85,17 @@ def test_data_outlives_a_restart_and_a_kill(servers: list[Server], folder: DataF
         assert client.get("kept") == b"yes"
 
 
+def test_what_is_refused_is_logged_without_its_content(servers: list[Server], folder: DataFolder) -> None:
+    start_all(servers)
+    ask(servers, "CREATE TABLE kept (place text UNIQUE)")
+    ask(servers, "INSERT INTO kept VALUES ('Hopperschmidt')")
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        ask(servers, "INSERT INTO kept VALUES ('Hopperschmidt')")
+    log = folder.path / "logs" / "postgres.log"
+    assert until(lambda: "duplicate key" in log.read_text())
+    assert "Hopperschmidt" not in log.read_text()
+
+
 def test_no_server_lets_a_stranger_in(servers: list[Server]) -> None:
     start_all(servers)
     url = settings_of(servers)["DATABASE_URL"]

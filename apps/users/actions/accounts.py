@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import IO, Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from apps.audit.actions import record
 from apps.audit.models import AuditKind
-from apps.core.db import unit_of_work
+from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import AccountClosed, Collector, Duplicate, NotAllowed, NotFound, Required
 from apps.core.pictures import clean_picture
 from apps.users import passwords
@@ -61,7 +61,16 @@ def _registered(registration: Registration, password_hash: str, *, user_agent: s
 
 
 def save_with_email(user: User, *, field: str) -> None:
-    """Save the account under its address. A step; raises Duplicate at `field` when somebody else has the address by now."""
+    """Save the account under its address. A step; raises Duplicate at `field` when somebody else has the address by now.
+
+    Who wants the same address at the same moment waits here. The constraint would tell them apart too, but the database writes what
+    it refuses into its log: the whole row, with the person's data.
+    """
+    require_transaction()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"email of an account: {user.email}"])
+    if User.objects.with_email(user.email).exclude(pk=user.pk).exists():
+        raise _taken(field)
     try:
         with transaction.atomic():
             user.save()

@@ -1,4 +1,4 @@
-"""The logs of a real run hold no secret that went through it."""
+"""The logs of a real run hold no secret and no address that went through it."""
 
 import re
 from datetime import date, timedelta
@@ -35,7 +35,7 @@ def test_secrets_of_a_real_run_are_in_no_log(tmp_path: Path, transactional_db: N
 
 
 def use(site: Site, home: str, arrival: date) -> list[str]:
-    """Sign up, in, and on, book without an account, and return every secret that was sent or answered."""
+    """Sign up, in, and on, book without an account, and return every secret and address that was sent or answered."""
     client = site.client()
     signed_up = client.data(SIGN_UP, {"input": sign_up_input()})["signUp"]
     client.send(TOKEN_AUTH, {"email": "ada@example.com", "password": "a-wrong-Password"})
@@ -49,4 +49,4 @@ def use(site: Site, home: str, arrival: date) -> list[str]:
     assert booked["errors"] == []
     client.data(OPEN, {"id": booked["booking"]["id"], "token": booked["accessToken"]})
     tokens = [each[name] for each in (signed_up, signed_in, refreshed) for name in ("token", "refreshToken")]
-    return [*tokens, booked["accessToken"], "correct-Horse-7", "a-wrong-Password"]
+    return [*tokens, booked["accessToken"], "correct-Horse-7", "a-wrong-Password", "ada@example.com", "x@example.com"]

@@ -1,9 +1,10 @@
 """Opening an account over HTTP."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from apps.core.models import OutboxMessage
 from apps.users.models import MailToken, Session, User
@@ -81,7 +82,20 @@ def test_taken_email_in_any_case(api: Api) -> None:
     assert User.objects.count() == 1
 
 
-def test_parallel_sign_ups_of_one_email_make_one_account() -> None:
+def test_parallel_sign_ups_of_one_email_make_one_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the database need not refuse one: what it refuses stands in its log, with the name and the digest of the password."""
+    refused: list[IntegrityError] = []
+    save = User.save
+
+    def watched(user: User, **options: Any) -> None:
+        try:
+            save(user, **options)
+        except IntegrityError as error:
+            refused.append(error)
+            raise
+
+    monkeypatch.setattr(User, "save", watched)
+
     def sign_up(number: int) -> list[str]:
         try:
             payload = Api().data(SIGN_UP, input=sign_up_input(email=["ada@example.com", "ADA@example.com"][number % 2]))
@@ -93,3 +107,4 @@ def test_parallel_sign_ups_of_one_email_make_one_account() -> None:
         outcomes = list(pool.map(sign_up, range(8)))
     assert sorted(outcomes) == [[], *[["DUPLICATE"]] * 7]
     assert User.objects.count() == Session.objects.count() == 1
+    assert refused == []
