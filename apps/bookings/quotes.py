@@ -13,7 +13,7 @@ from apps.listings.offers import BookingRequest, Line, total_of
 
 @dataclass(frozen=True, slots=True)
 class QuoteResult:
-    """`total` is None, and there are no lines, where the request cannot be priced; `errors` say why."""
+    """`total` is None, and there are no lines, where the request cannot be priced; the one error says why."""
 
     lines: list[Line] = field(default_factory=list)
     total: Money | None = None
@@ -29,7 +29,7 @@ def quote(*, listing: Listing, request: BookingRequest, now: datetime) -> QuoteR
         occupancy = kind.occupancy(listing, request, now=now)
         lines = kind.lines(listing, occupancy, price=listing.price)
     except InputErrors as error:
-        return QuoteResult(errors=error.errors)
+        return QuoteResult(errors=error.errors[:1])
     except DomainError as error:
         return QuoteResult(errors=[error])
     total = total_of(lines, currency=listing.currency)

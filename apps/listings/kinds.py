@@ -70,7 +70,10 @@ class Kind(ABC):
         return None
 
     def check_request(self, request: BookingRequest) -> None:
-        """Raises InputErrors (INVALID) naming each field that this kind does not know."""
+        """What is wrong with the request at every listing of the kind. Raises InputErrors.
+
+        Here: each field that the kind does not know. A kind adds what it cannot do without and what makes no sense.
+        """
         problems = Collector()
         for name in sorted(request.given() - self.request_fields):
             problems.add(Invalid(f"{name} does not belong to a {self.relation.replace('_', ' ')}.", field=name))

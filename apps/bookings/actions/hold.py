@@ -84,7 +84,10 @@ def hold(
     listing's field, Unavailable when it is taken, Required and Invalid below `contact`, Duplicate at
     `idempotency_key`, AccountClosed for a guest who has left; then nothing has been written.
     """
+    kind = kind_named(kind_code)
     problems = Collector()
+    with problems.caught():
+        kind.check_request(request)
     key: str | None = None
     with problems.caught():
         key = idempotency.clean_key(idempotency_key)
@@ -102,9 +105,7 @@ def hold(
         if claim.result is not None:
             return Booking.objects.get(pk=claim.result)
 
-    kind = kind_named(kind_code)
     listing, has_dead_holds = _bookable(kind=kind, listing_id=listing_id, guest=guest, field=listing_field, now=now)
-    kind.check_request(request)
     occupancy = kind.occupancy(listing, request, now=now)
     lines = kind.lines(listing, occupancy, price=listing.price)
     if total_of(lines, currency=listing.currency).minor > LARGEST_TOTAL:

@@ -68,6 +68,10 @@ class EventKind(Kind):
         event: Event = self.details(listing)
         return Period(event.starts_at, event.ends_at)
 
+    def check_request(self, request: BookingRequest) -> None:
+        super().check_request(request)
+        rules.check_tickets(request.tickets)
+
     def occupancy(
         self, listing: Listing, request: BookingRequest, *, now: datetime, present: Occupancy | None = None
     ) -> Occupancy:

@@ -20,6 +20,18 @@ class EventTerms:
     total_tickets: int
 
 
+def check_tickets(tickets: int | None) -> int:
+    """How many. Raises InputErrors for what would be wrong at every event."""
+    problems = Collector()
+    if tickets is None:
+        problems.add(Required("The number of tickets is needed.", field="tickets"))
+    elif tickets < 1:
+        problems.add(Invalid("At least one ticket is booked.", field="tickets"))
+    problems.raise_if_any()
+    assert tickets is not None
+    return tickets
+
+
 def admission(
     terms: EventTerms, request: BookingRequest, *, now: datetime, present: Occupancy | None = None
 ) -> Occupancy:
@@ -28,13 +40,7 @@ def admission(
     Raises InputErrors; whether as many are left is the ledger's to say.
     """
     problems = Collector()
-    tickets = request.tickets
-    if tickets is None:
-        problems.add(Required("The number of tickets is needed.", field="tickets"))
-    elif tickets < 1:
-        problems.add(Invalid("At least one ticket is booked.", field="tickets"))
-    problems.raise_if_any()
-    assert tickets is not None
+    tickets = check_tickets(request.tickets)
     if tickets > terms.total_tickets and not (present and present.quantity == tickets):
         problems.add(OutsideRules(f"The event has {terms.total_tickets} tickets in all.", field="tickets"))
     if terms.period.start <= now:

@@ -44,6 +44,10 @@ class ParkingKind(Kind):
     def capacity(self, listing: Listing) -> Capacity:
         return Capacity(units=1)
 
+    def check_request(self, request: BookingRequest) -> None:
+        super().check_request(request)
+        rules.check_length(request)
+
     def occupancy(
         self, listing: Listing, request: BookingRequest, *, now: datetime, present: Occupancy | None = None
     ) -> Occupancy:

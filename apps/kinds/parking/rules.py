@@ -40,23 +40,31 @@ class ParkingTerms:
     max_minutes: int
 
 
+def check_length(request: BookingRequest) -> None:
+    """Raises InputErrors for a length that would be wrong at every spot."""
+    problems = Collector()
+    if request.minutes is not None and request.ends_at is not None:
+        problems.add(Invalid("Give the minutes or the end, not both.", field="ends_at"))
+    elif request.minutes is None and request.ends_at is None:
+        problems.add(Required("The end is needed.", field="ends_at"))
+    elif request.minutes is not None and request.minutes < 1:
+        problems.add(Invalid("A car is parked for at least one minute.", field="minutes"))
+    problems.raise_if_any()
+
+
 def parking_time(
     terms: ParkingTerms, request: BookingRequest, *, now: datetime, present: Occupancy | None = None
 ) -> Occupancy:
     """The place of a car: from `starts_at`, or from now, for `minutes` or until `ends_at`; nothing is rounded.
 
-    Raises InputErrors. A car that is parked already keeps its start.
+    Raises InputErrors. A car that is parked already keeps its start; what lies within the time that was booked is never
+    too long.
     """
     starts_at = now if request.starts_at is None else request.starts_at
     minutes, ends_at = request.minutes, request.ends_at
+    check_length(request)
     problems = Collector()
-    if minutes is not None and ends_at is not None:
-        problems.add(Invalid("Give the minutes or the end, not both.", field="ends_at"))
-    elif minutes is None and ends_at is None:
-        problems.add(Required("The end is needed.", field="ends_at"))
-    elif minutes is not None and minutes < 1:
-        problems.add(Invalid("A car is parked for at least one minute.", field="minutes"))
-    elif ends_at is not None and ends_at - starts_at < MINUTE:
+    if ends_at is not None and ends_at - starts_at < MINUTE:
         problems.add(_too_short(ends_at, now=now, present=present))
     problems.raise_if_any()
 
@@ -71,8 +79,9 @@ def parking_time(
     if minutes is not None:
         if minutes > terms.max_minutes:
             problems.add(OutsideRules(f"At most {terms.max_minutes} minutes can be booked.", field="minutes"))
-    elif ends_at is not None and ends_at - starts_at > longest and not (present and ends_at == present.period.end):
-        problems.add(OutsideRules(f"At most {terms.max_minutes} minutes can be booked.", field="ends_at"))
+    elif ends_at is not None and ends_at - starts_at > longest and not _lies_within(starts_at, ends_at, present):
+        field = _moved(ends_at, present=present)
+        problems.add(OutsideRules(f"At most {terms.max_minutes} minutes can be booked.", field=field))
     elif ends_at is not None and ends_at <= now:
         problems.add(OutsideRules("The end is in the past.", field="ends_at"))
     problems.raise_if_any()
@@ -82,11 +91,20 @@ def parking_time(
     return Occupancy(period=period, occupied=period)
 
 
+def _lies_within(starts_at: datetime, ends_at: datetime, present: Occupancy | None) -> bool:
+    return present is not None and present.period.start <= starts_at and ends_at <= present.period.end
+
+
+def _moved(ends_at: datetime, *, present: Occupancy | None) -> str:
+    """Which end of the time a change moves: where its end is as it was, it can only be the start."""
+    return "starts_at" if present is not None and ends_at == present.period.end else "ends_at"
+
+
 def _too_short(ends_at: datetime, *, now: datetime, present: Occupancy | None) -> DomainError:
     # For a car that is parked already an end before its start is first of all one in the past.
     if present is not None and present.period.start <= now and ends_at <= now:
         return OutsideRules("The end is in the past.", field="ends_at")
-    return Invalid("A car is parked for at least one minute.", field="ends_at")
+    return Invalid("A car is parked for at least one minute.", field=_moved(ends_at, present=present))
 
 
 def last_moment(*, max_minutes: int, latest_start: datetime) -> datetime:

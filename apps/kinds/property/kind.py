@@ -71,6 +71,10 @@ class PropertyKind(Kind):
     def capacity(self, listing: Listing) -> Capacity:
         return Capacity(units=self.details(listing).units)
 
+    def check_request(self, request: BookingRequest) -> None:
+        super().check_request(request)
+        rules.check_days(request.check_in, request.check_out, request.guests)
+
     def occupancy(
         self, listing: Listing, request: BookingRequest, *, now: datetime, present: Occupancy | None = None
     ) -> Occupancy:

@@ -61,6 +61,10 @@ class ServiceKind(Kind):
     def capacity(self, listing: Listing) -> Capacity:
         return Capacity(units=self.details(listing).staff)
 
+    def check_request(self, request: BookingRequest) -> None:
+        super().check_request(request)
+        rules.check_given(request.starts_at)
+
     def occupancy(
         self, listing: Listing, request: BookingRequest, *, now: datetime, present: Occupancy | None = None
     ) -> Occupancy:

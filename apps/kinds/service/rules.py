@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from apps.core.errors import Collector, OutsideRules, Required
+from apps.core.errors import Collector, InputErrors, OutsideRules, Required
 from apps.core.money import Money
 from apps.core.periods import Period, days_between, instant, local_date, merge
 from apps.listings.offers import HORIZON, BookingRequest, Line, Occupancy, check_start
@@ -123,6 +123,13 @@ def free_slots(
     )
 
 
+def check_given(starts_at: datetime | None) -> datetime:
+    """The start. Raises InputErrors without one."""
+    if starts_at is None:
+        raise InputErrors([Required("The start is needed.", field="starts_at")])
+    return starts_at
+
+
 def appointment(
     terms: ServiceTerms, request: BookingRequest, *, now: datetime, present: Occupancy | None = None
 ) -> Occupancy:
@@ -131,11 +138,7 @@ def appointment(
     Raises InputErrors. A start up to GRACE ago still counts, at its own time: that is where the grid is.
     """
     problems = Collector()
-    starts_at = request.starts_at
-    if starts_at is None:
-        problems.add(Required("The start is needed.", field="starts_at"))
-        problems.raise_if_any()
-    assert starts_at is not None
+    starts_at = check_given(request.starts_at)
     if present is not None and present.period.start == starts_at:
         return present
     with problems.caught():

@@ -12,7 +12,7 @@ from apps.core.money import Money
 from schema.bookings.inputs import idempotency_key
 from schema.core.context import Context
 from schema.core.ids import read_global_id
-from schema.core.inputs import OMITTED, text, value
+from schema.core.inputs import OMITTED, value
 from schema.core.limits import BOOKING, caller_of
 from schema.core.mutations import Mutation
 from schema.core.permissions import signed_in
@@ -25,7 +25,7 @@ class RefundPaymentInput(graphene.InputObjectType):
 
     payment_id = graphene.ID(required=True, description="The payment.")
     amount = value(MoneyInput, null=OMITTED, description="How much; all that is left unless said.")
-    reason = text(1000, description="Why; kept with the refund.")
+    reason = value(graphene.String, null=OMITTED, description="Why; kept with the refund.")
     idempotency_key = idempotency_key()
 
 

@@ -89,6 +89,43 @@ def test_changing_the_end_of_a_parked_car() -> None:
         until(after(minutes=60), start=after(minutes=10))
 
 
+def test_moving_the_start_of_a_car_that_is_not_there_yet() -> None:
+    # Given the longest time there is, an hour from now on
+    period = Period(after(minutes=60), after(minutes=60 + TERMS.max_minutes))
+    present = Occupancy(period, period)
+
+    def moved(**change: Any) -> Period:
+        asked = BookingRequest(starts_at=period.start, ends_at=period.end).merged_with(BookingRequest(**change))
+        return parking_time(TERMS, asked, now=NOW, present=present).period
+
+    assert moved(starts_at=after(minutes=70)) == Period(after(minutes=70), period.end)
+    for start in (after(minutes=30), after(minutes=59, seconds=59)):
+        with refused(("OUTSIDE_RULES", "starts_at")):
+            moved(starts_at=start)
+    for start in (period.end, period.end + timedelta(hours=1), period.end - timedelta(seconds=59)):
+        with refused(("INVALID", "starts_at")):
+            moved(starts_at=start)
+    with refused(("OUTSIDE_RULES", "ends_at")):
+        moved(ends_at=period.end + timedelta(seconds=1))
+    with refused(("INVALID", "ends_at")):
+        moved(ends_at=period.start)
+
+
+def test_what_lies_within_the_booked_time_is_never_too_long() -> None:
+    # Given twice the longest time, booked when that was allowed
+    longest = timedelta(minutes=TERMS.max_minutes)
+    period = Period(after(minutes=60), after(minutes=60) + 2 * longest)
+    present = Occupancy(period, period)
+
+    def moved(start: datetime, end: datetime) -> Period:
+        return parking_time(TERMS, BookingRequest(starts_at=start, ends_at=end), now=NOW, present=present).period
+
+    shorter = Period(period.start + timedelta(minutes=1), period.end - timedelta(minutes=1))
+    assert moved(shorter.start, shorter.end) == shorter
+    with refused(("OUTSIDE_RULES", "ends_at")):
+        moved(period.start + timedelta(minutes=1), period.end + timedelta(minutes=1))
+
+
 @pytest.mark.parametrize(
     ("seconds", "minutes"),
     [(0, 1), (0.000001, 1), (59.9, 1), (60, 1), (60.000001, 2), (119, 2), (3600, 60), (3601, 61)],

@@ -222,6 +222,57 @@ def test_who_books_without_an_account_says_who(kind: str) -> None:
     assert len(payload["accessToken"]) >= 32
 
 
+NONSENSE: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
+    "PROPERTY": ({"checkOut": DAYS["checkIn"], "guests": 0}, {("INVALID", "checkOut"), ("INVALID", "guests")}),
+    "EVENT": ({"tickets": 0}, {("INVALID", "tickets")}),
+    "PARKING_SPOT": ({"minutes": 0}, {("INVALID", "minutes")}),
+    "SERVICE": ({}, set()),
+}
+
+
+@pytest.mark.parametrize("kind", BOOKS)
+def test_everything_that_is_wrong_with_the_input_is_told_at_once(kind: str) -> None:
+    listing = MAKE[kind]()
+    changes, wrong = NONSENSE[kind]
+    given = {BOOKS[kind][1]: global_id(listing), **RIGHT[kind], **changes}
+    long = {"email": "nobody", "firstName": "x" * 151, "lastName": "\x00"}
+    told_of_contact = {("INVALID", f"contact.{name}") for name in long}
+    with nothing_written():
+        payload = book(kind, None, **given, contact=long, idempotencyKey="short")
+        assert told(payload) == wrong | told_of_contact | {("INVALID", "idempotencyKey")}
+        assert told(book(kind, None, **given)) == wrong | {("REQUIRED", "contact")}
+        # Nobody else's name is asked for of an account.
+        payload = book(kind, stranger(), **given, contact=long, idempotencyKey="short")
+        assert told(payload) == wrong | {("INVALID", "idempotencyKey")}
+
+
+def test_everything_that_is_wrong_with_a_refund_is_told_at_once() -> None:
+    booking = paid(held(make_event(), tickets=1))
+    given = {"paymentId": to_global_id("Payment", Charge.objects.get().pk), "reason": "\x00", "idempotencyKey": "short"}
+    with nothing_written():
+        payload = mutate("refundPayment", given, viewer=booking.listing.host, shows="payment { id }")
+        assert told(payload) == {("INVALID", "reason"), ("INVALID", "idempotencyKey")}
+
+
+def test_a_quote_tells_the_first_of_its_errors() -> None:
+    home = make_property()
+    same_day = "2026-12-01"
+    for arguments, error in (
+        ({}, ("REQUIRED", ["checkIn"])),
+        ({"checkIn": same_day, "checkOut": same_day}, ("INVALID", ["checkOut"])),
+        ({"tickets": 1, "startsAt": SLOT}, ("INVALID", ["startsAt"])),
+    ):
+        query = (
+            "query($id: ID!, $checkIn: Date, $checkOut: Date, $tickets: Int, $startsAt: DateTime) {"
+            " quote(listingId: $id, checkIn: $checkIn, checkOut: $checkOut, tickets: $tickets, startsAt: $startsAt)"
+            " { available lines { label } total { amount } errors { code field } } }"
+        )
+        quote = ask(query, {"id": global_id(home), **arguments}, viewer=None)["data"]["quote"]
+        (told_error,) = quote.pop("errors")
+        assert (told_error["code"], told_error["field"]) == error
+        assert quote == {"available": False, "lines": [], "total": None}
+
+
 def test_numbers_and_dates_that_are_none_never_reach_the_booking() -> None:
     listing = make_event()
     query = "mutation($i: BookEventInput!) { bookEvent(input: $i) { booking { id } } }"
