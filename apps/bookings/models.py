@@ -93,6 +93,13 @@ class Booking(models.Model):
     def is_live(self) -> bool:
         return self.status in LIVE
 
+    def has_run_out(self, *, now: datetime) -> bool:
+        """Whether the hold has ended by itself, be it that the sweep has not come by yet."""
+        if self.status != BookingStatus.PENDING:
+            return self.status == BookingStatus.EXPIRED
+        held_until = self.allocation.held_until
+        return held_until is not None and held_until <= now
+
     @property
     def access_token(self) -> str | None:
         """The secret that opens a booking made without an account; derived, never stored. None with an account."""

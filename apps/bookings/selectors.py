@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.db import connection
-from django.db.models import DateTimeField, F, Func, Q, QuerySet
+from django.db.models import DateTimeField, Exists, F, Func, OuterRef, Q, QuerySet
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
 from apps.bookings.models import Booking, BookingEvent, BookingLine
@@ -15,6 +15,7 @@ from apps.core.db import require_transaction
 from apps.core.errors import NotFound
 from apps.core.ids import READABLE, same_secret
 from apps.listings.kinds import relations
+from apps.payments.models import OPEN_STATUSES, Charge
 from apps.users.models import User, UserRole
 
 # What a booking is nearly always read with.
@@ -154,10 +155,14 @@ def lines_of(booking_ids: Iterable[int]) -> dict[int, list[BookingLine]]:
 
 
 def history_of(booking_ids: Iterable[int]) -> dict[int, list[BookingEvent]]:
-    """What happened to each booking, oldest first."""
+    """What happened to each booking, oldest first.
+
+    In the order in which it was written under the booking's lock: of two who came at once the later one may have begun
+    earlier.
+    """
     ids = list(booking_ids)
     found: dict[int, list[BookingEvent]] = {pk: [] for pk in ids}
-    for event in BookingEvent.objects.filter(booking__in=ids).order_by("booking", "at", "pk"):
+    for event in BookingEvent.objects.filter(booking__in=ids).order_by("booking", "pk"):
         found[event.booking_id].append(event)
     return found
 
@@ -203,9 +208,10 @@ def completed_by(*, viewer: User, listing_ids: Iterable[int]) -> set[int]:
 
 
 def debts() -> QuerySet[Booking]:
-    """Bookings that were used and not paid in full, though a card was asked. For staff; the oldest first."""
-    owed = Booking.objects.filter(bill__total_minor__gt=F("bill__settled_minor"), bill__charges__status="FAILED")
-    return owed.filter(status=BookingStatus.COMPLETED).distinct().order_by("completed_at", "pk")
+    """Bookings that were used and not paid in full, with no payment under way. For staff; the oldest first."""
+    under_way = Charge.objects.filter(bill=OuterRef("bill"), status__in=OPEN_STATUSES)
+    owed = Booking.objects.filter(bill__total_minor__gt=F("bill__settled_minor"))
+    return owed.filter(~Exists(under_way), status=BookingStatus.COMPLETED).order_by("completed_at", "pk")
 
 
 def bookings_of_bills(bill_ids: Iterable[int]) -> dict[int, Booking]:

@@ -49,7 +49,9 @@ def handle_event(*, event_id: str) -> None:
 
 @shared_task(name="bookings.expire_holds")
 def expire_holds() -> None:
-    actions.expire_holds(now=timezone.now())
+    now = timezone.now()
+    actions.expire_holds(now=now)
+    actions.give_up_unanswered(now=now)
 
 
 @shared_task(name="bookings.complete_ended")

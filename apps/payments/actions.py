@@ -42,6 +42,11 @@ def open_charge(bill_id: int) -> Charge | None:
     return Charge.objects.filter(bill=bill_id, status__in=OPEN_STATUSES).first()
 
 
+def has_saved_card(bill_id: int) -> bool:
+    """Whether a card waits to be charged at the end."""
+    return Charge.objects.filter(bill=bill_id, status=ChargeStatus.AUTHORIZED).exists()
+
+
 def start_charge(
     *,
     bill: Bill,

@@ -131,6 +131,18 @@ def test_a_hold_is_always_given_up_also_of_parking_that_has_begun() -> None:
     assert refundable(again(booking), now=NOW).minor == 0
 
 
+@pytest.mark.parametrize("is_swept", [False, True])
+def test_a_hold_that_ran_out_is_neither_canceled_nor_changed_whether_or_not_the_sweep_came_by(is_swept: bool) -> None:
+    booking = held(make_event(), tickets=1)
+    after_it: dict[str, Any] = {"viewer": booking.guest, "booking_id": booking.pk, "now": NOW + timedelta(minutes=15)}
+    if is_swept:
+        actions.expire_holds(now=after_it["now"])
+    before = story(booking)
+    assert refusals(actions.cancel, **after_it) == {("WRONG_STATE", "booking_id")}
+    assert refusals(actions.change, **after_it, change=BookingRequest(tickets=2)) == {("WRONG_STATE", "booking_id")}
+    assert (story(booking), again(booking).tickets) == (before, 1)
+
+
 def test_parking_under_way_is_ended_and_not_canceled() -> None:
     spot = make_parking_spot()
     booking = parked(spot)

@@ -7,6 +7,7 @@ import pytest
 
 from apps.bookings import actions
 from apps.bookings.models import Booking
+from apps.listings.offers import BookingRequest
 from apps.payments import gateway
 from apps.payments.models import OPEN_STATUSES, Charge, ChargeStatus, Refund
 from apps.users.models import User
@@ -141,6 +142,39 @@ def test_a_key_gives_the_same_payment_even_after_the_hold_and_never_another_one(
     assert len(charges(booking)) == 1
 
 
+def test_a_key_of_an_account_belongs_to_one_of_its_bookings() -> None:
+    event, guest = make_event(), make_guest()
+    first, second = held(event, tickets=1, guest=guest), held(event, tickets=1, guest=guest)
+    charge = pay(first, idempotency_key="the-same-key")
+    assert refused(second, idempotency_key="the-same-key") == {("DUPLICATE", "idempotency_key")}
+    assert (charges(second), story(second)) == ([], [("HELD", "GUEST")])
+    assert pay(first, idempotency_key="the-same-key").pk == charge.pk
+    # Somebody else's key is another one.
+    pay(held(event, tickets=1), idempotency_key="the-same-key")
+
+
+def test_a_key_without_an_account_belongs_to_the_booking() -> None:
+    event = make_event()
+    for _ in range(2):
+        booking = actions.hold(
+            kind_code=event.kind,
+            listing_id=event.pk,
+            listing_field="listing",
+            request=BookingRequest(tickets=1),
+            guest=None,
+            contact=actions.Contact(email="walker@example.org"),
+            now=NOW,
+        )
+        secret: dict[str, Any] = {
+            "viewer": None,
+            "booking_id": booking.pk,
+            "access_token": booking.access_token,
+            "now": NOW,
+        }
+        actions.pay(**secret, payment_method=VISA, idempotency_key="the-same-key")
+        assert len(charges(booking)) == 1
+
+
 @pytest.mark.parametrize("is_swept", [False, True])
 def test_after_the_hold_nothing_is_paid_whether_or_not_the_sweep_came_by(is_swept: bool) -> None:
     booking = held(make_event(), tickets=1)
@@ -215,6 +249,18 @@ def test_who_paid_while_the_hold_ran_out_gets_the_money_back_if_the_place_is_tak
     assert (again(booking).status, charges(booking)) == ("EXPIRED", [("REFUNDED", 10_000)])
     assert ledger(booking) == (10_000, 10_000, 10_000)
     assert Refund.objects.get().status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("gone", ["listing", "guest"])
+def test_who_paid_while_the_hold_ran_out_gets_the_money_back_if_nothing_is_left_to_come_to(gone: str) -> None:
+    booking = paid(held(make_event(), tickets=1), card=ASKS)
+    authenticate(the_charge(booking))
+    actions.expire_holds(now=NOW + HOLD)
+    model = type(getattr(booking, gone))
+    model.objects.filter(pk=getattr(booking, f"{gone}_id")).update(deleted_at=NOW + HOLD)
+    actions.cancel_intent(charge_id=the_charge(booking).pk, now=NOW + HOLD)
+    work()
+    assert (again(booking).status, ledger(booking)) == ("EXPIRED", (10_000, 10_000, 10_000))
 
 
 def test_a_payment_that_succeeds_after_a_cancel_goes_back() -> None:

@@ -5,7 +5,7 @@ from apps.bookings.actions.change import change, change_quote
 from apps.bookings.actions.collect import collect_debts
 from apps.bookings.actions.end import end, finish_due
 from apps.bookings.actions.events import handle_event, receive_event, resume_events
-from apps.bookings.actions.expire import complete_ended, expire_dead_holds, expire_holds
+from apps.bookings.actions.expire import complete_ended, expire_dead_holds, expire_holds, give_up_unanswered
 from apps.bookings.actions.hold import Contact, hold
 from apps.bookings.actions.pay import carry_out_payment, pay, refresh, resume_payments, settle
 from apps.bookings.actions.processor import cancel_intent, carry_out_refund, resume_cancelations, resume_refunds
@@ -31,6 +31,7 @@ __all__ = [
     "expire_dead_holds",
     "expire_holds",
     "finish_due",
+    "give_up_unanswered",
     "handle_event",
     "hold",
     "mark_no_show",

@@ -27,6 +27,8 @@ def cancel(
     """
     reason = clean_text(reason, field="reason", max_length=1000)
     booking, side = booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token, lock=True)
+    if booking.has_run_out(now=now):
+        raise WrongState("The hold has run out by itself.", field="booking_id")
     has_begun = booking.span.start <= now
     runs = booking.bill.timing == PaymentTiming.AT_END and has_begun
     if booking.status == BookingStatus.CONFIRMED and runs:

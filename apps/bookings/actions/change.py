@@ -21,7 +21,6 @@ from apps.bookings.terms import share_now
 from apps.core.db import unit_of_work
 from apps.core.errors import (
     DomainError,
-    HoldExpired,
     InputErrors,
     Invalid,
     NotAllowed,
@@ -74,13 +73,11 @@ def _is_usable(booking: Booking) -> bool:
 
 
 def _require_changeable(booking: Booking, *, now: datetime) -> None:
-    if booking.status == BookingStatus.EXPIRED:
-        raise HoldExpired("The hold has run out; book again.", field="booking_id")
+    if booking.has_run_out(now=now):
+        raise WrongState("The hold has run out; book again.", field="booking_id")
     if booking.status == BookingStatus.PENDING:
-        held_until = booking.allocation.held_until
-        if held_until is not None and held_until <= now:
-            raise HoldExpired("The hold has run out; book again.", field="booking_id")
-    elif not _is_usable(booking) or booking.span.end <= now:
+        return
+    if not _is_usable(booking) or booking.span.end <= now:
         raise WrongState(f"A booking that is {booking.status} cannot be changed.", field="booking_id")
 
 
@@ -134,7 +131,7 @@ def change_quote(
         _require_may_change(booking, side, now=now)
         planned = plan(booking, change, now=now)
     except InputErrors as error:
-        return QuoteResult(errors=error.errors)
+        return QuoteResult(errors=error.errors[:1])
     except DomainError as error:
         return QuoteResult(errors=[error])
     difference = _difference(booking, planned, now=now)
@@ -174,8 +171,8 @@ def change(
     """Other days, another length, other tickets, another slot: applied at once.
 
     What became dearer is charged to the card that paid; of what became cheaper the policy's present share goes back.
-    Raises NotFound at `booking_id`, NotAllowed to the host, WrongState and HoldExpired, Required and Invalid for the
-    input, OutsideRules by the kind's rules, Unavailable without room; then everything is as it was.
+    Raises NotFound at `booking_id`, NotAllowed to the host, WrongState, Required and Invalid for the input, OutsideRules
+    by the kind's rules, Unavailable without room; then everything is as it was.
     """
     booking, side = booking_for(viewer=viewer, booking_id=booking_id, access_token=access_token, lock=True)
     _require_may_change(booking, side, now=now)

@@ -65,7 +65,7 @@ def finish(
     shorten(booking.allocation_id, until)
     booking.record(event, now=now, actor=actor)
     booking.move_to(BookingStatus.COMPLETED, now=now, actor=actor)
-    charge = charge_saved_card(booking.bill_id, amount=fee, now=now)
+    charge = charge_saved_card(booking.bill_id, amount=booking.bill.owed, now=now)
     if charge is not None:
         enqueue("bookings.carry_out_payment", charge_id=charge.pk)
 

@@ -1,18 +1,19 @@
 """Time passes: holds run out, bookings that nobody touched come to their end."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import F, Func, QuerySet
 
 from apps.availability.actions import release
 from apps.availability.models import Allocation
 from apps.bookings.models import Booking
-from apps.bookings.selectors import lock_listings
+from apps.bookings.selectors import lock_booking, lock_listings
 from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.periods import Period
 from apps.payments.actions import cancel_open_charges
-from apps.payments.models import PaymentTiming
+from apps.payments.models import Charge, ChargeStatus, PaymentTiming
 
 BATCH = 100
 
@@ -75,6 +76,34 @@ def expire_holds(*, now: datetime) -> int:
     while count := _expire_some(now=now):
         total += count
     return total
+
+
+def _unanswered(now: datetime) -> QuerySet[Charge]:
+    """Payments that have waited for their payer as long as a hold lasts, where no hold ends them."""
+    too_old = now - timedelta(seconds=settings.HOLD_SECONDS)
+    return Charge.objects.filter(status=ChargeStatus.REQUIRES_ACTION, created_at__lte=too_old).exclude(
+        bill__booking__status=BookingStatus.PENDING
+    )
+
+
+@unit_of_work
+def _give_up(*, booking_id: int, now: datetime) -> bool:
+    lock_booking(booking_id)
+    booking = Booking.objects.get(pk=booking_id)
+    if not _unanswered(now).filter(bill=booking.bill_id).exists():
+        return False
+    cancel_open_charges(booking.bill_id, now=now)
+    booking.tell_listeners()
+    return True
+
+
+def give_up_unanswered(*, now: datetime) -> int:
+    """The sweep: nobody answered the bank about a payment for a booking that stands or is over.
+
+    The payment is canceled, so that the rest can be paid with another card. Safe with many workers; returns how many.
+    """
+    bookings = Booking.objects.filter(bill__charges__in=_unanswered(now)).order_by("pk")
+    return sum(_give_up(booking_id=pk, now=now) for pk in list(bookings.values_list("pk", flat=True)[:BATCH]))
 
 
 @unit_of_work

@@ -20,7 +20,9 @@ from apps.core.periods import Period
 from apps.payments import gateway
 from apps.payments.actions import (
     cancel_open_charges,
+    charge_saved_card,
     drop_saved_cards,
+    has_saved_card,
     open_charge,
     record_outcome,
     schedule_retry,
@@ -71,9 +73,10 @@ def pay(
         raise NotAllowed("A booking is paid by its guest.", field="booking_id")
     claim: idempotency.Claim | None = None
     if key is not None:
-        claim = idempotency.claim(
-            caller=f"pay:{booking.pk}", key=key, cleaned_input={"payment_method": method}, now=now
-        )
+        # Without an account the caller is whoever knows the booking's secret.
+        caller = f"pay:{booking.pk}" if booking.is_anonymous else f"pay:account:{booking.guest_id}"
+        asked = {"booking": booking.pk, "payment_method": method}
+        claim = idempotency.claim(caller=caller, key=key, cleaned_input=asked, now=now)
         if claim.result is not None:
             return Charge.objects.get(pk=claim.result)
     _require_held(booking, now=now)
@@ -97,10 +100,7 @@ def _start(booking: Booking, *, payment_method: str, viewer: User | None, now: d
 
 def _require_held(booking: Booking, *, now: datetime) -> None:
     """Raises HoldExpired once the hold has run out, whether or not the sweep has come by."""
-    held_until = booking.allocation.held_until
-    if booking.status == BookingStatus.EXPIRED or (
-        booking.status == BookingStatus.PENDING and held_until is not None and held_until <= now
-    ):
+    if booking.has_run_out(now=now):
         raise HoldExpired("The hold has run out; book again.", field="booking_id")
 
 
@@ -109,11 +109,13 @@ def _what_is_due(booking: Booking, bill: Bill) -> tuple[PaymentTiming, Money]:
     owed = bill.owed
     if booking.status == BookingStatus.PENDING:
         return PaymentTiming(bill.timing), owed
-    settled_later = bill.timing == PaymentTiming.AT_END and booking.status == BookingStatus.CONFIRMED
-    payable = booking.status in (BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN, BookingStatus.COMPLETED)
-    if not payable or settled_later or owed.minor <= 0:
+    runs = booking.status in (BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN)
+    settled_later = runs and bill.timing == PaymentTiming.AT_END
+    # What cost nothing when it was booked was confirmed without a card; once it costs something, one can be saved.
+    is_settled = owed.minor <= 0 or (settled_later and has_saved_card(bill.pk))
+    if is_settled or not (runs or booking.status == BookingStatus.COMPLETED):
         raise WrongState("There is nothing to pay for this booking.", field="booking_id")
-    return PaymentTiming.NOW, owed
+    return (PaymentTiming.AT_END if settled_later else PaymentTiming.NOW), owed
 
 
 def carry_out_payment(*, charge_id: int, now: datetime) -> None:
@@ -186,14 +188,26 @@ def _confirm(booking: Booking, charge: Charge, *, now: datetime) -> None:
         _take_again_or_refund(booking, charge, now=now)
     elif booking.status == BookingStatus.CANCELED:
         _undo(booking, charge, now=now)
+    elif booking.status == BookingStatus.COMPLETED and charge.status == ChargeStatus.AUTHORIZED:
+        _charge_late_card(booking, now=now)
+
+
+def _charge_late_card(booking: Booking, *, now: datetime) -> None:
+    """The card was saved after what it was to be charged for had ended: it is charged now."""
+    owed = Bill.objects.get(pk=booking.bill_id).owed
+    charge = charge_saved_card(booking.bill_id, amount=owed, now=now)
+    if charge is not None:
+        enqueue("bookings.carry_out_payment", charge_id=charge.pk)
 
 
 def _take_again_or_refund(booking: Booking, charge: Charge, *, now: datetime) -> None:
     """A payment that lands after the hold died takes the place again if it is free, else refunds itself.
 
-    Also where it is over.
+    Also where it is over, and where nothing is left to come to or nobody to come.
     """
-    if booking.span.end <= now:
+    guest = booking.guest
+    has_left = not booking.is_anonymous and (guest is None or guest.deleted_at is not None)
+    if has_left or booking.span.end <= now or booking.listing.deleted_at is not None:
         _undo(booking, charge, now=now)
         return
     old = booking.allocation
