@@ -37,10 +37,10 @@ def cancel(
     booking.bill = bill
     back = refundable(booking, now=now) if side is Actor.GUEST else bill.paid
     told: dict[str, Any] = {"reason": reason} if reason else {}
-    booking.move_to(BookingStatus.CANCELED, now=now, actor=side, **told)
-    release(booking.allocation_id)
     if back.minor > 0:
         told |= {"refundMinor": back.minor, "currency": back.currency}
+    booking.move_to(BookingStatus.CANCELED, now=now, actor=side, **told)
+    release(booking.allocation_id)
     cancel_open_charges(bill.pk, now=now)
     drop_saved_cards(bill.pk, now=now)
     give_back(booking, amount=back, reason=reason or "The booking was canceled.", actor=side, now=now)
