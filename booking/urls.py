@@ -7,6 +7,7 @@ from django.urls import path, re_path
 from django.views.static import serve
 
 from apps.bookings.feeds import calendar_feed
+from apps.bookings.link_page import booking_page
 from apps.bookings.views import receipt_page, ticket_picture
 from apps.bookings.webhooks import stripe_webhook
 from apps.core.views import mail, mails
@@ -34,6 +35,7 @@ urlpatterns = [
     path("favicon.ico", no_icon),
     path("graphql", graphql_view),
     path("webhooks/stripe", stripe_webhook),
+    re_path(r"^bookings/(?P<reference>[0-9A-Za-z]{6,10})$", booking_page),
     re_path(r"^receipts/(?P<address>[0-9a-f-]{1,100}(?:\.pdf)?)$", receipt_page),
     re_path(r"^calendars/(?P<address>[0-9a-f-]{1,100})\.ics$", calendar_feed),
     re_path(r"^calendars/listings/(?P<address>[0-9a-f-]{1,100})\.ics$", listing_feed),

@@ -80,6 +80,11 @@ def remind(booking: Booking, *, is_fresh: bool, now: datetime) -> None:
     )
 
 
+def details_for_guest(booking: Booking) -> list[tuple[str, str]]:
+    """What a guest is told of their booking in every mail, as label and value."""
+    return _Teller(booking, key="", data={}, now=booking.updated_at).details(for_guest=True)
+
+
 class _Teller:
     """Says things of one fact to the two sides of a booking."""
 
@@ -112,7 +117,7 @@ class _Teller:
                 # An address that nobody proved may be anybody's.
                 name="" if person is None or person.email_verified_at is None else booking.first_name,
                 paragraphs=[body, *more],
-                details=self._details(for_guest=True),
+                details=self.details(for_guest=True),
                 link_label="Your booking",
                 link_path=f"/bookings/{booking.reference}",
                 secret_of=self._secret(),
@@ -132,7 +137,7 @@ class _Teller:
             subject=title,
             name=host.first_name,
             paragraphs=[body],
-            details=self._details(for_guest=False),
+            details=self.details(for_guest=False),
             link_label="The booking",
             link_path=f"/bookings/{self.booking.reference}",
         )
@@ -179,7 +184,7 @@ class _Teller:
             else None
         )
 
-    def _details(self, *, for_guest: bool) -> list[tuple[str, str]]:
+    def details(self, *, for_guest: bool) -> list[tuple[str, str]]:
         booking = self.booking
         details = [("Reference", booking.reference), ("What", self.title), ("When", self.when)]
         if for_guest and self.place:

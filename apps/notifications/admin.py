@@ -61,7 +61,7 @@ class LetterState(admin.SimpleListFilter):
 
 @admin.register(Letter)
 class LetterAdmin(ReadOnly, _ForLetters):
-    """What a letter says is shown without the secret of its link."""
+    """What a letter says is shown without the secrets of its links."""
 
     list_display = ("id", "to", "template", "booking", "created_at", "sent_at", "failed_at", "tries", "last_error")
     list_filter = (LetterState, "template")
@@ -77,7 +77,7 @@ class LetterAdmin(ReadOnly, _ForLetters):
 
     @admin.display(description="text")
     def words(self, letter: Letter) -> str:
-        letter.data = {**letter.data, "secret_of": None}
+        letter.data = {**letter.data, "secret_of": None, "courtesy": None}
         return render(letter).text
 
     def has_send_permission(self, request: HttpRequest) -> bool:
