@@ -86,28 +86,31 @@ def _is_welcome(request: ASGIRequest) -> bool:
 
 async def _serve_socket(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
     await receive()
-    request = _request(scope, BytesIO())
-    if scope["path"] != PATH or not _is_welcome(request):
+    visitor = _visitor(scope)
+    if visitor is None:
         await send({"type": "websocket.close", "code": 4403})
         return
-    address = address_of(request)
-    if not _room.enter(address):
+    if not _room.enter(visitor["ip"]):
         # Accepted first: a client learns the code of a connection only.
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.close", "code": 1013, "reason": "Try again later"})
         return
     try:
-        socket = Socket(
-            _hub(),
-            receive,
-            send,
-            ip=address,
-            user_agent=request.headers.get("User-Agent", "")[:400],
-            authorization=request.headers.get("Authorization", ""),
-        )
-        await socket.serve(scope["subprotocols"])
+        await Socket(_hub(), receive, send, **visitor).serve(scope["subprotocols"])
     finally:
-        _room.leave(address)
+        _room.leave(visitor["ip"])
+
+
+def _visitor(scope: MutableMapping[str, Any]) -> dict[str, str] | None:
+    """What a socket needs to know of its handshake, all else of which is forgotten; None for who is not welcome."""
+    request = _request(scope, BytesIO())
+    if scope["path"] != PATH or not _is_welcome(request):
+        return None
+    return {
+        "ip": address_of(request),
+        "user_agent": request.headers.get("User-Agent", "")[:400],
+        "authorization": request.headers.get("Authorization", ""),
+    }
 
 
 async def _serve_events(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
