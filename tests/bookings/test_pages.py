@@ -84,14 +84,40 @@ def test_the_same_receipt_as_a_pdf(caplog: pytest.LogCaptureFixture) -> None:
     assert b"%%EOF" in answer.content[-16:]
     assert len(answer.content) < 200_000
     # Every letter of the title has a place in the embedded font's table from glyphs to letters.
-    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", answer.content, re.DOTALL)
-    texts = b"".join(zlib.decompressobj().decompress(each) if each[:1] == b"x" else each for each in streams)
+    texts = letters_of(answer.content)
     for letter in "ДачнодмреŽÅ•":
-        assert f"<{ord(letter):04X}>".encode() in texts.upper(), letter
+        assert f"<{ord(letter):04X}>".encode() in texts, letter
     assert not [record for record in caplog.records if "glyph" in record.getMessage()]
     found = receipt_of(path_of(charge).rsplit("/", 1)[1], now=NOW)
     assert found is not None
     assert receipt_pdf(found) == receipt_pdf(found)
+
+
+def letters_of(pdf: bytes) -> bytes:
+    """The tables of a PDF that say which letter each of its pictures is, and everything else that is packed in it."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    return b"".join(zlib.decompressobj().decompress(each) if each[:1] == b"x" else each for each in streams).upper()
+
+
+def test_no_name_is_lost_in_a_pdf(caplog: pytest.LogCaptureFixture) -> None:
+    guest = make_guest(first_name="张伟 محمد", last_name="김민수 สมชาย \N{CJK UNIFIED IDEOGRAPH-20BB7}野")
+    home = make_property(
+        title="東京の静かな家 🎉\N{VARIATION SELECTOR-16}", host=make_host(first_name="渡辺", last_name="さくら")
+    )
+    charge = paid(booked(home, guest=guest, now=NOW), now=NOW)
+    found = receipt_of(path_of(charge).rsplit("/", 1)[1], now=NOW)
+    assert found is not None
+    pdf = receipt_pdf(found)
+    texts = letters_of(pdf)
+    for letter in "张伟김민수สมชาย野東京の静かな家渡辺さ":
+        assert f"<{ord(letter):04X}>".encode() in texts, letter
+    assert b"<D83CDF89>" in texts
+    # In its word the first letter has another form than the third.
+    assert texts.count(b"<0645>") == 2
+    # Of one letter there is no picture: its number is shown.
+    assert all(f"<{ord(sign):04X}>".encode() in texts for sign in "[U+20BB7]")
+    assert not [record for record in caplog.records if "glyph" in record.getMessage()]
+    assert (pdf == receipt_pdf(found), len(pdf) < 200_000) == (True, True)
 
 
 def test_an_address_cannot_be_guessed_and_ends() -> None:
