@@ -8,14 +8,20 @@ from schema.core.costs import FieldCost, Prices
 PRICES = Prices(
     fields={
         # A search may have to look far before the first page is full.
-        "Query.listings": FieldCost(once=40),
-        "ListingConnection.totalCount": FieldCost(once=400),
-        "ListingEdge.node": FieldCost(each=0.5),
-        "Image.url": FieldCost(each=0.2),
-        "Review.author": FieldCost(each=0.15),
-        "Listing.availability": FieldCost(each=3, per_day=0.05, longest=740),
-        # Appointments leave many short gaps between them.
-        "Service.availability": FieldCost(each=3, per_day=0.25, longest=740),
-        "Service.slots": FieldCost(each=3, per_day=1.2, longest=740),
+        "Query.listings": FieldCost(once=30),
+        "ListingConnection.totalCount": FieldCost(once=300),
+        "ListingEdge.node": FieldCost(each=0.35),
+        "ReviewEdge.node": FieldCost(each=0.1),
+        "BookingEdge.node": FieldCost(each=0.35),
+        "PaymentEdge.node": FieldCost(each=0.2),
+        "Image.url": FieldCost(each=0.14),
+        "Review.author": FieldCost(each=0.1),
+        # Appointments leave many short gaps between them, and a list of listings may be all services.
+        "Listing.availability": FieldCost(each=2, per_day=0.15, longest=740),
+        "Property.availability": FieldCost(each=2, per_day=0.03, longest=740),
+        "ParkingSpot.availability": FieldCost(each=2, per_day=0.03, longest=740),
+        "Event.availability": FieldCost(each=2),
+        "Listing.quote": FieldCost(each=1),
+        "Service.slots": FieldCost(each=2, per_day=0.85, longest=740),
     }
 )

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import prefetch_related_objects
 
 from apps.availability.models import Block, Unit
-from apps.availability.selectors import overlapping, tickets_left_of
+from apps.availability.selectors import taken_of, tickets_left_of
 from apps.core.periods import Period, merge, subtract
 from apps.listings.kinds import kind_of
 from apps.listings.models import Listing
@@ -18,8 +18,7 @@ def busy_by_listing(listing_ids: Sequence[int], window: Period, *, now: datetime
     units = Unit.objects.filter(listing__in=listing_ids, is_offered=True).order_by("listing", "number")
     for unit, listing in units.values_list("pk", "listing"):
         busy[listing][unit] = []
-    rows = overlapping(window.start, window.end, now=now).filter(listing__in=listing_ids, unit__is_offered=True)
-    for listing, unit, period in rows.values_list("listing", "unit", "period"):
+    for listing, unit, period in taken_of(listing_ids, window, now=now).values_list("listing", "unit", "period"):
         busy[listing][unit].append(Period(period.lower, period.upper))
     return {pk: [merge(periods) for periods in units_of.values()] for pk, units_of in busy.items()}
 

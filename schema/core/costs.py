@@ -40,9 +40,9 @@ class Prices:
     """Points. `fields` are by "Type.field", where Type may be an interface that the type implements."""
 
     per_request: float = 2.0
-    per_place: float = 10.0
-    per_object: float = 0.12
-    per_field: float = 0.05
+    per_place: float = 7.0
+    per_object: float = 0.08
+    per_field: float = 0.035
     # Looking at the schema: at most, and for each object of its description.
     introspection: float = 1_500.0
     per_described: float = 0.05

@@ -5,14 +5,23 @@ from typing import Any
 
 import graphene
 import pytest
-from graphql import GraphQLInterfaceType, GraphQLObjectType
+from graphql import (
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    OperationDefinitionNode,
+    get_named_type,
+    is_leaf_type,
+    is_required_argument,
+    parse,
+    validate,
+)
 from pytest_django.fixtures import Settings
 
-from schema.core.complexity import Limits
+from schema.core.complexity import Limits, admit, measure
 from schema.core.context import Context
 from schema.core.costs import FieldCost, Prices
 from schema.core.engine import Answer, Engine, Operation
-from schema.core.errors import BadUserInput, RateLimited
+from schema.core.errors import BadUserInput, QueryTooComplex, RateLimited
 from schema.core.limits import Budget
 from schema.core.permissions import RootField, anyone
 from schema.core.scalars import DateTime
@@ -184,3 +193,54 @@ def test_every_price_is_that_of_a_field_which_is_served() -> None:
         kind = served.graphql_schema.type_map[type_name]
         assert isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
         assert field in kind.fields, name
+
+
+def everything_of(kind: Any, *, depth: int, connections: bool) -> str:
+    """All fields that need no arguments, with those of the objects in them."""
+    parts = []
+    for name, field in kind.fields.items():
+        inner = get_named_type(field.type)
+        if any(is_required_argument(argument) for argument in field.args.values()):
+            continue
+        if is_leaf_type(inner):
+            parts.append(name)
+        elif "first" in field.args and connections:
+            node = served.graphql_schema.type_map[inner.name.removesuffix("Connection")]
+            parts.append(f"{name} {{ edges {{ node {{ {everything_of(node, depth=0, connections=False)} }} }} }}")
+        elif "first" not in field.args and depth:
+            selected = everything_of(inner, depth=depth - 1, connections=False)
+            parts.append(f"{name} {{ {selected} }}" if selected else "")
+    return " ".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("listings(first: 100)", "Listing"), ("me { hostedBookings(first: 50)", "Booking")]
+)
+def test_a_whole_page_with_everything_in_it_is_answered(path: str, kind: str) -> None:
+    everything = everything_of(served.graphql_schema.type_map[kind], depth=2, connections=True)
+    query = f"{{ {path} {{ edges {{ node {{ {everything} }} }} }} {'}' * path.count('{')} }}"
+    document = parse(query)
+    assert validate(served.graphql_schema, document) == []
+    (operation,) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    asked = measure(served.graphql_schema, document, operation, variables=None, limits=Limits(), prices=PRICES)
+    admit(asked, Limits())
+    assert asked.points > Limits().points / 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ listings(first: 100) { edges { node { host { listings(first: 100) { edges { node { id } } } } } } } }",
+        "{ listings(first: 100) { edges { node { reviews(first: 100) { edges { node { comment } } } } } } }",
+    ],
+)
+def test_a_page_of_pages_is_refused(query: str) -> None:
+    document = parse(query)
+    (operation,) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    with pytest.raises(QueryTooComplex):
+        admit(
+            measure(served.graphql_schema, document, operation, variables=None, limits=Limits(), prices=PRICES),
+            Limits(),
+        )
