@@ -14,8 +14,13 @@ from apps.core.views import mail, mails
 from apps.hosting.listing_feed import listing_feed
 from apps.notifications.views import unsubscribe
 from apps.users.admin_password import own_password
-from apps.users.link_pages import reset_password_page, verify_email_page
-from apps.users.views import sign_in_elsewhere, signed_in_elsewhere, signing_keys
+from apps.users.views import (
+    reset_password_page,
+    sign_in_elsewhere,
+    signed_in_elsewhere,
+    signing_keys,
+    verify_email_page,
+)
 from booking.limits import limited
 from schema.views import graphql_view
 
@@ -35,8 +40,8 @@ urlpatterns = [
     path("favicon.ico", no_icon),
     path("graphql", graphql_view),
     path("webhooks/stripe", stripe_webhook),
-    re_path(r"^bookings/(?P<reference>[0-9A-Za-z]{6,10})$", booking_page),
     re_path(r"^receipts/(?P<address>[0-9a-f-]{1,100}(?:\.pdf)?)$", receipt_page),
+    re_path(r"^bookings/(?P<reference>[0-9A-Za-z]{6,10})$", booking_page),
     re_path(r"^calendars/(?P<address>[0-9a-f-]{1,100})\.ics$", calendar_feed),
     re_path(r"^calendars/listings/(?P<address>[0-9a-f-]{1,100})\.ics$", listing_feed),
     re_path(r"^tickets/(?P<code>[0-9A-Za-z-]{1,60})\.(?P<form>svg|png)$", ticket_picture),

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods
 
 from apps.audit.origin import address_of
 from apps.core.errors import DomainError, WeakPassword
@@ -30,32 +28,16 @@ class Page:
 
     title: str
     button: str
-    do: Callable[[HttpRequest, str], str]
+    do: Callable[[HttpRequest, str, datetime], str]
     asks_password: bool = False
 
 
-# The token of the link is the authority: there is no cookie that another site could make use of.
-@csrf_exempt
-@require_http_methods(["GET", "HEAD", "POST"])
-def verify_email_page(request: HttpRequest) -> HttpResponse:
-    """`/verify-email?token=...`: a button that confirms the address."""
-    return _served(request, Page("Your email address", "This is my address", _verify))
-
-
-@csrf_exempt
-@require_http_methods(["GET", "HEAD", "POST"])
-def reset_password_page(request: HttpRequest) -> HttpResponse:
-    """`/reset-password?token=...`: a form for the new password."""
-    return _served(request, Page("A new password", "Set the password", _reset, asks_password=True))
-
-
-def _verify(_request: HttpRequest, token: str) -> str:
-    user = credentials.verify_email(token=token, now=timezone.now())
+def _verify(_request: HttpRequest, token: str, now: datetime) -> str:
+    user = credentials.verify_email(token=token, now=now)
     return f"Thank you: {user.email} is confirmed."
 
 
-def _reset(request: HttpRequest, token: str) -> str:
-    now = timezone.now()
+def _reset(request: HttpRequest, token: str, now: datetime) -> str:
     pair = credentials.reset_password(
         token=token,
         new_password=request.POST.get("password", ""),
@@ -67,13 +49,18 @@ def _reset(request: HttpRequest, token: str) -> str:
     return "The new password holds, and everybody who was signed in is signed out. You can sign in with it now."
 
 
-def _served(request: HttpRequest, page: Page) -> HttpResponse:
+VERIFY_EMAIL = Page("Your email address", "This is my address", _verify)
+RESET_PASSWORD = Page("A new password", "Set the password", _reset, asks_password=True)
+
+
+def served(request: HttpRequest, page: Page, *, now: datetime) -> HttpResponse:
+    """The page for a GET, which changes nothing; for a POST what came of it, in the same page."""
     token = (request.POST if request.method == "POST" else request.GET).get("token", "")
     if request.method != "POST":
         return _shown(request, page, token=token, said="" if token else "Please open the whole link of the mail.")
     try:
         with guessing(of_network("token", address_of(request))):
-            said = page.do(request, token)
+            said = page.do(request, token, now)
     except TooManyTries as refused:
         response = _shown(request, page, said=str(refused), status=HTTPStatus.TOO_MANY_REQUESTS)
         response["Retry-After"] = str(refused.retry_after)

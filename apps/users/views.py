@@ -1,4 +1,4 @@
-"""The pages of accounts that are no GraphQL: the published keys, and both ends of the redirect sign-in."""
+"""The pages of accounts that are no GraphQL: the published keys, the links of mails, and both ends of the redirect sign-in."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.views.decorators.http import condition, require_GET, require_safe
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import condition, require_GET, require_http_methods, require_safe
 
 from apps.core.errors import InvalidToken
 from apps.core.ids import digest
-from apps.users import keys
+from apps.users import keys, link_pages
 from apps.users.actions.trusted_sign_in import code_for
 from apps.users.signin import codes, oidc
 from apps.users.signin.fetching import IssuerUnreachable
@@ -31,6 +32,21 @@ def signing_keys(request: HttpRequest) -> HttpResponseBase:
     # Nothing here is a secret: pages of any origin may read it.
     response["Access-Control-Allow-Origin"] = "*"
     return response
+
+
+# The token of the link is the authority: there is no cookie that another site could make use of.
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def verify_email_page(request: HttpRequest) -> HttpResponse:
+    """`/verify-email?token=...`: a button that confirms the address."""
+    return link_pages.served(request, link_pages.VERIFY_EMAIL, now=datetime.now(UTC))
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def reset_password_page(request: HttpRequest) -> HttpResponse:
+    """`/reset-password?token=...`: a form for the new password."""
+    return link_pages.served(request, link_pages.RESET_PASSWORD, now=datetime.now(UTC))
 
 
 @require_GET
