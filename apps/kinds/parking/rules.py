@@ -81,7 +81,9 @@ def parking_time(
             problems.add(OutsideRules(f"At most {terms.max_minutes} minutes can be booked.", field="minutes"))
     elif ends_at is not None and ends_at - starts_at > longest and not _lies_within(starts_at, ends_at, present):
         field = _moved(ends_at, present=present)
-        problems.add(OutsideRules(f"At most {terms.max_minutes} minutes can be booked.", field=field))
+        # Of a start that is wrong by itself nothing more is told.
+        if field == "ends_at" or not problems.errors:
+            problems.add(OutsideRules(f"At most {terms.max_minutes} minutes can be booked.", field=field))
     elif ends_at is not None and ends_at <= now:
         problems.add(OutsideRules("The end is in the past.", field="ends_at"))
     problems.raise_if_any()

@@ -99,7 +99,7 @@ def test_moving_the_start_of_a_car_that_is_not_there_yet() -> None:
         return parking_time(TERMS, asked, now=NOW, present=present).period
 
     assert moved(starts_at=after(minutes=70)) == Period(after(minutes=70), period.end)
-    for start in (after(minutes=30), after(minutes=59, seconds=59)):
+    for start in (after(minutes=-2), after(minutes=30), after(minutes=59, seconds=59)):
         with refused(("OUTSIDE_RULES", "starts_at")):
             moved(starts_at=start)
     for start in (period.end, period.end + timedelta(hours=1), period.end - timedelta(seconds=59)):
