@@ -30,6 +30,8 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 20
+# What is kept of a name of Stripe's.
+LONGEST_NAME = 255
 # As many as Stripe lists at once.
 PAGE = 100
 INTENT_STATUS = {
@@ -281,19 +283,35 @@ def refund(*, intent_id: str, amount: Money, refund_id: int, idempotency_key: st
 
 
 def read_event(*, payload: bytes, signature: str) -> Event:
-    """The webhook's message. Raises BadSignature for whatever Stripe did not sign within the tolerance."""
+    """The webhook's message. Raises BadSignature for whatever Stripe did not sign within the tolerance, or never says."""
     try:
         event = _client().construct_event(payload, signature, settings.STRIPE_WEBHOOK_SECRET)
         subject = event.data.object
         return Event(
-            event_id=event.id,
-            type=event.type,
-            object_id=str(getattr(subject, "id", "") or ""),
-            object_type=str(getattr(subject, "object", "") or ""),
-            intent_id=_name(getattr(subject, "payment_intent", None)),
+            event_id=_said(event.id),
+            type=_said(event.type),
+            object_id=_said(getattr(subject, "id", None), is_optional=True),
+            object_type=_said(getattr(subject, "object", None), is_optional=True),
+            intent_id=_said(_name(getattr(subject, "payment_intent", None)), is_optional=True),
         )
-    except (stripe.SignatureVerificationError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (
+        stripe.SignatureVerificationError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        RecursionError,
+    ) as error:
         raise BadSignature from error
+
+
+def _said(name: Any, *, is_optional: bool = False) -> str:
+    """A name as Stripe gives them: plain, and short enough to be kept. Raises ValueError for any other value."""
+    if is_optional and not name:
+        return ""
+    if not isinstance(name, str) or not name.isascii() or not name.isprintable() or not 1 <= len(name) <= LONGEST_NAME:
+        raise ValueError("no name of Stripe's")
+    return name
 
 
 def payments_since(since: datetime) -> Iterator[Payment]:

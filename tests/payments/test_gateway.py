@@ -1,8 +1,14 @@
 """The gateway against the Stripe emulator, over HTTP with the real client."""
 
+import hashlib
+import hmac
+import json
+import time
 import uuid
+from typing import Any
 
 import pytest
+from django.conf import settings
 
 from apps.core.money import Money
 from apps.payments import gateway
@@ -97,6 +103,59 @@ def test_a_refund_goes_back_once_and_never_beyond() -> None:
     assert first.status is RefundStatus.SUCCEEDED
     assert again == first
     assert beyond.status is RefundStatus.FAILED
+
+
+def signed(payload: bytes) -> str:
+    """The signature of Stripe's scheme, of this second."""
+    at = int(time.time())
+    secret = settings.STRIPE_WEBHOOK_SECRET.encode()
+    return f"t={at},v1={hmac.new(secret, b'%d.' % at + payload, hashlib.sha256).hexdigest()}"
+
+
+def message(**changes: Any) -> bytes:
+    subject = {"id": "pi_1", "object": "payment_intent"}
+    return json.dumps({"id": "evt_1", "object": "event", "type": "x", "data": {"object": subject}, **changes}).encode()
+
+
+def test_what_stripe_signed_is_read() -> None:
+    refund = {"id": "re_1", "object": "refund", "payment_intent": "pi_1"}
+    payload = message(type="charge.refunded", data={"object": refund})
+    event = gateway.read_event(payload=payload, signature=signed(payload))
+    assert (event.event_id, event.type, event.object_id, event.intent_id) == (
+        "evt_1",
+        "charge.refunded",
+        "re_1",
+        "pi_1",
+    )
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"\xff",
+        b"{}",
+        b"[" * 100_000,
+        message(id=None),
+        message(id=5),
+        message(id={"a": 1}),
+        message(id="evt_\x00"),
+        message(id="evt_\ud800"),
+        message(id="e" * 256),
+        message(type=None),
+        message(type=7),
+        message(type="x\x00"),
+        message(data={"object": {"id": "pi_\x00"}}),
+        message(data={"object": {"id": "pi_1", "payment_intent": 7}}),
+        message(data={"object": None}, id=""),
+    ],
+    ids=lambda payload: repr(payload[:60]),
+)
+def test_what_stripe_never_says_is_refused_though_it_is_signed(payload: bytes) -> None:
+    with pytest.raises(gateway.BadSignature):
+        gateway.read_event(payload=payload, signature=signed(payload))
 
 
 def test_what_stripe_did_not_sign_is_refused() -> None:
