@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "apps.availability",
     "apps.payments",
     "apps.notifications",
+    "apps.integrations",
     "apps.kinds.property",
     "apps.kinds.service",
     "apps.kinds.event",
@@ -187,9 +188,11 @@ CELERY_BEAT_SCHEDULE = {
     "remind": {"task": "bookings.remind", **SWEEP},
     "sync-calendars": {"task": "hosting.sync_calendars", **SWEEP},
     "send-letters": {"task": "notifications.send_letters", **SWEEP},
+    "deliver-webhooks": {"task": "integrations.deliver", **SWEEP},
     "collect-debts": {"task": "bookings.collect_debts", **SWEEP},
     "reconcile": {"task": "bookings.reconcile", "schedule": crontab(hour="3", minute="17")},
     "forget-keys": {"task": "core.forget_keys", "schedule": crontab(minute="23")},
+    "forget-webhooks": {"task": "integrations.forget_old", "schedule": crontab(minute="53")},
     "forget-expired": {"task": "users.forget_expired", "schedule": crontab(minute="41")},
 }
 

@@ -8,6 +8,7 @@ from schema.accounts.mutations import AccountMutations
 from schema.bookings.mutations import BookingMutations
 from schema.bookings.queries import BookingQueries
 from schema.core.nodes import NodeQueries
+from schema.integrations.mutations import IntegrationMutations
 from schema.kinds import KindMutations, kind_types
 from schema.listings.mutations import ListingMutations
 from schema.listings.queries import ListingQueries
@@ -33,6 +34,7 @@ class Mutation(
     PaymentMutations,
     ReviewMutations,
     NotificationMutations,
+    IntegrationMutations,
     graphene.ObjectType,
 ):
     """What can be done."""

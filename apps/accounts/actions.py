@@ -18,7 +18,10 @@ from apps.bookings.models import Booking
 from apps.bookings.states import LIVE, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import WrongState
+from apps.hosting.announcing import announce_listing
 from apps.hosting.models import ImportedCalendar
+from apps.integrations.actions import drop_endpoints
+from apps.integrations.models import EventType
 from apps.listings.models import Listing, ListingStatus
 from apps.live.actions import publish_all
 from apps.payments.cards import forget_cards
@@ -88,7 +91,7 @@ def _clear_dead_holds(viewer: User, *, now: datetime) -> None:
 def _deleted(viewer: User, *, now: datetime) -> None:
     # In the order of everybody else: listings, bookings, then the account. Who books one of the listings meanwhile waits, and
     # then finds it archived.
-    listings = Listing.objects.select_for_update(of=("self",)).filter(host=viewer).order_by("pk")
+    listings = list(Listing.objects.select_for_update(of=("self",)).filter(host=viewer).order_by("pk"))
     hosted = [listing.pk for listing in listings]
     bookings = Booking.objects.select_for_update(of=("self",)).filter(_concerns(viewer)).order_by("pk")
     if any(booking.status in LIVE for booking in bookings):
@@ -97,14 +100,25 @@ def _deleted(viewer: User, *, now: datetime) -> None:
     _require_all(user, listings=hosted, bookings=[booking.pk for booking in bookings])
     forget_words(user, [booking for booking in bookings if booking.guest_id == user.pk])
     Booking.objects.filter(guest=user).update(guest=None, email="", first_name="", last_name="", updated_at=now)
-    Listing.objects.filter(pk__in=hosted).update(status=ListingStatus.ARCHIVED, updated_at=now)
+    _archive(listings, now=now)
     # Addresses of the person's own calendars elsewhere, and what they noted for themselves.
     ImportedCalendar.objects.filter(listing__in=hosted).delete()
     Block.objects.filter(listing__in=hosted).update(reason="")
     forget_cards(owner=user)
+    drop_endpoints(owner=user)
     _let_go(user)
     _made_nameless(user, now=now)
     record(AuditKind.ACCOUNT_DELETED, now=now, user_id=user.pk, actor_id=user.pk)
+
+
+def _archive(listings: list[Listing], *, now: datetime) -> None:
+    Listing.objects.filter(pk__in=[listing.pk for listing in listings]).update(
+        status=ListingStatus.ARCHIVED, updated_at=now
+    )
+    for listing in listings:
+        if listing.status != ListingStatus.ARCHIVED and listing.deleted_at is None:
+            listing.status, listing.updated_at = ListingStatus.ARCHIVED, now
+            announce_listing(EventType.LISTING_ARCHIVED, listing, now=now)
 
 
 def _locked(viewer: User) -> User:

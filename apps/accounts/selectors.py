@@ -11,6 +11,8 @@ from apps.bookings.selectors import history_of, lines_of
 from apps.bookings.states import Actor
 from apps.core.money import Money
 from apps.hosting.models import ImportedCalendar
+from apps.integrations.models import WebhookEndpoint
+from apps.integrations.selectors import endpoints_of
 from apps.listings.models import Listing
 from apps.notifications.models import Notification
 from apps.notifications.preferences import locale_of, preferences_of
@@ -77,6 +79,7 @@ def export_of(*, viewer: User, now: datetime) -> dict[str, Any]:
             {"at": _instant(row.at), "kind": row.kind, "address": row.address if row.actor_id == viewer.pk else None}
             for row in AuditEvent.objects.filter(user_id=viewer.pk).order_by("pk")
         ],
+        "webhookEndpoints": [_endpoint(row) for row in endpoints_of(owner=viewer)],
         "notifications": [_notification(row) for row in Notification.objects.filter(recipient=viewer).order_by("pk")],
     }
 
@@ -195,6 +198,18 @@ def _review(row: Review) -> dict[str, Any]:
         "comment": row.comment,
         "createdAt": _instant(row.created_at),
         "updatedAt": _instant(row.updated_at),
+    }
+
+
+def _endpoint(row: WebhookEndpoint) -> dict[str, Any]:
+    return {
+        "url": row.url,
+        "description": row.description,
+        "events": row.types,
+        "createdAt": _instant(row.created_at),
+        "updatedAt": _instant(row.updated_at),
+        "disabledAt": _instant(row.disabled_at),
+        "lastDeliveredAt": _instant(row.last_delivered_at),
     }
 
 

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 
 from apps.availability.models import Allocation
+from apps.bookings.announcing import announce_event
 from apps.bookings.states import LIVE, Actor, BookingEventType, BookingStatus, may_follow
 from apps.bookings.telling import tell_people
 from apps.core.errors import WrongState
@@ -140,9 +141,10 @@ class Booking(models.Model):
         self.record(event or BookingEventType(status), now=now, actor=actor, **data)
 
     def record(self, event: BookingEventType, *, now: datetime, actor: Actor, **data: Any) -> None:
-        """Append to the history, and tell those whom it concerns."""
+        """Append to the history, and tell those whom it concerns: people, integrators, listeners."""
         row = BookingEvent.objects.create(booking=self, at=now, type=event, actor=actor, data=data)
         tell_people(self, row)
+        announce_event(self, row)
         # Nobody can have listened to what was not there before.
         if event != BookingEventType.HELD:
             self.tell_listeners()

@@ -7,6 +7,7 @@ from psycopg2.extras import DateTimeTZRange
 
 from apps.availability.actions import tell_listeners
 from apps.availability.models import Allocation
+from apps.bookings.announcing import announce_event
 from apps.bookings.models import Booking, BookingEvent
 from apps.bookings.states import LIVE, Actor, BookingEventType
 from apps.bookings.telling import FAR, tell_of_move
@@ -42,6 +43,8 @@ def move_along(*, listing_id: int, period: Period, actor: Actor, now: datetime) 
     for booking in moved:
         booking.period = span
     tell_of_move(list(zip(moved, events, strict=True)))
+    for booking, event in zip(moved, events, strict=True):
+        announce_event(booking, event)
     for booking in moved:
         booking.tell_listeners()
     tell_listeners(listing_id, period)

@@ -14,8 +14,10 @@ from apps.bookings.selectors import has_live_bookings
 from apps.bookings.states import Actor
 from apps.core.db import unit_of_work
 from apps.core.errors import DomainError, Duplicate, InputErrors, NotFound, Unavailable, WrongState
+from apps.hosting.announcing import BY_STATUS, announce_listing
 from apps.hosting.fields import clean_listing
 from apps.hosting.policies import listing_for_host, require_verified_email
+from apps.integrations.models import EventType
 from apps.listings.kinds import Kind, kind_named, kind_of, relations
 from apps.listings.models import Listing, ListingStatus
 from apps.users.models import User
@@ -55,7 +57,9 @@ def create_listing(*, host: User, kind_code: str, fields: Mapping[str, Any], now
         listing.save()
     kind.save_details(listing, details)
     set_capacity(listing.pk, kind.capacity(listing), field=kind.capacity_field, now=now)
-    return _read(listing.pk)
+    created = _read(listing.pk)
+    announce_listing(EventType.LISTING_CREATED, created, now=now)
+    return created
 
 
 @unit_of_work
@@ -83,6 +87,7 @@ def update_listing(
         move_along(listing_id=listing.pk, period=moved_to, actor=_actor(viewer, listing), now=now)
     if kind.capacity(listing) != capacity:
         _resize(listing, kind, now=now)
+    announce_listing(EventType.LISTING_UPDATED, listing, now=now)
     return listing
 
 
@@ -166,7 +171,10 @@ def _set_status(listing: Listing, status: ListingStatus, *, now: datetime) -> Li
     if listing.status != status:
         with _title_once():
             Listing.objects.filter(pk=listing.pk).update(status=status, updated_at=now)
-    return _read(listing.pk)
+    present = _read(listing.pk)
+    if listing.status != status:
+        announce_listing(BY_STATUS[status], present, now=now)
+    return present
 
 
 @unit_of_work
@@ -180,4 +188,5 @@ def delete_listing(*, viewer: User, listing_id: int | None, now: datetime) -> Li
     if has_live_bookings(listing.pk):
         raise WrongState("It has live bookings.", field="id")
     Listing.objects.filter(pk=listing.pk).update(deleted_at=now, updated_at=now)
+    announce_listing(EventType.LISTING_DELETED, listing, now=now)
     return listing

@@ -8,10 +8,12 @@ from django.db.models import F
 from apps.core.db import unit_of_work
 from apps.core.errors import Collector, Duplicate, Invalid, NotAllowed
 from apps.core.texts import clean_text
+from apps.integrations.models import EventType
 from apps.listings.models import Listing
 from apps.notifications.actions import tell, write_letter
 from apps.notifications.letters import Words
 from apps.notifications.models import NotificationType
+from apps.reviews.announcing import announce_review
 from apps.reviews.locking import listing_to_review, locked_review
 from apps.reviews.models import Review
 from apps.users.models import User, UserRole
@@ -108,6 +110,7 @@ def create_review(*, viewer: User, listing_id: int | None, rating: int, comment:
         template=RECEIVED,
         now=now,
     )
+    announce_review(EventType.REVIEW_CREATED, review, now=now)
     return review
 
 
@@ -137,11 +140,12 @@ def update_review(
     review.updated_at = now
     review.save(update_fields=["rating", "comment", "updated_at"])
     _recount(review.listing, before=before, after=_counted(review))
+    announce_review(EventType.REVIEW_UPDATED, review, now=now)
     return review
 
 
 @unit_of_work
-def delete_review(*, viewer: User, review_id: int | None) -> int:
+def delete_review(*, viewer: User, review_id: int | None, now: datetime) -> int:
     """Take a review away, by its author or staff; its author may write another. Returns the key that it had.
 
     Raises NotFound at `review_id`, NotAllowed there for anybody else, its host too.
@@ -151,6 +155,7 @@ def delete_review(*, viewer: User, review_id: int | None) -> int:
         raise NotAllowed("This review is somebody else's.", field="review_id")
     pk = review.pk
     before = _counted(review)
+    announce_review(EventType.REVIEW_DELETED, review, now=now)
     review.delete()
     _recount(review.listing, before=before, after=None)
     return pk
@@ -180,6 +185,7 @@ def reply_to_review(*, viewer: User, review_id: int | None, reply: str, now: dat
             template="review_replied",
             now=now,
         )
+    announce_review(EventType.REVIEW_REPLIED, review, now=now)
     return review
 
 
@@ -192,8 +198,10 @@ def set_hidden(*, viewer: User, review_id: int | None, is_hidden: bool, now: dat
     if viewer.role != UserRole.STAFF:
         raise NotAllowed("Reviews are hidden by staff.", field="review_id")
     review = locked_review(viewer=viewer, review_id=review_id)
-    before = _counted(review)
+    before, was_hidden = _counted(review), review.hidden_at is not None
     review.hidden_at = (review.hidden_at or now) if is_hidden else None
     review.save(update_fields=["hidden_at"])
     _recount(review.listing, before=before, after=_counted(review))
+    if was_hidden != is_hidden:
+        announce_review(EventType.REVIEW_HIDDEN if is_hidden else EventType.REVIEW_UPDATED, review, now=now)
     return review

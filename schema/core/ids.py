@@ -9,7 +9,9 @@ Reading never raises: an unknown, foreign or malformed id is simply one that not
 from __future__ import annotations
 
 import binascii
-from base64 import b64decode, b64encode
+from base64 import b64decode
+
+from apps.core.ids import global_id
 
 LARGEST = 2**63 - 1
 LONGEST = 128
@@ -17,7 +19,7 @@ LONGEST = 128
 
 def to_global_id(type_name: str, pk: int) -> str:
     """The global id of a row of a type."""
-    return b64encode(f"{type_name}:{pk}".encode()).decode()
+    return global_id(type_name, pk)
 
 
 def split_global_id(value: object) -> tuple[str, int] | None:

@@ -140,6 +140,8 @@ BOOKING = Limit("bookings", "30/minute")
 SIGN_UP = Limit("sign-up", "20/hour")
 RESET = Limit("reset", "20/hour")
 EXPORT = Limit("export", "20/hour")
+# Test messages and replays: what somebody can have sent at will.
+WEBHOOKS = Limit("webhooks", "60/hour")
 DOCUMENTS = Limit("documents", "20/minute")
 
 

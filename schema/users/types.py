@@ -18,6 +18,7 @@ from schema.core.ids import to_global_id
 from schema.core.nodes import Node, register_model, register_node
 from schema.core.pagination import Connection, connection_field, connection_type, read_page
 from schema.core.scalars import DateTime
+from schema.integrations.viewer import ViewerWebhooks
 from schema.listings.host_stats import ViewerHosting
 from schema.notifications.viewer import ViewerNotifications
 from schema.payments.viewer import ViewerCards
@@ -112,7 +113,14 @@ class Session(graphene.ObjectType):
 
 
 class Viewer(
-    ViewerBookings, ViewerCalendar, ViewerCards, ViewerNotifications, ViewerHosting, ViewerExport, graphene.ObjectType
+    ViewerBookings,
+    ViewerCalendar,
+    ViewerCards,
+    ViewerNotifications,
+    ViewerHosting,
+    ViewerExport,
+    ViewerWebhooks,
+    graphene.ObjectType,
 ):
     """The signed-in account, with what only its owner sees."""
 

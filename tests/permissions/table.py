@@ -102,6 +102,16 @@ MUTATIONS: dict[str, tuple[Input, str]] = {
     "payBooking": (of("booking", "bookingId", paymentMethod="pm_card_visa"), "NN~ANA"),
     "refreshPayment": (of("booking", "bookingId"), "NN~~N~"),
     "refundPayment": (of("payment", "paymentId"), "UNA+N+"),
+    # Webhooks: of hosts and staff, each their own; staff helps, but is shown nobody's secret.
+    "createWebhookEndpoint": (just(url="http://127.0.0.1:9/hook", events=["BOOKING_CONFIRMED"]), "UFF+++"),
+    "updateWebhookEndpoint": (of("webhook", "endpointId", enabled=False), "UFF+N+"),
+    "deleteWebhookEndpoint": (of("webhook", "endpointId"), "UFF+N+"),
+    "rotateWebhookSecret": (of("webhook", "endpointId"), "UFF+NA"),
+    "sendTestWebhook": (of("webhook", "endpointId"), "UFF+N+"),
+    "replayWebhookDelivery": (of("message", "deliveryId"), "UFF+N+"),
+    "replayWebhookDeliveries": (
+        lambda world: {"endpointId": world.ids["webhook"], "from": at(-9), "to": at(9)}, "UFF+N+",
+    ),
     # Reviews: by whoever was there, answered by the host.
     "createReview": (of("stayed", "listingId", rating=5, comment="C"), "UA+AAA"),
     "updateReview": (of("review", "reviewId", rating=5), "UA+AAA"),

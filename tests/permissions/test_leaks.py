@@ -119,10 +119,11 @@ MARKS = {
     "Secret Lane": {"guest", "host", "staff"},
     "Unseen draft": {"host", "staff"},
     "Words for the guest alone": {"guest"},
+    "hook-of-the-host": {"host"},
     "Firefox": set(CALLERS) - {"anonymous"},
 }
 # Nobody is asked to authenticate here.
-NEVER = ("pm_secret", "client-secret", "$argon2", "pbkdf2")
+NEVER = ("pm_secret", "whsec_", "client-secret", "$argon2", "pbkdf2")
 
 
 @pytest.mark.parametrize("caller", CALLERS)

@@ -10,6 +10,8 @@ from PIL import Image as Picture
 
 from apps.bookings.models import Booking
 from apps.bookings.states import BookingStatus
+from apps.integrations.actions import send_test
+from apps.integrations.models import WebhookEndpoint
 from apps.listings.models import Image
 from apps.notifications.models import Notification
 from apps.payments.models import Card, Charge
@@ -104,6 +106,10 @@ def make_world() -> World:
         user=guest, payment_method="pm_card", fingerprint="f", brand="visa", last4="5973", exp_month=1, exp_year=2031,
         created_at=now,
     )  # fmt: skip
+    endpoint = WebhookEndpoint.objects.create(
+        owner=host, url="http://127.0.0.1:9/hook-of-the-host", types=["booking.held"], created_at=now, updated_at=now
+    )
+    message = send_test(viewer=host, endpoint_id=endpoint.pk, now=now)
     listings = {"home": home, "draft": draft, "empty": empty, "stayed": stayed}
     ids = {name: to_global_id("Property", row.pk) for name, row in listings.items()}
     ids |= {"service": to_global_id("Service", service.pk), "event": to_global_id("Event", event.pk)}
@@ -112,6 +118,7 @@ def make_world() -> World:
     ids |= {"payment": to_global_id("Payment", charge.pk), "review": to_global_id("Review", review.pk)}
     ids |= {"notification": to_global_id("Notification", note.pk), "card": card.payment_method}
     ids |= {"viewer": to_global_id("Viewer", guest.pk), "session": to_global_id("Session", guest.sessions.get().pk)}
+    ids |= {"webhook": to_global_id("WebhookEndpoint", endpoint.pk), "message": message.public_id}
     ids |= {f"user:{name}": to_global_id("User", user.pk) for name, user in users.items()}
     return World(users=users, ids=ids, secret=nobodys.access_token or "")
 

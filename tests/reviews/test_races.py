@@ -49,7 +49,7 @@ def play(listing: Listing, author: User, staff: User, seed: int) -> int:
                 case "update":
                     actions.update_review(viewer=author, review_id=mine, rating=rating, now=now)
                 case "delete":
-                    actions.delete_review(viewer=chance.choice([author, staff]), review_id=mine)
+                    actions.delete_review(viewer=chance.choice([author, staff]), review_id=mine, now=now)
                 case "hide":
                     actions.set_hidden(viewer=staff, review_id=mine, is_hidden=True, now=now)
                 case _:

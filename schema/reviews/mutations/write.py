@@ -108,7 +108,9 @@ class DeleteReview(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        pk = actions.delete_review(viewer=context.require_user(), review_id=read_global_id(data.review_id, "Review"))
+        pk = actions.delete_review(
+            viewer=context.require_user(), review_id=read_global_id(data.review_id, "Review"), now=context.now
+        )
         return {"deleted_id": to_global_id("Review", pk)}
 
 
