@@ -98,7 +98,7 @@ def test_ordinary_queries_pass(query: str) -> None:
 )
 def test_too_much_is_refused_quickly(query: str) -> None:
     begun = time.process_time()
-    assert refusal(query) is None
+    assert refusal(query) == "QUERY_TOO_COMPLEX"
     assert time.process_time() - begun < 3
 
 
