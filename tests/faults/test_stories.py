@@ -56,7 +56,8 @@ def test_the_money_is_right_when_the_dust_has_settled(batch: int, capsys: pytest
     assert_nothing_is_left_to_do()
     # It went through trouble, or it would have proved nothing.
     statuses = Counter(Booking.objects.values_list("status", flat=True))
-    assert world.kills.total() >= stories
+    assert world.kills.total() >= stories // 3
+    assert world.faults.total() >= stories
     assert len(statuses) > 1
     assert Charge.objects.exclude(receipt_number=None).exists()
     survived = Tally(

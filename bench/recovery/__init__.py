@@ -1,0 +1,1 @@
+"""What happens to bookings and money while the servers behind them die."""
