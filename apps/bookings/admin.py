@@ -1,5 +1,8 @@
 """Bookings in Django admin: found, read with their lines, payments and history, and canceled."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,7 +12,10 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from apps.bookings.actions.cancel import cancel
+from apps.bookings.actions.pay import refresh
+from apps.bookings.actions.refund import refund_rest
 from apps.bookings.models import Booking, BookingEvent, BookingLine
+from apps.bookings.money_states import STATES, with_money
 from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline, instant, money
 from apps.listings.admin import KindOfListingFilter
 from apps.users.models import User
@@ -35,12 +41,25 @@ class EventInline(ReadOnlyInline):
     verbose_name_plural = "history"
 
 
+class MoneyFilter(admin.SimpleListFilter):
+    """Where somebody has to look after the money."""
+
+    title = "money"
+    parameter_name = "money"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return STATES
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return with_money(self.value() or "", queryset, now=timezone.now())
+
+
 @admin.register(Booking)
 class BookingAdmin(ReadOnlyAdmin):
     """What was booked is its own record: it is moved by the life cycle alone, and every move is in its history."""
 
     list_display = ("reference", "status", "title", "email", "start", "end", "total", "created_at")
-    list_filter = ("status", KindOfListingFilter, "is_anonymous")
+    list_filter = ("status", MoneyFilter, KindOfListingFilter, "is_anonymous")
     list_select_related = ("listing", "bill")
     search_fields = ("=reference", "=email", "=listing__id")
     fieldsets = (
@@ -59,7 +78,7 @@ class BookingAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     readonly_fields = ("start", "end", "total", "paid", "payments")
     inlines = (LineInline, EventInline)
-    actions = ("cancel_selected",)
+    actions = ("cancel_selected", "refund_selected", "refresh_selected")
 
     @admin.display(description="listing")
     def title(self, booking: Booking) -> str:
@@ -107,4 +126,30 @@ class BookingAdmin(ReadOnlyAdmin):
             queryset,
             lambda booking: cancel(viewer=viewer, booking_id=booking.pk, now=timezone.now()),
             done="Canceled",
+        )
+
+    has_refund_permission = has_cancel_permission
+
+    @admin.action(description="Refund all that is left of the selected bookings", permissions=["refund"])
+    def refund_selected(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
+        viewer = request.user
+        assert isinstance(viewer, User)
+        self.do_each(
+            request,
+            queryset,
+            lambda booking: refund_rest(viewer=viewer, booking_id=booking.pk, now=timezone.now()),
+            done="Refunded",
+        )
+
+    @admin.action(
+        description="Ask the processor about the open payments of the selected bookings", permissions=["view"]
+    )
+    def refresh_selected(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
+        viewer = request.user
+        assert isinstance(viewer, User)
+        self.do_each(
+            request,
+            queryset,
+            lambda booking: refresh(viewer=viewer, booking_id=booking.pk, now=timezone.now()),
+            done="Asked about",
         )

@@ -123,10 +123,27 @@ class RefundAdmin(ReadOnlyAdmin):
 class DisputeAdmin(ReadOnlyAdmin):
     """Payments that their payers contest."""
 
-    list_display = ("id", "charge", "amount", "status", "reason", "processor_id", "created_at", "updated_at")
-    list_filter = ("status",)
-    list_select_related = ("charge",)
-    search_fields = ("=processor_id", "=charge__receipt_number")
+    list_display = (
+        "id",
+        "reference",
+        "charge",
+        "amount",
+        "status",
+        "reason",
+        "processor_id",
+        "created_at",
+        "updated_at",
+    )
+    list_filter = ("status", "reason")
+    list_select_related = ("charge__bill__booking",)
+    search_fields = (
+        "=processor_id", "=charge__receipt_number", "=charge__intent_id", "=charge__bill__booking__reference",
+        "=charge__payer__email",
+    )  # fmt: skip
+
+    @admin.display(description="booking")
+    def reference(self, dispute: Dispute) -> str:
+        return str(dispute.charge.bill.booking)
 
     @admin.display(description="amount", ordering="amount_minor")
     def amount(self, dispute: Dispute) -> str:
