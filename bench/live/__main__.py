@@ -22,6 +22,8 @@ from sandbox.servers import start_all
 from sandbox.valkey import Valkey
 
 START_SECONDS = 60.0
+# A server in use does not have the packages of development, and stripe would load the first of them.
+DEVELOPMENT = ("httpx", "jinja2")
 
 
 def main() -> int:
@@ -47,7 +49,7 @@ def main() -> int:
                 "REQUIRE_VERIFIED_EMAIL": "off",
                 "ACCESS_TOKEN_SECONDS": "7200",
             }
-            environment = process_environment(settings)
+            environment = {**process_environment(settings), "PYTHONPATH": str(without(place / "without"))}
             world = json.loads(run("bench.live.prepare", environment=environment))
             web = web_server(port, given.workers, place, watcher, environment)
             web.start()
@@ -55,6 +57,7 @@ def main() -> int:
             asked = {
                 "url": f"http://127.0.0.1:{port}", "web": web.pid, "database": database.pid, **vars(given), **world
             }  # fmt: skip
+            del environment["PYTHONPATH"]
             print(run("bench.live.measure", json.dumps(asked), environment=environment), end="")
     finally:
         for child in (web, redis.child):
@@ -62,6 +65,14 @@ def main() -> int:
                 child.stop()
         watcher.close()
     return 0
+
+
+def without(folder: Path) -> Path:
+    """A folder that hides the packages of development from whoever looks there first."""
+    folder.mkdir()
+    for name in DEVELOPMENT:
+        (folder / f"{name}.py").write_text("raise ImportError\n")
+    return folder
 
 
 def run(module: str, *arguments: str, environment: Mapping[str, str]) -> str:
