@@ -35,6 +35,9 @@ from apps.users.models import User
 logger = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=15)
+# Between two tries of a feed that stays broken.
+LONGEST_PAUSE = timedelta(hours=6)
+MOST_COUNTED_FAILURES = 20
 # A feed that says it has not changed is read anew all the same by then, since what it repeats goes on.
 LONGEST_UNREAD = timedelta(days=1)
 LARGEST_FEED = 2 * 1024 * 1024
@@ -104,7 +107,7 @@ def sync_due(*, now: datetime) -> int:
         except Exception:
             # One feed that breaks us must not keep all others from being read.
             logger.exception("calendar %s could not be read", calendar.pk)
-            _failed(calendar, "Something went wrong on our side.")
+            _failed(calendar, "Something went wrong on our side.", now=now)
     return BATCH
 
 
@@ -131,7 +134,7 @@ def sync(calendar: ImportedCalendar, *, now: datetime) -> None:
             window = Period(now, now + AHEAD)
             busy = read_feed(fetched.body, time_zone=listing.time_zone, days=days, window=window)
     except (NotFetched, BadFeed) as error:
-        _failed(calendar, str(error))
+        _failed(calendar, str(error), now=now)
         return
     _carry_out(calendar_id=calendar.pk, fetched=fetched, busy=busy, now=now)
 
@@ -147,8 +150,13 @@ def _fetch(calendar: ImportedCalendar, *, now: datetime) -> Fetched:
     )
 
 
-def _failed(calendar: ImportedCalendar, reason: str) -> None:
-    ImportedCalendar.objects.filter(pk=calendar.pk).update(last_error=reason[:500])
+def _failed(calendar: ImportedCalendar, reason: str, *, now: datetime) -> None:
+    """Keep the reason for the host to see. A feed that stays broken, or takes long to find so, is asked less and less often."""
+    failures = min(calendar.failures + 1, MOST_COUNTED_FAILURES)
+    pause = min(EVERY * 2 ** (failures - 1), LONGEST_PAUSE)
+    ImportedCalendar.objects.filter(pk=calendar.pk).update(
+        last_error=reason[:500], failures=failures, next_sync_at=now + pause
+    )
 
 
 @unit_of_work
@@ -173,7 +181,7 @@ def _carry_out(*, calendar_id: int, fetched: Fetched, busy: list[Busy] | None, n
     blocks = [(each.period, each.summary[:1000]) for each in busy]
     ledger.replace_blocks(listing.pk, blocks, source=calendar.name, now=now)
     _tell_conflicts(calendar, listing, busy, now=now)
-    ImportedCalendar.objects.filter(pk=calendar.pk).update(last_synced_at=now, last_error="")
+    ImportedCalendar.objects.filter(pk=calendar.pk).update(last_synced_at=now, last_error="", failures=0)
 
 
 def _without_echoes(listing: Listing, busy: list[Busy]) -> list[Busy]:

@@ -15,6 +15,8 @@ from apps.core.periods import Period, zone
 MOST_EVENTS = 5_000
 MOST_REPETITIONS = 1_500
 MOST_PERIODS = 10_000
+# What is repeated from farther back takes long to work out.
+FIRST_YEAR = 1900
 MOST_SECONDS = 10.0
 FREQUENCIES = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
 
@@ -129,6 +131,8 @@ def _repetitions(event: Any, start: Any, end: Any, *, window: Period) -> Iterato
     if rules is None and not more:
         yield start, end
         return
+    if start.year < FIRST_YEAR:
+        raise ValueError("it is repeated since before there were calendars like this")
     length = end - start
     is_timed = isinstance(start, datetime)
     # Repeated on the wall of its own zone, so that it stays at its hour when the clocks change.

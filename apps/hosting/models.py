@@ -15,6 +15,8 @@ class ImportedCalendar(models.Model):
     next_sync_at = models.DateTimeField()
     last_synced_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
+    # How often in a row it could not be read.
+    failures = models.PositiveSmallIntegerField(default=0)
     # When it was last read as a whole, and by what to ask whether it has changed since.
     read_at = models.DateTimeField(null=True, blank=True)
     etag = models.CharField(max_length=200, blank=True)

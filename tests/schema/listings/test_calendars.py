@@ -151,10 +151,13 @@ def test_a_broken_feed_leaves_the_last_good_state(neighbour: Neighbour, answer: 
     assert (calendar.last_synced_at, calendar.last_error == "") == (NOW, False)
     body = ask(CALENDARS, {"id": global_id(home)}, viewer=home.host)
     assert body["data"]["listing"]["calendars"][0]["lastError"] == calendar.last_error
+    # Broken again and again, it is asked after 15, 30, 60 minutes ...
+    assert [sync_due(now=NOW + number * EVERY) for number in range(2, 9)] == [1, 0, 1, 0, 0, 0, 1]
     neighbour.answer = None
-    sync_due(now=NOW + 2 * EVERY)
+    later = NOW + 16 * EVERY
+    assert sync_due(now=later) == 1
     calendar.refresh_from_db()
-    assert (calendar.last_synced_at, calendar.last_error) == (NOW + 2 * EVERY, "")
+    assert (calendar.last_synced_at, calendar.last_error, calendar.next_sync_at) == (later, "", later + EVERY)
 
 
 def test_a_booking_stands_and_the_host_is_told_once(neighbour: Neighbour) -> None:
