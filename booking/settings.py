@@ -177,8 +177,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout"
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-# Sweeps that nobody came to carry out are forgotten, so that a worker that was away begins with what is new.
-SWEEP = {"schedule": ENV.sweep_seconds, "options": {"expires": 60}}
+# Sweeps that nobody came to carry out are forgotten, since later ones do the same: a worker that was away begins with what
+# is new, and of one that is too slow for them nobody's payment waits behind a heap of them.
+SWEEP = {"schedule": ENV.sweep_seconds, "options": {"expires": 3 * ENV.sweep_seconds}}
 CELERY_BEAT_SCHEDULE = {
     "publish-live-events": {"task": "live.publish_waiting", **SWEEP},
     "send-outbox": {"task": "core.send_outbox", **SWEEP},
