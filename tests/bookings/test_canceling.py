@@ -102,7 +102,8 @@ def test_from_host_and_staff_everything_comes_back(who: str) -> None:
     cancel(booking, viewer=viewer, now=begun, reason="  A pipe burst.  ")
     assert ledger(booking) == (20_000, 20_000, 20_000)
     assert story(booking)[-2:] == [("CANCELED", who.upper()), ("REFUNDED", who.upper())]
-    assert booking.history.get(type="CANCELED").data == {"reason": "A pipe burst."}
+    told = {"reason": "A pipe burst.", "refundMinor": 20_000, "currency": "EUR"}
+    assert booking.history.get(type="CANCELED").data == told
 
 
 def test_several_payments_go_back_newest_first() -> None:
