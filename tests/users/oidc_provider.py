@@ -1,6 +1,8 @@
 """An OpenID provider as a process of its own: oidc-provider-mock, which also insists on PKCE and lies on demand.
 
-    python -m tests.users.oidc_provider PORT
+    python -m tests.users.oidc_provider SOCKET
+
+SOCKET is the number of an open socket that it inherits.
 
 `PUT /_faults` with {"claims": {...}} changes claims of the next ID tokens before the provider's key signs them, {"without": [...]}
 leaves some out, {"alg": "none"} or {"alg": "HS256"} signs them otherwise (HS256 with the public key), {"key": "another"} with a key
@@ -13,6 +15,7 @@ import hmac
 import io
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -118,10 +121,11 @@ def _part(value: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
-def main(port: int) -> None:
+def main(number: int) -> None:
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
     app = Strict(oidc_provider_mock.app(require_nonce=True))
-    uvicorn.run(app, interface="wsgi", port=port, host="127.0.0.1", log_level="warning")
+    server = uvicorn.Server(uvicorn.Config(app, interface="wsgi", log_level="warning"))
+    server.run(sockets=[socket.socket(fileno=number)])
 
 
 if __name__ == "__main__":

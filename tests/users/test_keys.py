@@ -22,7 +22,9 @@ from apps.users import keys, tokens
 from apps.users.keys import SigningKey, read_signing_keys
 from booking.env import Reader
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+# Long ago; by the clock of the machine the tokens hold for decades.
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LATER = 4_000_000_000
 SECRET = "a shared secret that has enough bytes"
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -47,7 +49,7 @@ ED = {"kid": "ed", "alg": "EdDSA", "private_key": pem(ED_KEY)}
 
 def claims(**changes: Any) -> dict[str, Any]:
     now = int(NOW.timestamp())
-    return {"sub": "1", "sid": "2", "ver": 0, "jti": "x", "iat": now, "exp": now + 3600, "typ": "access", **changes}
+    return {"sub": "1", "sid": "2", "ver": 0, "jti": "x", "iat": now, "exp": LATER, "typ": "access", **changes}
 
 
 @pytest.mark.parametrize("entry", [HS, RS, ES, ED, {**RS, "alg": "PS512"}], ids=lambda entry: entry["alg"])

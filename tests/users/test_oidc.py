@@ -1,13 +1,7 @@
 """The redirect sign-in, with a real provider process at the other end."""
 
-import base64
-import hashlib
 import json
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -15,130 +9,32 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import jwt
 import pytest
 import requests
-from django.core.cache import cache
-from django.http import HttpResponse
 from django.test import Client
-from django_redis import get_redis_connection
 from pytest_django.fixtures import Settings
 
-from apps.core.db import unit_of_work
-from apps.users.actions import trusted_sign_in
-from apps.users.actions.sessions import end_all_sessions
 from apps.users.models import MailToken, Session, TrustedIdentity, User
 from apps.users.signin import assertions, key_sets, oidc
 from apps.users.signin.issuers import read_issuers
-from apps.users.signin.return_urls import read_return_urls
 from tests.recipes import PASSWORD, make_guest
 from tests.schema.users.conftest import ME, TOKEN_AUTH, Api
 from tests.schema.users.test_exchange_token import EXCHANGE
-from tests.serving import ROOT, at_once, eventually, serve
+from tests.serving import serve
+from tests.users.journeys import (
+    ADA,
+    PAGE,
+    REFUSED,
+    Provider,
+    answer_in,
+    entry,
+    exchange,
+    journey,
+    login,
+    refusals,
+    to_provider,
+)
 from tests.users.test_keys import ED_KEY, pem
-from tests.users.test_return_urls import BAD_PAGES
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PAGE = "https://app.example.com/signed-in"
-ADA = {
-    "email": "Ada@example.com", "email_verified": True, "given_name": "Ada", "family_name": "Lovelace",
-}  # fmt: skip
-
-
-class Provider:
-    """The running provider, and a person at its sign-in page."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def knows(self, sub: str, **claims: Any) -> None:
-        requests.put(f"{self.url}/users/{sub}", json=claims, timeout=10).raise_for_status()
-
-    def lies(self, **faults: Any) -> None:
-        requests.put(f"{self.url}/_faults", json=faults, timeout=10).raise_for_status()
-
-    def is_honest(self) -> None:
-        requests.delete(f"{self.url}/_faults", timeout=10).raise_for_status()
-
-    def sign_in(self, url: str, *, sub: str = "ada", action: str = "authorize") -> str:
-        """Sign in at the page that the browser was sent to; the path to which it is sent back."""
-        answer = requests.post(url, data={"sub": sub, "action": action}, allow_redirects=False, timeout=10)
-        assert answer.status_code == 302, answer.text
-        back = urlsplit(answer.headers["Location"])
-        return f"{back.path}?{back.query}"
-
-
-@pytest.fixture(scope="session")
-def _provider_process() -> Iterator[Provider]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "tests.users.oidc_provider", str(port)], cwd=ROOT)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        eventually(lambda: _answers(url), "the provider answers")
-        yield Provider(url)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/.well-known/openid-configuration", timeout=2).ok
-    except requests.ConnectionError:
-        return False
-
-
-@pytest.fixture
-def provider(_provider_process: Provider, settings: Settings) -> Iterator[Provider]:
-    """An honest provider that knows Ada, and that we trust as "idp"."""
-    settings.RATE_LIMITS_ENABLED = False
-    settings.TRUSTED_ISSUERS = read_issuers({"idp": entry(_provider_process), "idp-2": entry(_provider_process, "two")})
-    settings.SIGN_IN_RETURN_URLS = read_return_urls([PAGE, "https://app.example.com/below/", "com.example.app:/in"])
-    key_sets.forget_all()
-    cache.clear()
-    _provider_process.knows("ada", **ADA)
-    yield _provider_process
-    _provider_process.is_honest()
-
-
-def entry(provider: Provider, client_id: str = "holdfast-web", **changes: Any) -> dict[str, Any]:
-    return {"issuer": provider.url, "client_id": client_id, "client_secret": "a secret of ours", **changes}
-
-
-def login(browser: Client, issuer: str = "idp", **query: str) -> HttpResponse:
-    response: HttpResponse = browser.get(f"/auth/{issuer}/login", query or {"next": PAGE})  # type: ignore[assignment]
-    return response
-
-
-def to_provider(browser: Client, issuer: str = "idp", **query: str) -> str:
-    response = login(browser, issuer, **query)
-    assert response.status_code == 302, response.content
-    return response["Location"]
-
-
-def answer_in(response: Any) -> dict[str, str]:
-    """What the address says to which the browser is sent at the end."""
-    assert response.status_code == 302, response.content
-    assert response["Cache-Control"] == "no-store"
-    assert response["Referrer-Policy"] == "no-referrer"
-    return dict(parse_qsl(urlsplit(response["Location"]).query))
-
-
-def journey(provider: Provider, browser: Client | None = None, *, sub: str = "ada", **query: str) -> dict[str, str]:
-    browser = browser or Client()
-    return answer_in(browser.get(provider.sign_in(to_provider(browser, **query), sub=sub)))
-
-
-def exchange(code: str, issuer: str = "holdfast") -> dict[str, Any]:
-    payload: dict[str, Any] = Api().data(EXCHANGE, issuer=issuer, token=code)["exchangeToken"]
-    return payload
-
-
-def refusals(code: str, issuer: str = "holdfast") -> list[tuple[str, list[str]]]:
-    return Api().refusals(EXCHANGE, issuer=issuer, token=code)
-
-
-REFUSED = [("INVALID_TOKEN", ["token"])]
 
 
 def test_a_person_signs_in_through_the_provider(provider: Provider) -> None:
@@ -267,183 +163,6 @@ def test_the_verifier_is_needed_and_the_code_of_the_provider_is_good_once(provid
     back = urlencode({"code": stolen, "state": own})
     assert answer_in(thief.get(f"/auth/idp/callback?{back}")) == {"sign_in_error": "failed"}
     assert not User.objects.exists()
-
-
-def lost(response: Any) -> bool:
-    """Whether the browser is told to begin again, and sent nowhere."""
-    assert response.status_code == 400, response.content
-    assert "Location" not in response
-    assert not User.objects.exists()
-    return b"begin again" in response.content
-
-
-def test_an_answer_is_good_only_where_it_was_asked_for(provider: Provider) -> None:
-    browser, other = Client(), Client()
-    back = provider.sign_in(to_provider(browser))
-    # No cookie: the answer was sent to somebody else's browser.
-    assert lost(Client().get(back))
-    # The cookie of another journey.
-    to_provider(other)
-    assert lost(other.get(back))
-    # A forged one.
-    name, value = next((name, morsel.value) for name, morsel in browser.cookies.items())
-    forger = Client()
-    for forged in (value[:-1], value + "x", "x", "x:y", "", "é"):
-        forger.cookies[name] = forged
-        assert lost(forger.get(back))
-    # The state is missing or another one.
-    query = dict(parse_qsl(urlsplit(back).query))
-    assert lost(browser.get("/auth/idp/callback", {**query, "state": "x"}))
-    assert lost(Client(headers={"Cookie": f"{name}={value}"}).get("/auth/idp/callback", {"code": query["code"]}))
-
-
-def test_an_answer_to_one_issuer_is_none_to_another(provider: Provider) -> None:
-    browser = Client()
-    back = provider.sign_in(to_provider(browser))
-    to_provider(browser, "idp-2")
-    assert lost(browser.get(back.replace("/auth/idp/", "/auth/idp-2/")))
-    # With the first one's cookie under the second one's name.
-    browser = Client()
-    back = provider.sign_in(to_provider(browser))
-    browser.cookies["sign-in-idp-2"] = browser.cookies["sign-in-idp"].value
-    assert lost(browser.get(back.replace("/auth/idp/", "/auth/idp-2/")))
-    # RFC 9207: the answer says whose it is.
-    browser = Client()
-    back = provider.sign_in(to_provider(browser))
-    assert answer_in(browser.get(f"{back}&iss=https%3A%2F%2Fevil.example")) == {"sign_in_error": "failed"}
-
-
-def test_the_same_answer_twice_signs_in_once(provider: Provider) -> None:
-    browser = Client()
-    back = provider.sign_in(to_provider(browser))
-    kept = browser.cookies["sign-in-idp"].value
-    assert set(answer_in(browser.get(back))) == {"sign_in_code"}
-    assert browser.cookies["sign-in-idp"].value == ""
-    # A copy of the cookie does not help.
-    copy = Client()
-    copy.cookies["sign-in-idp"] = kept
-    assert answer_in(copy.get(back)) == {"sign_in_error": "failed"}
-
-
-def test_a_state_is_good_once_even_where_the_provider_takes_its_codes_twice(provider: Provider) -> None:
-    browser = Client()
-    now = datetime.now(UTC)
-    issuer = oidc.redirecting_issuer("idp")
-    assert issuer is not None
-    back = dict(parse_qsl(urlsplit(provider.sign_in(to_provider(browser))).query))
-    arrival = oidc.arrive(issuer=issuer, cookie=browser.cookies["sign-in-idp"].value, answer=back, now=now)
-    assert trusted_sign_in.code_for(assertion=arrival.assertion, challenge="", now=now)
-    with pytest.raises(Exception, match="not accepted"):
-        trusted_sign_in.code_for(assertion=arrival.assertion, challenge="", now=now)
-
-
-def test_who_takes_too_long_begins_again(provider: Provider) -> None:
-    browser = Client()
-    issuer = oidc.redirecting_issuer("idp")
-    assert issuer is not None
-    back = dict(parse_qsl(urlsplit(provider.sign_in(to_provider(browser))).query))
-    cookie = browser.cookies["sign-in-idp"].value
-    with pytest.raises(oidc.Lost):
-        oidc.arrive(issuer=issuer, cookie=cookie, answer=back, now=datetime.now(UTC) + oidc.PATIENCE)
-    late = datetime.now(UTC) + oidc.PATIENCE - timedelta(seconds=5)
-    assert oidc.arrive(issuer=issuer, cookie=cookie, answer=back, now=late).return_to == PAGE
-
-
-def test_the_cookie_is_for_this_browser_alone(provider: Provider, settings: Settings) -> None:
-    cookie = login(Client()).cookies["sign-in-idp"]
-    assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["max-age"], cookie["secure"]) == (
-        True, "Lax", "/", 600, "",
-    )  # fmt: skip
-    settings.PUBLIC_URL = "https://book.example.com"
-    secure = login(Client()).cookies["__Host-sign-in-idp"]
-    assert (secure["secure"], secure["httponly"], secure["domain"]) == (True, True, "")
-    # Nothing of the journey can be read from it.
-    browser = Client()
-    asked = parse_qs(urlsplit(to_provider(browser)).query)
-    text = base64.urlsafe_b64decode(browser.cookies["__Host-sign-in-idp"].value.split(":")[0].lstrip(".") + "==")
-    assert asked["state"][0].encode() not in text
-
-
-def test_nobody_is_sent_to_a_page_that_is_not_listed(provider: Provider) -> None:
-    for page in BAD_PAGES:
-        response = login(Client(), next=page)
-        assert (response.status_code, "Location" in response, len(response.cookies)) == (400, False, 0), page
-
-
-@pytest.mark.parametrize(
-    ("page", "lands"),
-    [
-        (PAGE, f"{PAGE}?sign_in_code="),
-        (f"{PAGE}?a=1&a=2", f"{PAGE}?a=1&a=2&sign_in_code="),
-        (f"{PAGE}?sign_in_code=old&sign_in_error=x", f"{PAGE}?sign_in_code="),
-        ("HTTPS://App.Example.com/signed-in", "https://App.Example.com/signed-in?sign_in_code="),
-        ("https://app.example.com/below/a/b", "https://app.example.com/below/a/b?sign_in_code="),
-        ("com.example.app:/in", "com.example.app:/in?sign_in_code="),
-    ],
-)
-def test_listed_pages_get_the_code(provider: Provider, page: str, lands: str) -> None:
-    browser = Client()
-    response = browser.get(provider.sign_in(to_provider(browser, next=page)))
-    assert response["Location"].startswith(lands)
-    assert exchange(dict(parse_qsl(urlsplit(response["Location"]).query))["sign_in_code"])["errors"] == []
-
-
-def test_without_a_page_it_ends_at_the_first(provider: Provider) -> None:
-    browser = Client()
-    response = browser.get(provider.sign_in(browser.get("/auth/idp/login")["Location"]))
-    assert response["Location"].startswith(f"{PAGE}?sign_in_code=")
-
-
-def test_a_code_lives_a_minute_and_dies_with_the_sessions(provider: Provider) -> None:
-    now = datetime.now(UTC)
-    code = journey(provider)["sign_in_code"]
-    with pytest.raises(Exception, match="not accepted"):
-        trusted_sign_in.exchange_token(issuer="holdfast", token=code, user_agent="", now=now + timedelta(seconds=61))
-    assert refusals(code) == REFUSED
-    ended = journey(provider)["sign_in_code"]
-    unit_of_work(end_all_sessions)(user=User.objects.get(), now=now)
-    assert refusals(ended) == REFUSED
-    closed = journey(provider)["sign_in_code"]
-    User.objects.update(is_active=False)
-    assert refusals(closed) == REFUSED
-    assert not Session.objects.exists()
-
-
-def test_redis_forgets_a_code_by_itself(provider: Provider) -> None:
-    journey(provider)
-    connection = get_redis_connection("default")
-    (key,) = connection.keys("holdfast:sign-in-code:*")
-    assert 0 < connection.pttl(key) <= 60_000
-
-
-def test_wrong_codes_answer_as_any_other_wrong_token(provider: Provider) -> None:
-    code = journey(provider)["sign_in_code"]
-    wrong = ["", "x", code[:-1], code + "x", code.swapcase(), "x" * 5_000, "é", ".", "\x00"]
-    said = {tuple(exchange(each)["errors"][0]["message"] for each in wrong)}
-    assert said == {("The token is not accepted.",) * len(wrong)}
-    assert refusals(code, issuer="idp") == REFUSED
-    assert exchange(code)["errors"] == []
-
-
-def test_of_many_parallel_uses_of_a_code_one_wins(provider: Provider) -> None:
-    code = journey(provider)["sign_in_code"]
-    assert sum(at_once([lambda: exchange(code)["token"] is not None] * 16)) == 1
-    assert Session.objects.count() == 1
-
-
-def test_a_code_with_a_challenge_needs_its_verifier(provider: Provider) -> None:
-    verifier = "v" * 64
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    code = journey(provider, next=PAGE, challenge=challenge)["sign_in_code"]
-    assert exchange(f"{code}.{verifier}")["errors"] == []
-    for wrong in ("", ".", f".{'w' * 64}", f".{challenge}"):
-        code = journey(provider, next=PAGE, challenge=challenge)["sign_in_code"]
-        assert refusals(code + wrong) == REFUSED
-        # It was used up by that: nobody tries verifiers out.
-        assert refusals(f"{code}.{verifier}") == REFUSED
-    # Nor does a verifier fit a code that was made without: somebody slipped in a code of their own.
-    assert refusals(f"{journey(provider)['sign_in_code']}.{verifier}") == REFUSED
-    assert login(Client(), next=PAGE, challenge="short").status_code == 400
 
 
 def test_only_issuers_with_a_client_send_people_away(provider: Provider, settings: Settings) -> None:
