@@ -1,4 +1,4 @@
-"""Who may do what: every field of Query and Mutation against every kind of caller.
+"""Who may do what: every field of Query, Mutation and Subscription against every kind of caller.
 
 One letter for each caller, in the order of CALLERS: anonymous, stranger, guest, host, other host, staff. "guest" booked, "host"
 is whose listing it is; both `stranger` and `guest` have the role GUEST, `host` and `other host` the role HOST.
@@ -6,6 +6,7 @@ is whose listing it is; both `stranger` and `guest` have the role GUEST, `host` 
     +   done, or shown                          ~   let in; what comes of it is not about who asks
     U   UNAUTHENTICATED                         F   FORBIDDEN: the role is too low
     N   not there: NOT_FOUND, or null           A   NOT_ALLOWED: it is seen, and somebody else's
+    .   followed, and told nothing
 """
 
 from collections.abc import Callable
@@ -167,4 +168,24 @@ QUERIES: dict[str, list[tuple[str, str]]] = {
         ('(ids: ["<payment>"]) { id }', "NN++N+"),
         ('(ids: ["<draft>"]) { id }', "NNN+N+"),
     ],
+}
+
+# Arguments and selection; "+" is told what happens in tests/permissions/following.py.
+SUBSCRIPTIONS: dict[str, list[tuple[str, str]]] = {
+    "bookingUpdated": [
+        ('(id: "<booking>") { id }', "NN++N+"),
+        ('(id: "<nobodys>") { id }', "NNN+N+"),
+        ('(id: "<nobodys>", accessToken: "wrong") { id }', "NNN+N+"),
+        ('(id: "<nobodys>", accessToken: "<secret>") { id }', "++++++"),
+        ('(id: "<booking>", accessToken: "<secret>") { id }', "NN++N+"),
+        ('(id: "<home>") { id }', "NNNNNN"),
+    ],
+    "availabilityChanged": [
+        ('(listingIds: ["<home>"]) { id }', "++++++"),
+        ('(listingIds: ["<draft>"]) { id }', "...+.+"),
+        ('(listingIds: ["<empty>"]) { id }', "......"),
+        ('(listingIds: ["<booking>"]) { id }', "......"),
+        ("(box: {south: -90, west: -180, north: 90, east: 180}) { id }", "++++++"),
+    ],
+    "notificationReceived": [("{ id }", "U.++..")],
 }

@@ -8,11 +8,19 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image as Picture
 
+from apps.availability.models import Block
+from apps.bookings.actions import hold
 from apps.bookings.models import Booking
 from apps.bookings.states import BookingStatus
+<<<<<<< Updated upstream
 from apps.integrations.actions import send_test
 from apps.integrations.models import WebhookEndpoint
 from apps.listings.models import Image
+=======
+from apps.hosting.models import ImportedCalendar
+from apps.listings.models import Image, Listing
+from apps.listings.offers import BookingRequest
+>>>>>>> Stashed changes
 from apps.notifications.models import Notification
 from apps.payments.models import Card, Charge
 from apps.reviews.models import Review
@@ -26,6 +34,8 @@ CALLERS = ("anonymous", "stranger", "guest", "host", "other host", "staff")
 # What a night of the home costs: an amount that nothing else has.
 PRICE_MINOR = 7_654_321
 TOTAL_MINOR = 2 * PRICE_MINOR
+# Within the window that the walk asks for.
+BLOCKED = (datetime(2026, 1, 1, 10, tzinfo=UTC), datetime(2026, 1, 1, 12, tzinfo=UTC))
 
 
 def picture() -> SimpleUploadedFile:
@@ -41,7 +51,7 @@ def pay(booking: Booking, payer: User | None, key: str) -> Charge:
     charge: Charge = Charge.objects.create(
         bill=bill, payer=payer, amount_minor=bill.total_minor, currency="EUR", payment_method="pm_secret", timing="NOW",
         status="SUCCEEDED", idempotency_key=key, client_secret=f"client-secret-{key}", card_brand="visa",
-        card_last4="9137", receipt_number=f"2026-{key}", created_at=datetime.now(UTC),
+        card_last4="9137", receipt_number=f"2026-{key}", created_at=datetime.now(UTC), paid_at=datetime.now(UTC),
     )  # fmt: skip
     return charge
 
@@ -61,6 +71,43 @@ class World:
         user = User.objects.get(pk=self.users[caller].pk)
         user.current_session = Session.objects.filter(user=user).latest("pk")
         return Context(now=datetime.now(UTC), user=user, session=user.current_session, ip="198.51.100.9")
+
+
+def _add_secrets_of_the_host(home: Listing, *, now: datetime) -> None:
+    Block.objects.create(
+        listing=home,
+        period=BLOCKED,
+        reason="Reason of a block",
+        created_at=now,
+    )
+    ImportedCalendar.objects.create(
+        listing=home, name="Another site", url="https://calendars.example/secret-of-the-feed", created_at=now,
+        next_sync_at=now, last_synced_at=now, last_error="Gone",
+    )  # fmt: skip
+
+
+def _add_tickets(event: Listing, guest: User) -> None:
+    request = BookingRequest(tickets=2)
+    booking = hold(
+        kind_code="EVENT",
+        listing_id=event.pk,
+        listing_field="event_id",
+        request=request,
+        guest=guest,
+        now=datetime.now(UTC),
+    )
+    lead_to(booking, BookingStatus.CONFIRMED)
+
+
+def _add_open_payment(booking: Booking, guest: User) -> None:
+    """One that failed, and one that the guest has still to confirm."""
+    for key, status in (("000003", "FAILED"), ("000004", "REQUIRES_ACTION")):
+        Charge.objects.create(
+            bill=booking.bill, payer=guest, amount_minor=booking.bill.total_minor, currency="EUR", status=status,
+            payment_method="pm_secret", timing="NOW", idempotency_key=key, client_secret=f"client-secret-{key}",
+            failure_code="card_declined" if status == "FAILED" else "", next_action_url="https://bank.example/confirm",
+            created_at=datetime.now(UTC),
+        )  # fmt: skip
 
 
 def make_world() -> World:
@@ -95,10 +142,21 @@ def make_world() -> World:
     completed(past)
     completed(unreviewed)
     review = Review.objects.create(
-        listing=home, author=guest, rating=4, comment="Good.", created_at=now, updated_at=now
+        listing=home,
+        author=guest,
+        rating=4,
+        comment="Good.",
+        created_at=now,
+        updated_at=now,
+        reply="Thanks.",
+        replied_at=now,
     )
-    image = Image(listing=home, position=0)
+    image = Image(listing=home, position=0, alt="The front")
     image.file.save("home.png", ContentFile(picture().read()))
+    _add_secrets_of_the_host(home, now=now)
+    _add_tickets(event, guest)
+    _add_open_payment(book_home(home, guest=guest, weeks=7), guest)
+    User.objects.filter(pk=guest.pk).update(profile_picture="profiles/guest.png", last_login=now)
     note = Notification.objects.create(
         recipient=guest, type="MESSAGE", title="Words for the guest alone", body="...", key="k", created_at=now
     )
