@@ -154,14 +154,11 @@ MARKS = {
     "Secret Lane": {"guest", "host", "staff"},
     "Unseen draft": {"host", "staff"},
     "Words for the guest alone": {"guest"},
-<<<<<<< Updated upstream
     "hook-of-the-host": {"host"},
-=======
     "Reason of a block": {"host", "staff"},
     "secret-of-the-feed": {"host", "staff"},
     "client-secret-000004": {"guest"},
     "bank.example": {"guest"},
->>>>>>> Stashed changes
     "Firefox": set(CALLERS) - {"anonymous"},
 }
 # Fields for which there is nothing in this world, and nothing that is anybody's own either.
@@ -172,11 +169,9 @@ EMPTY_HERE = {
     "Listing_ratingAverage",
 }  # fmt: skip
 # Nobody is asked to authenticate here.
-<<<<<<< Updated upstream
-NEVER = ("pm_secret", "whsec_", "client-secret", "$argon2", "pbkdf2")
-=======
-NEVER = ("pm_secret", "client-secret-000001", "client-secret-000002", "client-secret-000003", "$argon2", "pbkdf2")
->>>>>>> Stashed changes
+NEVER = (
+    "pm_secret", "whsec_", "client-secret-000001", "client-secret-000002", "client-secret-000003", "$argon2", "pbkdf2",
+)  # fmt: skip
 
 
 def test_nobody_meets_what_is_others(world: World) -> None:

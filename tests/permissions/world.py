@@ -12,15 +12,11 @@ from apps.availability.models import Block
 from apps.bookings.actions import hold
 from apps.bookings.models import Booking
 from apps.bookings.states import BookingStatus
-<<<<<<< Updated upstream
+from apps.hosting.models import ImportedCalendar
 from apps.integrations.actions import send_test
 from apps.integrations.models import WebhookEndpoint
-from apps.listings.models import Image
-=======
-from apps.hosting.models import ImportedCalendar
 from apps.listings.models import Image, Listing
 from apps.listings.offers import BookingRequest
->>>>>>> Stashed changes
 from apps.notifications.models import Notification
 from apps.payments.models import Card, Charge
 from apps.reviews.models import Review
