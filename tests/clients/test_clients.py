@@ -111,8 +111,8 @@ def test_a_subscription_brings_apollo_s_cache_up_to_date(site: Site, clients: Cl
     clients.watch("page", STATUS, key="shown", id=booking["id"])
 
     def shown(status: str) -> bool:
-        data = clients.next("page", key="shown").get("data")
-        return bool(data) and data["booking"]["status"] == status
+        data = clients.next("page", key="shown").get("data") or {"booking": {"status": ""}}
+        return bool(data["booking"]["status"] == status)
 
     eventually(lambda: shown("PENDING"), "the booking is shown as it is")
     clients.subscribe("page", STATUS_CHANGED, key="live", id=booking["id"])

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from schema.live.outbox import MOST_BYTES, MOST_MESSAGES, Outbox, Overflow
+from schema.live.outbox import MOST_BYTES, MOST_BYTES_IN_ALL, MOST_MESSAGES, Outbox, Overflow
 
 
 class Reader:
@@ -14,10 +14,10 @@ class Reader:
         self.got: list[str] = []
         self.may_read = asyncio.Event()
         self.outbox = Outbox(self._send, lambda stream: f"refetch {stream}", stuck=self._give_up)
-        self.is_given_up = False
+        self.given_up = asyncio.Event()
 
     def _give_up(self) -> None:
-        self.is_given_up = True
+        self.given_up.set()
 
     async def _send(self, text: str) -> None:
         await self.may_read.wait()
@@ -87,5 +87,45 @@ def test_what_is_forgotten_is_not_sent() -> None:
         reader.may_read.set()
         await reader.outbox.drained()
         assert reader.got == ["b1"]
+
+    asyncio.run(test())
+
+
+def test_answers_that_nobody_reads_are_bounded_in_bytes() -> None:
+    async def test() -> None:
+        reader = Reader()
+        half = "x" * (MOST_BYTES_IN_ALL // 2)
+        for _ in range(3):
+            # The first is on its way, two wait.
+            reader.outbox.put(half)
+            await asyncio.sleep(0)
+        with pytest.raises(Overflow):
+            reader.outbox.put(half)
+
+    asyncio.run(test())
+
+
+def test_an_event_that_is_larger_than_all_that_may_wait_is_sent_where_nothing_waits() -> None:
+    async def test() -> None:
+        reader = Reader()
+        reader.may_read.set()
+        reader.outbox.put("x" * (2 * MOST_BYTES), stream="a")
+        await reader.outbox.drained()
+        assert [len(text) for text in reader.got] == [2 * MOST_BYTES]
+
+    asyncio.run(test())
+
+
+def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("schema.live.outbox.SEND_SECONDS", 0.05)
+
+    async def test() -> None:
+        reader = Reader()
+        reader.outbox.put("1")
+        await asyncio.wait_for(reader.given_up.wait(), 10)
+        reader.may_read.set()
+        reader.outbox.put("2")
+        await reader.outbox.drained()
+        assert reader.got == []
 
     asyncio.run(test())
