@@ -29,7 +29,8 @@ from apps.users.tokens import TokenPair, make_access_token
 
 logger = logging.getLogger(__name__)
 
-REUSE_GRACE = timedelta(seconds=3)
+# Long enough for requests that were sent together and waited in line at a busy server.
+REUSE_GRACE = timedelta(seconds=5)
 LONGEST_REFRESH_TOKEN = 200
 
 
