@@ -239,10 +239,14 @@ def _undo(booking: Booking, charge: Charge, *, now: datetime) -> None:
 def _give_back_surplus(booking: Booking, charge: Charge, *, now: datetime) -> None:
     """What had failed may succeed all the same, after the payer paid in another way: then this one goes back."""
     bill = Bill.objects.select_for_update().get(pk=booking.bill_id)
-    surplus = min(bill.settled_minor - bill.total_minor, charge.amount_minor - charge.refunded_minor)
-    if charge.status != ChargeStatus.SUCCEEDED or surplus <= 0:
+    beyond = bill.settled_minor - bill.total_minor
+    if beyond <= 0:
         return
     settle_down_to(bill.pk, bill.total)
+    surplus = min(beyond, charge.amount_minor - charge.refunded_minor)
+    if charge.status != ChargeStatus.SUCCEEDED or surplus <= 0:
+        # It has gone back already.
+        return
     amount = Money(surplus, charge.currency)
     start_refund(charge, amount=amount, reason="It was paid already.", now=now)
     told = {"amountMinor": amount.minor, "currency": amount.currency}
