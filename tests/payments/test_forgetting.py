@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from apps.accounts.actions import delete_account
 from apps.bookings import actions
 from apps.bookings.models import Booking
 from apps.core.errors import WrongState
@@ -12,8 +13,8 @@ from apps.payments.models import Bill, Card, Charge
 from apps.users.models import User
 from tests.bookings.life import MINUTE, charges, gave_back, held, ledger, longer, nights, paid, parked, stay, work
 from tests.hosting.inputs import NOW
-from tests.payments.steps import stripe_api
-from tests.recipes import make_guest, make_parking_spot, make_property
+from tests.payments.steps import jobs_kept, stripe_api
+from tests.recipes import PASSWORD, make_guest, make_parking_spot, make_property
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -87,3 +88,21 @@ def test_what_becomes_dearer_after_the_card_was_removed_is_paid_with_another() -
     longer(booking, 2)
     assert charges(booking) == [("SUCCEEDED", 10_000), ("FAILED", 10_000)]
     assert paid(booking, card="pm_card_mastercard").bill.owed.minor == 0
+
+
+def test_who_leaves_while_the_end_is_charged_pays_and_is_forgotten_then() -> None:
+    guest = make_guest(password=PASSWORD)
+    booking = parked(make_parking_spot(price_minor=6_000), guest=guest)
+    name = Charge.objects.get().payment_method
+    over = NOW + 60 * MINUTE
+    actions.finish_due(now=over)
+    with jobs_kept() as jobs:
+        delete_account(viewer=guest, password=PASSWORD, now=over)
+    (job,) = [job for job in jobs if job.task == "payments.forget_card"]
+    assert not forget_at_processor(**job.arguments)
+    with jobs_kept() as jobs:
+        work(now=over)
+    assert charges(booking) == [("SUCCEEDED", 6_000)]
+    (job,) = [job for job in jobs if job.task == "payments.forget_card"]
+    assert (job.arguments, forget_at_processor(**job.arguments)) == ({"payment_method": name}, True)
+    assert (customer_of(name), Card.objects.exists()) == (None, False)
