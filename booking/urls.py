@@ -7,11 +7,10 @@ from django.urls import path, re_path
 from django.views.static import serve
 
 from apps.bookings.feeds import calendar_feed
-from apps.bookings.link_page import booking_page
-from apps.bookings.views import receipt_page, ticket_picture
+from apps.bookings.views import booking_page, receipt_page, ticket_picture
 from apps.bookings.webhooks import stripe_webhook
 from apps.core.views import mail, mails
-from apps.hosting.listing_feed import listing_feed
+from apps.hosting.views import listing_feed
 from apps.notifications.views import unsubscribe
 from apps.users.admin_password import own_password
 from apps.users.views import (

@@ -1,6 +1,7 @@
 """The pages of bookings that are no GraphQL: receipts, and tickets as pictures. Each is opened by its address alone."""
 
 import io
+from http import HTTPStatus
 
 import segno
 from django.http import HttpRequest, HttpResponse
@@ -8,9 +9,10 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from apps.bookings.link_page import told_on_page
 from apps.bookings.receipt_pdf import receipt_pdf, sums
 from apps.bookings.receipts import Expired, Receipt, receipt_of
-from apps.bookings.selectors import booking_of_ticket
+from apps.bookings.selectors import booking_of_ticket, find_booking
 
 CONTENT_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 
@@ -55,3 +57,20 @@ def ticket_picture(request: HttpRequest, code: str, form: str) -> HttpResponse:
     picture = io.BytesIO()
     segno.make(code.strip().upper(), error="m", micro=False).save(picture, kind=form, scale=8, border=4)
     return _closed(HttpResponse(picture.getvalue(), content_type=CONTENT_TYPES[form]))
+
+
+@require_safe
+def booking_page(request: HttpRequest, reference: str) -> HttpResponse:
+    """`/bookings/<reference>?token=...`: the booking of somebody without an account, to be read.
+
+    404 without the right token, alike for what was never there: who has an account signs in with a program of theirs.
+    """
+    token = request.GET.get("token", "")
+    booking = find_booking(viewer=None, reference=reference, access_token=token) if token else None
+    told = {"title": "Your booking"} if booking is None else told_on_page(booking, now=timezone.now())
+    status = HTTPStatus.NOT_FOUND if booking is None else HTTPStatus.OK
+    response = render(request, "bookings/booking.html", told, status=status)
+    closed = _closed(response)
+    # The ticket is a picture of ours.
+    closed["Content-Security-Policy"] += "; img-src 'self'"
+    return closed

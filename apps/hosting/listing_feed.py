@@ -6,9 +6,6 @@ Blocks that were read from other houses are left out: they would come back from 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
-from django.views.decorators.http import require_safe
 from icalendar import Calendar, Event
 
 from apps.availability.models import BLOCK_HOLDER, BY_HOST, Allocation, Block, Stock, Unit
@@ -16,27 +13,12 @@ from apps.availability.selectors import taking
 from apps.bookings.models import Booking
 from apps.bookings.states import LIVE, BookingStatus
 from apps.core.periods import Period, merge, subtract
-from apps.hosting.addresses import booking_uid, listing_of_feed, own_uid
+from apps.hosting.addresses import booking_uid, own_uid
 from apps.listings.kinds import kind_of, relations
 from apps.listings.models import Listing
 
 PRODUCT = "-//Holdfast//Listings//EN"
 AHEAD = timedelta(days=1_100)
-
-
-@require_safe
-def listing_feed(request: HttpRequest, address: str) -> HttpResponse:
-    """`/calendars/listings/<address>.ics`: when the listing is taken. 404 for what was never given out."""
-    listing = listing_of_feed(address)
-    if listing is None:
-        response = HttpResponse("There is no such calendar.", status=404, content_type="text/plain")
-    else:
-        response = HttpResponse(feed_of(listing, now=timezone.now()), content_type="text/calendar; charset=utf-8")
-        response["Content-Disposition"] = 'inline; filename="listing.ics"'
-    response["Cache-Control"] = "private, no-store"
-    response["Referrer-Policy"] = "no-referrer"
-    response["X-Robots-Tag"] = "noindex"
-    return response
 
 
 def feed_of(listing: Listing, *, now: datetime) -> bytes:
