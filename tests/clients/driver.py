@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent.parent / ".tool" / "clients"
 OLDEST_NODE = 18
 INSTALL_SECONDS = 180
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 def installed() -> Path:
