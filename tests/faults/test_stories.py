@@ -54,6 +54,8 @@ def test_the_money_is_right_when_the_dust_has_settled(batch: int, capsys: pytest
     for booking in Booking.objects.select_related("bill", "listing").order_by("pk"):
         assert_nothing_is_unpaid_or_lost(booking)
     assert_nothing_is_left_to_do()
+    outside = Refund.objects.filter(idempotency_key__startswith="outside-").count()
+    assert outside <= world.faults["refund outside"]
     # It went through trouble, or it would have proved nothing.
     statuses = Counter(Booking.objects.values_list("status", flat=True))
     assert world.kills.total() >= stories // 3

@@ -23,7 +23,7 @@ from apps.core.money import Money
 from apps.listings.models import Listing
 from apps.listings.offers import BookingRequest
 from apps.payments import gateway, tasks
-from apps.payments.models import CAPTURED_STATUSES, Charge
+from apps.payments.models import CAPTURED_STATUSES, Charge, ChargeStatus, Refund, RefundStatus
 from tests.payments.steps import booked, deliver, stripe_api
 from tests.recipes import make_event, make_guest, make_parking_spot, make_property, make_staff
 
@@ -70,6 +70,8 @@ class World:
         self.met: Counter[str] = Counter()
         self.kills: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        # Payments and refunds that the sweeps had not brought to an end.
+        self.left_to_reconciling = 0
 
     # ------------------------------------------------------------------------------------------------- the faults
 
@@ -308,6 +310,10 @@ class World:
                 for _ in range(2):
                     self.sweep()
                     self.work_all()
+            self.left_to_reconciling = (
+                Charge.objects.filter(status=ChargeStatus.PROCESSING).count()
+                + Refund.objects.filter(status=RefundStatus.PENDING).count()
+            )
             first = actions.reconcile(since=self.start - HOUR, now=self.now)
             self.work_all()
             second = actions.reconcile(since=self.start - HOUR, now=self.now)
