@@ -1,4 +1,4 @@
-"""What a message holds. Its parts are described in WEBHOOKS.md, and a test compares the two.
+"""What a message holds. Its parts are described in docs/webhooks.md, and a test compares the two.
 
 `data` has the names of the GraphQL API, so that what it shows can be asked for there. It names no guest: whoever may see who
 booked asks the API for it, and nothing has to be taken out of messages when a guest leaves.

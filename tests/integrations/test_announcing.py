@@ -1,4 +1,4 @@
-"""What integrators are told of bookings, reviews and listings: the message of each sort, as WEBHOOKS.md describes it."""
+"""What integrators are told of bookings, reviews and listings: the message of each sort, as docs/webhooks.md describes it."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from tests.reviews.stays import book_ticket, visitor
 
 pytestmark = pytest.mark.django_db
 
-DOCUMENT = (Path(__file__).resolve().parents[2] / "WEBHOOKS.md").read_text()
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "webhooks.md").read_text()
 AGO = timedelta(days=1)
 
 
