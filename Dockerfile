@@ -24,6 +24,11 @@ ENV PATH=/app/.venv/bin:$PATH \
     PORT=8000 \
     MEDIA_DIR=/data/media \
     STATIC_DIR=/data/static
+# Chinese, Japanese and Korean letters for receipts.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends fonts-droid-fallback \
+    && rm -rf /var/lib/apt/lists/*
+ENV RECEIPT_FONTS=/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf
 RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin holdfast \
     && mkdir -p /data/media /data/static \
     && chown -R holdfast: /data

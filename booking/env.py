@@ -111,6 +111,14 @@ class Reader:
             "USE_TLS": url.scheme == "smtp" and url.username is not None,
         }
 
+    def files(self, name: str) -> tuple[Path, ...]:
+        """The files that the variable names, which must be there."""
+        paths = tuple(Path(part) for part in self.names(name))
+        for path in paths:
+            if not path.is_file():
+                raise ImproperlyConfigured(f"{name}: there is no file {path}.")
+        return paths
+
     def manifest(self, name: str) -> dict[str, str] | None:
         """The registered operations of the file that the variable names; None without it."""
         path = self.text(name, "")
@@ -174,6 +182,7 @@ class Environment:
     static_dir: Path
     trusted_issuers: dict[str, TrustedIssuer]
     sign_in_return_urls: tuple[ReturnUrl, ...]
+    receipt_fonts: tuple[Path, ...]
     registered_operations: dict[str, str] | None
     rate_limits: bool
     trusted_proxies: int
@@ -228,6 +237,7 @@ class Environment:
             static_dir=Path(read.text("STATIC_DIR", str(base / "staticfiles"))),
             trusted_issuers=issuers,
             sign_in_return_urls=return_urls,
+            receipt_fonts=read.files("RECEIPT_FONTS"),
             registered_operations=read.manifest("REGISTERED_OPERATIONS"),
             rate_limits=read.switch("RATE_LIMITS", default=True),
             trusted_proxies=read.seconds("TRUSTED_PROXIES", 0, smallest=0),

@@ -214,6 +214,7 @@ EMAIL_BACKEND = ENV.mail_provider.backend if ENV.mail_provider else "django.core
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.mail_from
 TRUSTED_ISSUERS = ENV.trusted_issuers
 SIGN_IN_RETURN_URLS = ENV.sign_in_return_urls
+RECEIPT_FONTS = ENV.receipt_fonts
 REGISTERED_OPERATIONS = ENV.registered_operations
 RATE_LIMITS_ENABLED = ENV.rate_limits
 REQUIRE_VERIFIED_EMAIL = ENV.require_verified_email

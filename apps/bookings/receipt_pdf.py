@@ -4,6 +4,7 @@ import logging
 import unicodedata
 from pathlib import Path
 
+from django.conf import settings
 from fpdf import FPDF
 from fpdf.enums import Align, XPos, YPos
 from fpdf.fonts import FontFace, TTFFont
@@ -14,16 +15,14 @@ FONTS = Path(__file__).parent / "fonts"
 # It tells of every table of a font that it looks at.
 logging.getLogger("fontTools").setLevel(logging.WARNING)
 MOMENT = "%Y-%m-%d %H:%M"
-# So many code points are in one file of letters that few receipts need.
-WIDE = 2048
 
 
 def receipt_pdf(receipt: Receipt) -> bytes:
     """The receipt, always the same bytes for the same receipt.
 
     No name is lost in it: every letter is shown, or its number where there is no picture of it. Latin, Greek, Cyrillic,
-    Armenian, Hebrew, Arabic and Georgian are set as they are written, from the right where they run from there; the others,
-    Chinese, Japanese, Korean and Thai among them, letter by letter in a plainer hand.
+    Armenian, Hebrew, Arabic and Georgian are set as they are written, from the right where they run from there; for the others
+    RECEIPT_FONTS names the fonts of this machine that have them.
     """
     pdf = FPDF(format="A4")
     pdf.set_creation_date(receipt.paid_at)
@@ -31,7 +30,7 @@ def receipt_pdf(receipt: Receipt) -> bytes:
     pdf.set_lang("en")
     pdf.add_font("DejaVu", "", FONTS / "DejaVuSans.ttf")
     pdf.add_font("DejaVu", "B", FONTS / "DejaVuSans-Bold.ttf")
-    shown = {letter: _said(letter) for letter in _add_wide_fonts(pdf, _letters(receipt))}
+    shown = {letter: _said(letter) for letter in _add_other_fonts(pdf, _letters(receipt))}
     pdf.set_text_shaping(True)
     pdf.set_margin(20)
     pdf.add_page()
@@ -63,16 +62,17 @@ def receipt_pdf(receipt: Receipt) -> bytes:
     return bytes(pdf.output())
 
 
-def _add_wide_fonts(pdf: FPDF, letters: set[int]) -> set[int]:
-    """Give the document the files that have the letters which its own font lacks. Returns what no file has."""
+def _add_other_fonts(pdf: FPDF, letters: set[int]) -> set[int]:
+    """Give the document the fonts that have the letters which its own lacks. Returns what no font has."""
     lacking = letters - _letters_in(pdf, "dejavu")
-    names = []
-    for first in sorted({letter // WIDE * WIDE for letter in lacking}):
-        path = FONTS / "wide" / f"{first:05X}.ttf"
-        if path.exists():
-            name = f"wide{first:05x}"
-            pdf.add_font(name, "", path)
-            lacking -= _letters_in(pdf, name)
+    names: list[str] = []
+    for number, path in enumerate(settings.RECEIPT_FONTS):
+        if not lacking:
+            break
+        name = f"other{number}"
+        pdf.add_font(name, "", path)
+        if found := lacking & _letters_in(pdf, name):
+            lacking -= found
             names.append(name)
     if names:
         pdf.set_fallback_fonts(names, exact_match=False)
