@@ -1,12 +1,15 @@
 // Runs the clients that people use, as the test beside it says: one JSON command a line comes in, one JSON report a line goes
 // out. Every command is answered with {answer: number, ...}; what a client hears by itself is reported with its name and key.
+import { createHash } from "node:crypto";
 import { createInterface } from "node:readline";
 import { createClient as createSocketClient } from "graphql-ws";
 import { createClient as createStreamClient } from "graphql-sse";
 import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from "@apollo/client";
+import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { cacheExchange, Client as UrqlClient, fetchExchange, subscriptionExchange } from "@urql/core";
 import { OperationTypeNode } from "graphql";
+import { serverAudits } from "graphql-http";
 import WebSocket from "ws";
 
 const clients = new Map();
@@ -93,6 +96,21 @@ function plain(make) {
   };
 }
 
+// Sends the hash of a query by GET and its text only when the server does not know it. What went over the wire is reported.
+function persisted(given) {
+  const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+  const watched = async (uri, options) => {
+    const response = await fetch(uri, options);
+    const sent = new URL(uri);
+    report({ name: given.name, wire: { method: options.method, text: sent.searchParams.has("query"), status: response.status } });
+    return response;
+  };
+  return ApolloLink.from([
+    new PersistedQueryLink({ sha256, useGETForHashedQueries: true }),
+    new HttpLink({ uri: given.url, headers: authorization(given), fetch: watched, useGETForQueries: true }),
+  ]);
+}
+
 function apollo(given) {
   const sockets = socketClient(given, new Position(given.lastEventId));
   const client = new ApolloClient({
@@ -100,7 +118,7 @@ function apollo(given) {
     link: ApolloLink.split(
       ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
       new GraphQLWsLink(sockets),
-      new HttpLink({ uri: given.url, headers: authorization(given) }),
+      given.persisted ? persisted(given) : new HttpLink({ uri: given.url, headers: authorization(given) }),
     ),
   });
   const observed = (observable, sink) => {
@@ -161,6 +179,14 @@ function described(error) {
 }
 
 const commands = {
+  audit: async ({ url }) => {
+    const results = [];
+    for (const audit of serverAudits({ url })) {
+      const { status, reason } = await audit.fn();
+      results.push({ id: audit.id, name: audit.name, status, reason });
+    }
+    return { results };
+  },
   open: (given) => void clients.set(given.name, kinds[given.kind](given)),
   ask: async ({ name, query, variables }) => {
     try {

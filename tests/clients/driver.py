@@ -93,6 +93,11 @@ class Clients:
         """A client of the kind: graphql-ws, graphql-sse, apollo or urql."""
         self._call("open", name=name, kind=kind, **{"url": self._url, **options})
 
+    def audit(self) -> list[dict[str, Any]]:
+        """What the audits of graphql-http say of the site: id, name, status (ok, notice, warn or error) and reason of each."""
+        results: list[dict[str, Any]] = self._call("audit", url=self._url)["results"]
+        return results
+
     def ask(self, name: str, query: str, **variables: Any) -> dict[str, Any]:
         """The data of a query or a mutation."""
         answer = self._call("ask", name=name, query=query, variables=variables)
