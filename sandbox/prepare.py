@@ -5,11 +5,14 @@ tells the next time what was prepared, so that a database that is as it was left
 """
 
 import hashlib
+import json
 import os
 import sys
+import urllib.request
 from pathlib import Path
 from typing import NoReturn
 
+from sandbox.emulator import KEY
 from sandbox.folder import ROOT
 
 WRONG_SETTING = 78
@@ -42,6 +45,7 @@ def main(note: Path | None = None) -> None:
 def bring_up() -> None:
     """Migrate, and seed."""
     import django
+    from django.conf import settings
     from django.core.management import call_command, get_commands
     from django.db import OperationalError, connection
 
@@ -54,8 +58,23 @@ def bring_up() -> None:
     call_command("migrate", interactive=False, verbosity=1)
     if "seed_demo" in get_commands():
         print("filling with demo data", flush=True)
-        call_command("seed_demo")
+        is_emulated = settings.STRIPE_SECRET_KEY == KEY and settings.STRIPE_API_BASE != ""
+        call_command("seed_demo", paid=is_emulated)
+        if is_emulated:
+            give_past_payments(settings.STRIPE_API_BASE)
     sys.stdout.flush()
+
+
+def give_past_payments(emulator: str) -> int:
+    """Let the emulator know the payments of the demo's past; those that it knows stay as they are. Returns how many it made."""
+    from apps.importing.demo.ledger import past_payments
+
+    body = json.dumps({"payments": past_payments()}).encode()
+    headers = {"Authorization": f"Bearer {os.environ['STRIPE_SECRET_KEY']}", "Content-Type": "application/json"}
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{emulator}/_config/past", body, headers), timeout=60
+    ) as answer:
+        return int(json.load(answer)["made"])
 
 
 def present_state() -> str:
@@ -63,7 +82,7 @@ def present_state() -> str:
     import psycopg2
 
     digest = hashlib.sha256()
-    for path in [ROOT / "Pipfile.lock", *sorted(ROOT.glob("apps/**/migrations/*.py"))]:
+    for path in [Path(__file__), ROOT / "Pipfile.lock", *sorted(ROOT.glob("apps/**/migrations/*.py"))]:
         digest.update(path.read_bytes())
     try:
         with psycopg2.connect(os.environ["DATABASE_URL"]) as connection, connection.cursor() as cursor:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.stripe import pages, routes
+from sandbox.stripe import pages, past, routes
 from sandbox.stripe.background import Background
 from sandbox.stripe.errors import ApiError, broken, invalid, missing_key, rate_limited, unknown_url, wrong_key
 from sandbox.stripe.faults import Faults, RequestFaults
@@ -239,6 +239,10 @@ class Emulator:
             case "GET", "webhook":
                 endpoint = self.store.endpoint(self.account_of(request.headers))
                 return {"url": endpoint[0] if endpoint else None}
+            case "POST", "past":
+                account, given = self.account_of(request.headers), _json_body(request)
+                with self.store.transaction():
+                    return past.remember(given, lambda: self.session(account))
             case "DELETE", "answers":
                 # What time does to them at Stripe, for those who cannot wait for a day.
                 account = self.account_of(request.headers)

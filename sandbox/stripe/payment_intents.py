@@ -88,7 +88,7 @@ _PLAIN = (
 )
 
 
-def create(session: Session, given: Json) -> Json:
+def create(session: Session, given: Json, *, identifier: str = "") -> Json:
     """POST /v1/payment_intents; with `confirm` the attempt is made at once (ApiError 402 when it is declined)."""
     for name in ("off_session", "error_on_requires_action", "return_url", "mandate_data"):
         if given.get(name) and not given.get("confirm"):
@@ -101,7 +101,7 @@ def create(session: Session, given: Json) -> Json:
     url = intents.return_url(given)
     customer = customers.living(session, given.get("customer"))
     method = intents.chosen_method(session, given)
-    identifier = new_id("pi")
+    identifier = identifier or new_id("pi")
     intent: Json = {
         "id": identifier,
         "object": "payment_intent",

@@ -48,6 +48,8 @@ class Session:
         self.request_id = request_id
         self.idempotency_key = idempotency_key
         self.now = int(time.time())
+        # What is quiet makes no events.
+        self.is_quiet = False
 
     def add(self, body: Json) -> Json:
         """Stores a new object and answers it."""
@@ -97,6 +99,8 @@ class Session:
 
     def emit(self, sort: str, body: Json, before: Json | None = None) -> None:
         """Records an event about the object and plans its delivery; `before` gives `previous_attributes`."""
+        if self.is_quiet:
+            return
         data: Json = {"object": self.public(body)}
         if before is not None:
             old = self.public(before)

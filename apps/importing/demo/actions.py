@@ -15,8 +15,10 @@ LOCK = 7_160_411
 
 
 @unit_of_work
-def seed_demo(*, now: datetime) -> int:
+def seed_demo(*, now: datetime, paid: bool = True) -> int:
     """Make the demo's data, whole or not at all. Returns how many listings were made: 0 where it is there already.
+
+    Past visits are `paid` for with payments that the card processor has to be given (`ledger.past_payments`), or presents.
 
     Raises ImportProblem when somebody else has the address of a demo account, whose password everybody knows.
     """
@@ -32,5 +34,5 @@ def seed_demo(*, now: datetime) -> int:
     cast = make_cast(now=now)
     catalogue = Catalogue(cast, now=now)
     catalogue.make()
-    Stories(cast, catalogue, now=now).make()
+    Stories(cast, catalogue, now=now, paid=paid).make()
     return len(catalogue.listings)

@@ -34,10 +34,11 @@ RATINGS, WEIGHTS = (5, 4, 3, 2), (55, 30, 11, 4)
 class Stories:
     """Makes the visits of all listings and the reviews after them."""
 
-    def __init__(self, cast: Cast, catalogue: Catalogue, *, now: datetime) -> None:
+    def __init__(self, cast: Cast, catalogue: Catalogue, *, now: datetime, paid: bool = True) -> None:
         self._cast = cast
         self._catalogue = catalogue
         self._now = now
+        self._paid = paid
         self._rng = random.Random("stories")  # noqa: S311
         self._books = Books(now=now)
         self._units: dict[int, list[Unit]] = defaultdict(list)
@@ -78,7 +79,7 @@ class Stories:
             status=status,
             booked_at=before - (lead or timedelta(hours=self._rng.randint(6, 700))),
             unit=unit,
-            paid=is_over,
+            paid=is_over and self._paid,
         )
         self._books.add(visit)
         if is_over and visit.guest is not self._cast.guest:

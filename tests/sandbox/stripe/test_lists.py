@@ -100,3 +100,29 @@ def test_a_reset_empties_the_account_alone(account: Account) -> None:
 
     assert (account.v1.charges.list().data, account.event_types()) == ([], [])
     assert len(other.v1.charges.list().data) == 1
+
+
+def test_payments_of_before_are_there_once_and_nobody_is_told(account: Account) -> None:
+    told = {
+        "id": "pi_before",
+        "amount": 1_250,
+        "currency": "eur",
+        "payment_method": "pm_card_visa",
+        "created": 1_700_000_000,
+        "metadata": {"holdfast_charge": "7"},
+    }
+    older = told | {"id": "pi_long_before", "created": 1_600_000_000}
+    for made in (2, 0):
+        assert account.http("POST", "/_config/past", json={"payments": [told, older]}).json() == {"made": made}
+    listed = account.http("GET", "/v1/payment_intents").json()["data"]
+    assert [(each["id"], each["created"]) for each in listed] == [
+        ("pi_before", 1_700_000_000),
+        ("pi_long_before", 1_600_000_000),
+    ]
+    assert [each["amount"] for each in account.http("GET", "/v1/charges").json()["data"]] == [1_250, 1_250]
+    assert account.http("GET", "/v1/events").json()["data"] == []
+    wrong = [{"payments": [told | {"id": "pi_other", "payment_method": "pm_card_chargeDeclined"}]}, {"payments": 1}, []]
+    wrong += [{"payments": [{"id": "pi_other"}]}, {"payments": [told | {"id": "pi_other", "amount": 0}]}]
+    for body in wrong:
+        assert account.http("POST", "/_config/past", json=body).status_code in (400, 402)
+    assert len(account.http("GET", "/v1/payment_intents").json()["data"]) == 2

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from apps.importing.demo.actions import seed_demo
@@ -15,9 +15,16 @@ class Command(BaseCommand):
         "Make the demo's data: accounts with a known password, listings, bookings. Never on a system with real users."
     )
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--paid",
+            action="store_true",
+            help="past visits have payments, which only an emulator of the card processor can be given afterwards",
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
         try:
-            made = seed_demo(now=timezone.now())
+            made = seed_demo(now=timezone.now(), paid=options["paid"])
         except ImportProblem as problem:
             raise CommandError(str(problem)) from problem
         if made:
