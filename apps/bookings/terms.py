@@ -10,6 +10,7 @@ from apps.bookings.states import BookingStatus
 from apps.core.money import Money
 from apps.listings.models import CancellationPolicy
 from apps.payments.models import PaymentTiming
+from apps.payments.stripe_amounts import nearest_movable
 
 NOTHING, HALF, ALL = Fraction(0), Fraction(1, 2), Fraction(1)
 
@@ -38,11 +39,12 @@ def share_now(booking: Booking, *, now: datetime, history: Iterable[BookingEvent
 
 
 def refundable(booking: Booking, *, now: datetime, history: Iterable[BookingEvent] | None = None) -> Money:
-    """What the guest would get back by canceling now. Half up; nothing before it is paid or after it is over.
+    """What the guest would get back by canceling now, half up to what a card can be given.
 
+    Nothing before it is paid or after it is over.
     `history` is the booking's, where it has been read already.
     """
     paid = booking.bill.paid
     if booking.status != BookingStatus.CONFIRMED or booking.bill.timing == PaymentTiming.AT_END or paid.minor == 0:
         return Money.zero(booking.currency)
-    return paid.times(share_now(booking, now=now, history=history))
+    return nearest_movable(paid.times(share_now(booking, now=now, history=history)))

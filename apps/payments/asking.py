@@ -72,7 +72,11 @@ def _found(charge: Charge, *, customer_id: str) -> gateway.Outcome | None:
 def _save_card(charge: Charge, *, customer_id: str, now: datetime) -> gateway.Outcome:
     def ask(key: str) -> gateway.Outcome:
         return gateway.save_card(
-            payment_method=charge.payment_method, customer_id=customer_id, charge_id=charge.pk, idempotency_key=key
+            amount=charge.amount,
+            payment_method=charge.payment_method,
+            customer_id=customer_id,
+            charge_id=charge.pk,
+            idempotency_key=key,
         )
 
     try:

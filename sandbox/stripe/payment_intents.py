@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.stripe import charges, customers, intents, payments, refunds
+from sandbox.stripe.currencies import refuse_odd
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.params import (
     Needed,
@@ -98,6 +99,7 @@ def create(session: Session, given: Json, *, identifier: str = "") -> Json:
                 param=name,
                 began=False,
             )
+    refuse_odd(given["amount"], given["currency"])
     url = intents.return_url(given)
     customer = customers.living(session, given.get("customer"))
     method = intents.chosen_method(session, given)
@@ -180,6 +182,8 @@ def update(session: Session, identifier: str, given: Json) -> Json:
             "may only update the following parameters of a PaymentIntent with this status: description, metadata, "
             "receipt_email, transfer_group.",
         )
+    changed = intent | {name: given[name] for name in ("amount", "currency") if name in given}
+    refuse_odd(changed["amount"], changed["currency"])
     customer = customers.living(session, given.get("customer"))
     method = intents.chosen_method(session, given)
     if customer:

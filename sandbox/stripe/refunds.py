@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.stripe import payment_methods
-from sandbox.stripe.currencies import shown
+from sandbox.stripe.currencies import refuse_odd, shown
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.params import Spec, amount, boolean, currency, metadata, one_of, text
 from sandbox.stripe.session import Json, Session, merge_metadata
@@ -39,6 +39,7 @@ def create(session: Session, given: Json) -> Json:
             400, f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
         )
     wanted = given.get("amount", left)
+    refuse_odd(wanted, charge["currency"])
     if wanted > left:
         money = charge["currency"]
         whole = left == charge["amount_captured"]

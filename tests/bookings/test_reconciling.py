@@ -11,6 +11,7 @@ from apps.bookings.actions import Reconciliation, cancel, carry_out_refund, pay,
 from apps.bookings.models import Booking
 from apps.core.money import Money
 from apps.payments import gateway
+from apps.payments.gateway import lists, refunds
 from apps.payments.models import Bill, Charge, ReceiptCounter, Refund
 from tests.payments.steps import booked, jobs_kept, paid, stripe_api
 from tests.recipes import make_guest, make_property, make_staff
@@ -162,7 +163,8 @@ def test_a_missing_receipt_is_drift() -> None:
 
 
 def test_every_page_of_the_list_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "PAGE", 2)
+    monkeypatch.setattr(lists, "PAGE", 2)
+    monkeypatch.setattr(refunds, "PAGE", 2)
     charges = [a_payment() for _ in range(5)]
     for charge in charges:
         stripe_api("POST", "/v1/refunds", payment_intent=charge.intent_id, amount=10)

@@ -11,8 +11,9 @@ import pytest
 from django.conf import settings
 
 from apps.core.money import Money
-from apps.payments import gateway
+from apps.payments import gateway, stripe_amounts
 from apps.payments.models import ChargeStatus, RefundStatus
+from apps.payments.stripe_amounts import ODD_AMOUNT, UNKNOWN_CURRENCY, smallest_step
 
 
 def customer() -> str:
@@ -27,6 +28,16 @@ def pay(method: str, *, key: str | None = None, minor: int = 12_345, currency: s
         customer_id=customer(),
         charge_id=1,
         idempotency_key=key or uuid.uuid4().hex,
+    )
+
+
+def save(method: str, *, minor: int = 500, currency: str = "USD") -> gateway.Outcome:
+    return gateway.save_card(
+        amount=Money(minor, currency),
+        payment_method=method,
+        customer_id=customer(),
+        charge_id=1,
+        idempotency_key=uuid.uuid4().hex,
     )
 
 
@@ -64,9 +75,7 @@ def test_a_card_that_asks_for_authentication_says_where() -> None:
 
 
 def test_a_card_is_saved_for_later() -> None:
-    outcome = gateway.save_card(
-        payment_method="pm_card_visa", customer_id=customer(), charge_id=1, idempotency_key=uuid.uuid4().hex
-    )
+    outcome = save("pm_card_visa")
     assert outcome.status is ChargeStatus.AUTHORIZED
     assert outcome.setup_intent_id.startswith("seti_")
     assert outcome.intent_id == ""
@@ -103,6 +112,45 @@ def test_a_refund_goes_back_once_and_never_beyond() -> None:
     assert first.status is RefundStatus.SUCCEEDED
     assert again == first
     assert beyond.status is RefundStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency"), [(1_500, "ISK"), (15_000, "UGX"), (150_000, "MGA"), (12_340, "KWD"), (70, "JPY")]
+)
+def test_what_stripe_counts_otherwise_is_the_same_money_there_and_back(minor: int, currency: str) -> None:
+    outcome = pay("pm_card_visa", minor=minor, currency=currency)
+    assert outcome.status is ChargeStatus.SUCCEEDED
+    told = gateway.payment(intent_id=outcome.intent_id)
+    assert told is not None
+    assert told.amount == Money(minor, currency)
+    back = Money(minor // 2 // smallest_step(currency) * smallest_step(currency), currency)
+    given = gateway.refund(intent_id=outcome.intent_id, amount=back, refund_id=1, idempotency_key=uuid.uuid4().hex)
+    assert given.status is RefundStatus.SUCCEEDED
+    assert [each.amount for each in gateway.refunds_of(intent_id=outcome.intent_id)] == [back]
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "code"),
+    [
+        (12_345, "KWD", ODD_AMOUNT),
+        (150_050, "MGA", ODD_AMOUNT),
+        (10_000, "CLF", UNKNOWN_CURRENCY),
+        (100, "IQD", UNKNOWN_CURRENCY),
+    ],
+)
+def test_what_stripe_cannot_charge_fails_at_once_and_with_a_code(minor: int, currency: str, code: str) -> None:
+    for outcome in (
+        pay("pm_card_visa", minor=minor, currency=currency),
+        save("pm_card_visa", minor=minor, currency=currency),
+    ):
+        assert (outcome.status, outcome.failure_code) == (ChargeStatus.FAILED, code)
+        assert (outcome.intent_id, outcome.setup_intent_id) == ("", "")
+
+
+def test_a_currency_that_stripe_has_given_up_fails_with_the_same_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stripe_amounts, "CHARGEABLE", {"KPW"})
+    outcome = pay("pm_card_visa", currency="KPW")
+    assert (outcome.status, outcome.failure_code) == (ChargeStatus.FAILED, UNKNOWN_CURRENCY)
 
 
 def signed(payload: bytes) -> str:

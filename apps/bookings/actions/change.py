@@ -36,6 +36,7 @@ from apps.listings.kinds import kind_of
 from apps.listings.offers import BookingRequest, Line, Occupancy, total_of
 from apps.payments.actions import open_charge, set_total, settle_down_to, start_charge
 from apps.payments.models import CAPTURED_STATUSES, Bill, Charge, PaymentTiming
+from apps.payments.stripe_amounts import nearest_movable
 from apps.users.models import User
 
 
@@ -156,7 +157,7 @@ def _difference(booking: Booking, planned: Plan, *, now: datetime) -> Money:
 def _coming_back(bill: Bill, planned: Plan, *, share: Fraction) -> Money:
     """The policy's share of what was settled beyond the new total; never more than is still there."""
     surplus = Money(bill.settled_minor, bill.currency) - planned.total
-    return Money(min(surplus.times(share).minor, bill.paid.minor), bill.currency)
+    return Money(min(nearest_movable(surplus.times(share)).minor, bill.paid.minor), bill.currency)
 
 
 @unit_of_work

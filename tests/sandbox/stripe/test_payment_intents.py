@@ -248,3 +248,35 @@ def test_a_bank_debit_is_processing_before_it_succeeds_or_fails(account: Account
     assert done[1].last_payment_error is not None
     assert done[1].last_payment_error.decline_code == "insufficient_funds"
     assert account.event_types().count("charge.pending") == 2
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "code"),
+    [
+        (1_050, "isk", "invalid_charge_amount_no_decimal_compatible"),
+        (99, "ugx", "invalid_charge_amount_no_decimal_compatible"),
+        (1_005, "kwd", None),
+    ],
+)
+def test_digits_that_a_currency_does_not_have_are_refused(
+    account: Account, amount: int, currency: str, code: str | None
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        account.v1.payment_intents.create({"amount": amount, "currency": currency})
+    assert (refused.value.param, refused.value.code) == ("amount", code)
+    even = account.v1.payment_intents.create({"amount": 2_000, "currency": currency})
+    with pytest.raises(stripe.InvalidRequestError):
+        account.v1.payment_intents.update(even.id, {"amount": amount})
+    assert account.v1.payment_intents.retrieve(even.id).amount == 2_000
+    paid = account.v1.payment_intents.create(
+        {
+            "amount": 2_000,
+            "currency": currency,
+            "payment_method": "pm_card_visa",
+            "allowed_payment_method_types": ["card"],
+            "confirm": True,
+        }
+    )
+    with pytest.raises(stripe.InvalidRequestError):
+        account.v1.refunds.create({"payment_intent": paid.id, "amount": amount})
+    assert account.v1.refunds.create({"payment_intent": paid.id, "amount": 1_000}).status == "succeeded"
