@@ -33,7 +33,8 @@ from tests.recipes import make_guest, make_parking_spot, make_property, make_sta
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-SOON, NEXT_DAY = NOW + timedelta(minutes=2), NOW + timedelta(hours=30)
+# Late enough for a suite that takes its time: rows carry the moment in which they were really written.
+SOON, NEXT_DAY = NOW + timedelta(hours=1), NOW + timedelta(hours=30)
 # Stripe does what it was asked for, and the answer is lost.
 TIME_OUT = {"timeout_after_success": 1, "hang_seconds": 0.01}
 FAILURE = {"error_500_after_success": 1}

@@ -91,7 +91,7 @@ def test_a_run_that_is_cut_short_leaves_nothing(tmp_path: Path, number: int) -> 
     assert all(map(alive, servers))
 
     run.send_signal(number)
-    run.wait(30)
+    run.wait(120)
 
     assert gone(*servers)
     assert until(lambda: not folder.exists())
