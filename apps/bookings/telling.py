@@ -18,6 +18,7 @@ from apps.notifications.letters import Entry, Words
 from apps.notifications.models import NotificationType
 from apps.notifications.wording import amount, moment, one_line, span
 from apps.payments.models import PaymentTiming
+from apps.payments.stripe_amounts import ODD_AMOUNT, UNKNOWN_CURRENCY
 
 if TYPE_CHECKING:
     from apps.bookings.models import Booking, BookingEvent
@@ -362,11 +363,19 @@ class _Story(_Teller):
         if not self.data.get("code"):
             return
         body = f"A payment for booking {self.booking.reference} did not go through ({self.data['code']})."
-        hint = "Please pay with another card."
-        if self.booking.status == BookingStatus.PENDING and self.booking.expires_at is not None:
-            hint = f"Pay with another card until {moment(self.booking.expires_at, self.listing.time_zone)}, or the booking ends."
         title = f"Payment failed: {self.title}"
-        self.guest(NotificationType.PAYMENT_FAILED, title, f"{body} {hint}", template="payment_failed")
+        self.guest(NotificationType.PAYMENT_FAILED, title, f"{body} {self._way_out()}", template="payment_failed")
+
+    def _way_out(self) -> str:
+        """What the guest can do about a payment that failed."""
+        booking = self.booking
+        if booking.status in (BookingStatus.CANCELED, BookingStatus.EXPIRED):
+            return "The booking had ended by then: there is nothing for you to pay."
+        if self.data["code"] in (UNKNOWN_CURRENCY, ODD_AMOUNT):
+            return "No card can be charged with this amount in this currency: please ask your host."
+        if booking.status == BookingStatus.PENDING and booking.expires_at is not None:
+            return f"Pay with another card until {moment(booking.expires_at, self.listing.time_zone)}, or the booking ends."
+        return "Please pay with another card."
 
     def refunded(self) -> None:
         minor = self.data.get("amountMinor")
