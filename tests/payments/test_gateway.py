@@ -5,6 +5,9 @@ import hmac
 import json
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from django.conf import settings
 
 from apps.core.money import Money
 from apps.payments import gateway, stripe_amounts
+from apps.payments.gateway.client import client as stripe_client
 from apps.payments.models import ChargeStatus, RefundStatus
 from apps.payments.stripe_amounts import ODD_AMOUNT, UNKNOWN_CURRENCY, smallest_step
 
@@ -151,6 +155,54 @@ def test_a_currency_that_stripe_has_given_up_fails_with_the_same_code(monkeypatc
     monkeypatch.setattr(stripe_amounts, "CHARGEABLE", {"KPW"})
     outcome = pay("pm_card_visa", currency="KPW")
     assert (outcome.status, outcome.failure_code) == (ChargeStatus.FAILED, UNKNOWN_CURRENCY)
+
+
+@pytest.fixture
+def busy_stripe(settings: Any) -> Iterator[list[str]]:
+    """A Stripe that is carrying out everything already; the paths that it was asked for."""
+    asked: list[str] = []
+    said = {"type": "idempotency_error", "code": "idempotency_key_in_use", "message": "Please try again later."}
+    body = json.dumps({"error": said}).encode()
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(self.path)
+            self.send_response(409)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Busy) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        settings.STRIPE_API_BASE = f"http://127.0.0.1:{server.server_port}"
+        stripe_client.cache_clear()
+        try:
+            yield asked
+        finally:
+            server.shutdown()
+            stripe_client.cache_clear()
+
+
+def test_what_stripe_is_carrying_out_already_is_asked_for_again_later(busy_stripe: list[str]) -> None:
+    at: dict[str, Any] = {"customer_id": "cus_1", "charge_id": 1, "idempotency_key": "of the first"}
+    calls: list[Callable[[], Any]] = [
+        lambda: gateway.create_customer(account="test", idempotency_key="of the first"),
+        lambda: gateway.charge(amount=Money(500, "USD"), payment_method="pm_1", **at),
+        lambda: gateway.save_card(amount=Money(500, "USD"), payment_method="pm_1", **at),
+        lambda: gateway.refund(intent_id="pi_1", amount=Money(500, "USD"), refund_id=1, idempotency_key="of the first"),
+        lambda: gateway.cancel(intent_id="pi_1"),
+        lambda: gateway.forget(payment_method="pm_1"),
+    ]
+    for call in calls:
+        with pytest.raises(gateway.GatewayUnavailable) as refused:
+            call()
+        # With the same key: another one would charge twice.
+        assert not isinstance(refused.value, gateway.AnswerLost)
+    assert len(busy_stripe) == len(calls)
 
 
 def signed(payload: bytes) -> str:
