@@ -6,6 +6,7 @@ from pathlib import Path
 
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
 
 from booking.env import read_environment
 
@@ -172,13 +173,23 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "global_keyprefix": "holdfast:"}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 2,
+    "socket_timeout": 10,
+    "global_keyprefix": "holdfast:",
+    # A worker of both queues takes from the second only while the first is empty.
+    "queue_order_strategy": "priority",
+}
+# What somebody waits for, a payment above all, waits behind no sweep. Workers listen to both unless told with --queues.
+AWAITED, SWEEPS = "celery", "sweeps"
+CELERY_TASK_DEFAULT_QUEUE = AWAITED
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in (AWAITED, SWEEPS)]
 # A publisher that cannot reach the broker gives up at once: the outbox keeps the job and beat sends it later.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # Sweeps that nobody came to carry out are forgotten, since later ones do the same: a worker that was away begins with what
-# is new, and of one that is too slow for them nobody's payment waits behind a heap of them.
+# is new.
 SWEEP = {"schedule": ENV.sweep_seconds, "options": {"expires": 3 * ENV.sweep_seconds}}
 CELERY_BEAT_SCHEDULE = {
     "publish-live-events": {"task": "live.publish_waiting", **SWEEP},
@@ -196,6 +207,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget-webhooks": {"task": "integrations.forget_old", "schedule": crontab(minute="53")},
     "forget-expired": {"task": "users.forget_expired", "schedule": crontab(minute="41")},
 }
+CELERY_TASK_ROUTES = {entry["task"]: {"queue": SWEEPS} for entry in CELERY_BEAT_SCHEDULE.values()}
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key
 STRIPE_WEBHOOK_SECRET = ENV.stripe_webhook_secret

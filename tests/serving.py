@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import connection
 from redis import Redis
 
@@ -150,7 +151,7 @@ def serve(folder: Path, *, threads: int = 16, **settings: str) -> Iterator[Site]
 def _is_quiet() -> bool:
     """Whether no job waits in the broker and nobody else is in the middle of something in the database."""
     with Redis.from_url(os.environ["REDIS_URL"]) as broker:
-        if broker.llen("holdfast:celery"):
+        if any(broker.llen(f"holdfast:{queue}") for queue in (settings.AWAITED, settings.SWEEPS)):
             return False
     with connection.cursor() as cursor:
         cursor.execute(
