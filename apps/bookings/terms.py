@@ -47,4 +47,4 @@ def refundable(booking: Booking, *, now: datetime, history: Iterable[BookingEven
     paid = booking.bill.paid
     if booking.status != BookingStatus.CONFIRMED or booking.bill.timing == PaymentTiming.AT_END or paid.minor == 0:
         return Money.zero(booking.currency)
-    return nearest_movable(paid.times(share_now(booking, now=now, history=history)))
+    return nearest_movable(paid.times(share_now(booking, now=now, history=history)), of=paid)

@@ -10,14 +10,16 @@ most               hundredths (2 digits)      hundredths    as they are
 BIF, JPY, ...      whole units (0 digits)     whole units   as they are
 ISK, UGX           whole units (0 digits)     hundredths    times 100; the last two digits must be 00
 MGA                hundredths (2 digits)      whole units   divided by 100; hundredths of an ariary do not exist
-BHD, JOD, KWD,     thousandths (3 digits)     thousandths   as they are; the last digit must be 0
+BHD, JOD, KWD,     thousandths (3 digits)     thousandths   as they are; the last digit is to be 0
 OMR, TND
 CLF, IQD, LYD,     -                          -             cannot be charged
 and more
 =================  =========================  ============  ==================================================
 
-HUF and TWD differ in payouts alone, which are no matter of ours. Nothing is rounded on the way to Stripe: what cannot be
-charged to the last unit is refused, since the ledger says to the last unit what a card was charged with.
+HUF and TWD differ in payouts alone, which are no matter of ours. Nothing is rounded on the way to Stripe, since the ledger says
+to the last unit what a card was charged with: parts of an ariary are refused here, and whether a last digit of a thousandth
+passes is for Stripe to say, which asks for the 0 on behalf of some of its partners. A price that ends in 0 always passes, and its
+shares are made to.
 """
 
 from fractions import Fraction
@@ -50,16 +52,16 @@ class NotChargeable(ValueError):
 
 
 def smallest_step(currency: str) -> int:
-    """How many of our minor units the smallest amount has that Stripe moves; every amount it moves is a multiple."""
-    if currency in IN_WHOLE_UNITS:
-        return 100
-    return 10 if currency in ENDING_IN_ZERO else 1
+    """How many of our minor units the smallest amount has that there is at Stripe; every other is a multiple."""
+    return 100 if currency in IN_WHOLE_UNITS else 1
 
 
-def nearest_movable(money: Money) -> Money:
-    """The nearest amount that Stripe moves, half up."""
-    step = smallest_step(money.currency)
-    return Money(round_half_up(Fraction(money.minor, step)) * step, money.currency)
+def nearest_movable(share: Money, *, of: Money) -> Money:
+    """The nearest amount to the share, half up, that passes at Stripe as surely as the whole that it is a share of."""
+    step = smallest_step(share.currency)
+    if share.currency in ENDING_IN_ZERO and of.minor % 10 == 0:
+        step = 10
+    return Money(round_half_up(Fraction(share.minor, step)) * step, share.currency)
 
 
 def to_stripe(money: Money) -> int:

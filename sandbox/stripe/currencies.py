@@ -24,20 +24,16 @@ _SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
 
 
 def refuse_odd(amount: int, currency: str) -> None:
-    """Raises ApiError 400 for an amount whose last digits the currency does not have."""
+    """Raises ApiError 400 for an amount whose last digits the currency does not have.
+
+    The last thousandths of BHD, JOD, KWD, OMR and TND pass here; at Stripe that depends on the card.
+    """
     if currency in IN_HUNDREDTHS and amount % 100:
         raise ApiError(
             400,
             f"Invalid amount. Currency {currency.upper()} has become effectively zero-decimal and charged amounts must be "
             "evenly divisible by 100. See https://stripe.com/docs/currencies#special-cases for more information.",
             code="invalid_charge_amount_no_decimal_compatible",
-            param="amount",
-        )
-    if currency in THREE_DECIMAL and amount % 10:
-        raise ApiError(
-            400,
-            f"Invalid amount. Amounts in {currency.upper()} must have a least-significant digit of 0. See "
-            "https://stripe.com/docs/currencies#three-decimal for more information.",
             param="amount",
         )
 

@@ -52,7 +52,7 @@ def test_only_currencies_of_ours_are_charged_and_four_decimals_are_none_of_them(
     assert {code.upper() for code in currencies.CURRENCIES} >= CHARGEABLE
 
 
-@pytest.mark.parametrize(("code", "odd"), [("KWD", 12_345), ("BHD", 1), ("TND", 9), ("MGA", 150), ("MGA", 1)])
+@pytest.mark.parametrize(("code", "odd"), [("MGA", 150), ("MGA", 1), ("MGA", 99)])
 def test_an_amount_between_two_steps_is_refused_and_never_rounded(code: str, odd: int) -> None:
     with pytest.raises(NotChargeable) as refused:
         to_stripe(Money(odd, code))
@@ -60,11 +60,19 @@ def test_an_amount_between_two_steps_is_refused_and_never_rounded(code: str, odd
 
 
 @pytest.mark.parametrize(
-    ("minor", "code", "near"),
-    [(525, "KWD", 530), (524, "KWD", 520), (4, "KWD", 0), (150, "MGA", 200), (525, "EUR", 525)],
+    ("minor", "whole", "code", "near"),
+    [
+        (525, 1_050, "KWD", 530),
+        (524, 1_050, "KWD", 520),
+        (4, 10, "KWD", 0),
+        # Where the whole has passed, so does its share.
+        (525, 1_051, "KWD", 525),
+        (150, 300, "MGA", 200),
+        (525, 1_050, "EUR", 525),
+    ],
 )
-def test_a_share_becomes_the_nearest_amount_that_can_be_moved(minor: int, code: str, near: int) -> None:
-    assert nearest_movable(Money(minor, code)) == Money(near, code)
+def test_a_share_becomes_the_nearest_amount_that_can_be_moved(minor: int, whole: int, code: str, near: int) -> None:
+    assert nearest_movable(Money(minor, code), of=Money(whole, code)) == Money(near, code)
 
 
 def test_parts_of_a_krona_from_long_ago_are_rounded() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,8 @@ def start(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[by
         env={**environment, "TMPDIR": str(folder), **settings},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # A suite that a shell runs in the background ignores interrupts, and so would what it starts.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 

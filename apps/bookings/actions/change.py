@@ -157,7 +157,7 @@ def _difference(booking: Booking, planned: Plan, *, now: datetime) -> Money:
 def _coming_back(bill: Bill, planned: Plan, *, share: Fraction) -> Money:
     """The policy's share of what was settled beyond the new total; never more than is still there."""
     surplus = Money(bill.settled_minor, bill.currency) - planned.total
-    return Money(min(nearest_movable(surplus.times(share)).minor, bill.paid.minor), bill.currency)
+    return Money(min(nearest_movable(surplus.times(share), of=surplus).minor, bill.paid.minor), bill.currency)
 
 
 @unit_of_work

@@ -14,7 +14,7 @@ from apps.core.texts import clean_text
 from apps.payments.actions import start_refund
 from apps.payments.models import Bill, Charge, ChargeStatus
 from apps.payments.selectors import is_taken_back
-from apps.payments.stripe_amounts import nearest_movable, smallest_step
+from apps.payments.stripe_amounts import smallest_step
 from apps.users.models import User
 
 REFUNDABLE = (ChargeStatus.SUCCEEDED, ChargeStatus.PARTIALLY_REFUNDED)
@@ -64,7 +64,7 @@ def refund(
     wanted = left if amount is None else amount
     if wanted.currency != left.currency or not 0 < wanted.minor <= left.minor:
         raise Invalid(f"A refund is more than nothing and at most {left}.", field="amount")
-    if nearest_movable(wanted) != wanted:
+    if wanted.minor % smallest_step(wanted.currency):
         step = Money(smallest_step(wanted.currency), wanted.currency)
         raise Invalid(f"Cards are given back multiples of {step}.", field="amount")
     start_refund(charge, amount=wanted, reason=reason, now=now)

@@ -255,7 +255,6 @@ def test_a_bank_debit_is_processing_before_it_succeeds_or_fails(account: Account
     [
         (1_050, "isk", "invalid_charge_amount_no_decimal_compatible"),
         (99, "ugx", "invalid_charge_amount_no_decimal_compatible"),
-        (1_005, "kwd", None),
     ],
 )
 def test_digits_that_a_currency_does_not_have_are_refused(
