@@ -6,23 +6,23 @@ was committed to everybody, once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from apps.bookings.states import OPENS_ADDRESS, Actor, BookingEventType, BookingStatus
+from apps.bookings.tellers import Teller, is_open
 from apps.core.money import Money
 from apps.listings.kinds import kind_of
 from apps.notifications.actions import tell, write_letter
 from apps.notifications.letters import Entry, Words
 from apps.notifications.models import NotificationType
-from apps.notifications.wording import amount, moment, one_line, span
+from apps.notifications.wording import amount, moment, one_line
 from apps.payments.models import PaymentTiming
 from apps.payments.stripe_amounts import ODD_AMOUNT, UNKNOWN_CURRENCY
 
 if TYPE_CHECKING:
     from apps.bookings.models import Booking, BookingEvent
-    from apps.users.models import User
 
 # By whom something was done, as the others are told.
 BY = {
@@ -76,153 +76,17 @@ def remind(booking: Booking, *, is_fresh: bool, now: datetime) -> None:
     due = booking.span.end if leaves else booking.span.start
     title = f"{'Your time ends soon' if leaves else 'It begins soon'}: {one_line(booking.listing.title)}"
     body = f"It {'ends' if leaves else 'begins'} on {moment(due, booking.listing.time_zone)}."
-    _Teller(booking, key=f"reminder:{booking.pk}:{due.isoformat()}", data={}, now=now).guest(
+    Teller(booking, key=f"reminder:{booking.pk}:{due.isoformat()}", data={}, now=now).guest(
         NotificationType.BOOKING_REMINDER, title, body, template="reminder", by_mail=not is_fresh
     )
 
 
 def details_for_guest(booking: Booking) -> list[tuple[str, str]]:
     """What a guest is told of their booking in every mail, as label and value."""
-    return _Teller(booking, key="", data={}, now=booking.updated_at).details(for_guest=True)
+    return Teller(booking, key="", data={}, now=booking.updated_at).details(for_guest=True)
 
 
-class _Teller:
-    """Says things of one fact to the two sides of a booking."""
-
-    def __init__(self, booking: Booking, *, key: str, data: Mapping[str, Any], now: datetime) -> None:
-        self.booking = booking
-        self.listing = booking.listing
-        self.key = key
-        self.data = data
-        self.now = now
-
-    def guest(
-        self,
-        type: NotificationType | None,  # noqa: A002 - as the contract names it
-        title: str,
-        body: str,
-        *,
-        template: str,
-        more: tuple[str, ...] = (),
-        by_mail: bool = True,
-        entry: Entry | None = None,
-    ) -> None:
-        """Tell who booked: in their account if they have one, and by mail."""
-        booking = self.booking
-        person = booking.guest if booking.guest is not None and _is_open(booking.guest) else None
-        if type is not None and person is not None:
-            self._note(person, type, title, body)
-        if by_mail:
-            words = Words(
-                subject=title,
-                # An address that nobody proved may be anybody's.
-                name="" if person is None or person.email_verified_at is None else booking.first_name,
-                paragraphs=[body, *more],
-                details=self.details(for_guest=True),
-                link_label="Your booking",
-                link_path=f"/bookings/{booking.reference}",
-                secret_of=self._secret(),
-                entry=entry,
-            )
-            # An account may have another address by now than when it booked.
-            to = person.email if person is not None else booking.email
-            self._mail(to, words, type=type, reader=person, template=template)
-
-    def host(self, type: NotificationType, title: str, body: str, *, template: str) -> None:  # noqa: A002
-        """Tell whose listing it is, in their account and by mail."""
-        host = self.listing.host
-        if not _is_open(host):
-            return
-        self._note(host, type, title, body)
-        words = Words(
-            subject=title,
-            name=host.first_name,
-            paragraphs=[body],
-            details=self.details(for_guest=False),
-            link_label="The booking",
-            link_path=f"/bookings/{self.booking.reference}",
-        )
-        self._mail(host.email, words, type=type, reader=host, template=template)
-
-    def _mail(
-        self,
-        to: str,
-        words: Words,
-        *,
-        type: NotificationType | None,  # noqa: A002
-        reader: User | None,
-        template: str,
-        key: str = "",
-    ) -> None:
-        write_letter(
-            to=to,
-            template=template,
-            words=words,
-            key=key or self.key,
-            type=type,
-            reader_id=None if reader is None else reader.pk,
-            booking_id=self.booking.pk,
-            now=self.now,
-        )
-
-    def _note(self, person: User, type: NotificationType, title: str, body: str) -> None:  # noqa: A002
-        tell(
-            recipient_ids=[person.pk],
-            type=type,
-            title=title,
-            body=body,
-            key=self.key,
-            booking_id=self.booking.pk,
-            now=self.now,
-        )
-
-    def _secret(self) -> list[str] | None:
-        """What the secret in the link is derived from; nobody with an account needs one."""
-        booking = self.booking
-        return (
-            ["booking", str(booking.pk), booking.reference, booking.created_at.isoformat()]
-            if booking.is_anonymous
-            else None
-        )
-
-    def details(self, *, for_guest: bool) -> list[tuple[str, str]]:
-        booking = self.booking
-        details = [("Reference", booking.reference), ("What", self.title), ("When", self.when)]
-        if for_guest and self.place:
-            details.append(("Where", self.place))
-        if not for_guest:
-            details.append(("Guest", self.guest_name or "without a name"))
-        if booking.tickets is not None:
-            details.append(("Tickets", str(booking.tickets)))
-        if booking.guests is not None:
-            details.append(("Guests", str(booking.guests)))
-        return details
-
-    @property
-    def title(self) -> str:
-        """What was booked."""
-        return one_line(self.listing.title)
-
-    @property
-    def guest_name(self) -> str:
-        """Who booked, as they call themselves; "" where they do not say."""
-        return one_line(f"{self.booking.first_name} {self.booking.last_name}")
-
-    @property
-    def when(self) -> str:
-        """The period on the listing's wall."""
-        return span(self.booking.span, self.listing.time_zone)
-
-    @property
-    def place(self) -> str:
-        """Where it is, as far as the guest may know it in the booking's present state."""
-        listing = self.listing
-        is_open = self.booking.status in OPENS_ADDRESS or not kind_of(listing).has_private_address
-        parts = (listing.address if is_open else "", listing.city, listing.country)
-        return one_line(", ".join(part for part in parts if part))
-
-
-class _Story(_Teller):
+class _Story(Teller):
     """What each fact of a booking's history is told as."""
 
     def __init__(self, booking: Booking, event: BookingEvent) -> None:
@@ -270,7 +134,7 @@ class _Story(_Teller):
         bookings = "1 booking" if count == 1 else f"{count:,} bookings"
         body = f"It now takes place {self.when}. {bookings} moved along; the guests were told."
         listing = self.listing
-        if not _is_open(listing.host):
+        if not is_open(listing.host):
             return
         title = f"Moved: {self.title}"
         tell(
@@ -327,7 +191,7 @@ class _Story(_Teller):
     def _invite(self) -> None:
         """Ask for a review, once for each account and listing: whoever came again has been asked."""
         guest = self.booking.guest
-        if guest is None or not _is_open(guest):
+        if guest is None or not is_open(guest):
             return
         title = f"How was it? {self.title}"
         words = Words(
@@ -411,8 +275,3 @@ class _Story(_Teller):
             location=self.place,
             is_canceled=booking.status == BookingStatus.CANCELED,
         )
-
-
-def _is_open(person: User) -> bool:
-    """Whether somebody is behind the account: it was not closed, and it did not come with imported data."""
-    return person.is_active and person.deleted_at is None and bool(person.email)
