@@ -9,12 +9,12 @@ from fpdf import FPDF
 from fpdf.enums import Align, XPos, YPos
 from fpdf.fonts import FontFace, TTFFont
 
+from apps.bookings.receipt_words import facts, rows, sums
 from apps.bookings.receipts import Receipt
 
 FONTS = Path(__file__).parent / "fonts"
 # It tells of every table of a font that it looks at.
 logging.getLogger("fontTools").setLevel(logging.WARNING)
-MOMENT = "%Y-%m-%d %H:%M"
 
 
 def receipt_pdf(receipt: Receipt) -> bytes:
@@ -38,7 +38,7 @@ def receipt_pdf(receipt: Receipt) -> bytes:
     pdf.cell(text=f"Receipt {receipt.number}", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
     pdf.ln(4)
     pdf.set_font("DejaVu", "", 10)
-    for label, value in _facts(receipt):
+    for label, value in facts(receipt):
         pdf.set_font(style="B")
         pdf.cell(35, 6, label)
         pdf.set_font(style="")
@@ -52,9 +52,8 @@ def receipt_pdf(receipt: Receipt) -> bytes:
         line_height=6,
     ) as table:
         table.row(("", "Quantity", "Each", "Amount"))
-        for line in receipt.lines:
-            quantity = f"{line.quantity.normalize():f}"
-            table.row((line.label.translate(shown), quantity, str(line.unit_amount), str(line.amount)))
+        for label, *numbers in rows(receipt):
+            table.row((label.translate(shown), *numbers))
         for label, value in sums(receipt):
             row = table.row()
             row.cell(label, colspan=3, style=FontFace(emphasis="BOLD"))
@@ -86,7 +85,7 @@ def _letters_in(pdf: FPDF, font: str) -> set[int]:
 
 
 def _letters(receipt: Receipt) -> set[int]:
-    texts = [*(value for _, value in _facts(receipt)), *(line.label for line in receipt.lines)]
+    texts = [*(value for _, value in facts(receipt)), *(line.label for line in receipt.lines)]
     return {ord(letter) for text in texts for letter in text}
 
 
@@ -94,24 +93,3 @@ def _said(letter: int) -> str:
     """What stands for a letter of which nobody here has a picture: its number, so that it can be looked up."""
     # A selector only says how the sign before it is to look.
     return "" if unicodedata.category(chr(letter)) in {"Mn", "Cf", "Cc"} else f"[U+{letter:04X}]"
-
-
-def _facts(receipt: Receipt) -> list[tuple[str, str]]:
-    facts = [
-        ("Paid", f"{receipt.paid_at:{MOMENT}} ({receipt.zone})"),
-        ("By", receipt.payer),
-        ("With", receipt.card),
-        ("For", receipt.title),
-        ("Host", receipt.host),
-        ("Booking", receipt.reference),
-        ("From", f"{receipt.start:{MOMENT}}"),
-        ("To", f"{receipt.end:{MOMENT}}"),
-    ]
-    return [(label, value) for label, value in facts if value]
-
-
-def sums(receipt: Receipt) -> list[tuple[str, str]]:
-    """What stands below the lines."""
-    rows = [("Total of the booking", str(receipt.total)), ("Paid with this payment", str(receipt.paid))]
-    rows += [(f"Refunded on {at:%Y-%m-%d}", str(-amount)) for at, amount in receipt.refunds]
-    return [*rows, ("Paid after refunds", str(receipt.kept))] if receipt.refunds else rows

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.bookings.link_page import told_on_page
-from apps.bookings.receipt_pdf import receipt_pdf, sums
+from apps.bookings.receipt_pdf import receipt_pdf
+from apps.bookings.receipt_words import facts, rows, sums
 from apps.bookings.receipts import Expired, Receipt, receipt_of
 from apps.bookings.selectors import booking_of_ticket, find_booking
 
@@ -42,7 +43,9 @@ def receipt_page(request: HttpRequest, address: str) -> HttpResponse:
     if found is None:
         return _text("There is no such receipt.", 404)
     if not wants_pdf:
-        told = {"receipt": found, "sums": sums(found), "pdf": f"{address}.pdf"}
+        told = {
+            "number": found.number, "facts": facts(found), "rows": rows(found), "sums": sums(found), "pdf": f"{address}.pdf",
+        }  # fmt: skip
         return _closed(render(request, "bookings/receipt.html", told))
     response = HttpResponse(receipt_pdf(found), content_type="application/pdf")
     response["Content-Disposition"] = f'inline; filename="receipt-{found.number}.pdf"'

@@ -5,6 +5,7 @@ import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -65,6 +66,20 @@ def test_a_receipt_says_what_was_paid_and_not_where_it_is() -> None:
     for secret in ("Secret Lane", booking.listing.address, "Prenzlauer", "example.com", "52.5", charge.intent_id):
         assert secret not in page
     assert "Refunded" not in page
+
+
+def test_moments_are_those_of_the_listing_s_clock() -> None:
+    booking, charge = a_stay(time_zone="Pacific/Auckland")
+    page = Client().get(path_of(charge)).content.decode()
+    zone = ZoneInfo("Pacific/Auckland")
+    assert booking.check_in is not None
+    assert booking.check_out is not None
+    assert charge.paid_at is not None
+    assert f"<dd>{charge.paid_at.astimezone(zone):%Y-%m-%d %H:%M} (Pacific/Auckland)</dd>" in page
+    assert f"<dd>{booking.check_in} 15:00</dd>" in page
+    assert f"<dd>{booking.check_out} 11:00</dd>" in page
+    (nights,) = booking.lines.all()
+    assert f'<td class="number">{nights.quantity.normalize():f}</td>' in page
 
 
 def test_refunds_stand_on_it_until_they_fail() -> None:
