@@ -1,15 +1,18 @@
 """Money that the host and staff give back by hand."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from apps.bookings import actions
+from apps.bookings.actions.outside import take_over_refunds
 from apps.bookings.models import Booking
 from apps.core.money import Money
-from apps.payments.models import Charge, Refund
+from apps.payments.models import Bill, Charge, Refund
 from tests.bookings.life import again, charges, held, ledger, paid, parked, stay, story, work
 from tests.hosting.inputs import NOW, refusals
+from tests.payments.steps import stripe_api
 from tests.recipes import make_event, make_guest, make_parking_spot, make_property, make_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,3 +111,33 @@ def test_what_was_given_back_is_not_owed_again() -> None:
     paying = {"viewer": booking.guest, "booking_id": booking.pk, "payment_method": "pm_card_visa", "now": NOW}
     assert refusals(actions.pay, **paying) == {("WRONG_STATE", "booking_id")}
     assert charges(booking) == [("PARTIALLY_REFUNDED", 20_000)]
+
+
+def test_what_is_left_goes_back_when_somebody_was_faster_outside() -> None:
+    booking = stay(make_property(cancellation_policy="FLEXIBLE"), 1)
+    charge = the_charge(booking)
+    actions.cancel(viewer=booking.guest, booking_id=booking.pk, now=NOW)
+    stripe_api("POST", "/v1/refunds", payment_intent=charge.intent_id, amount=300)
+    work()
+    assert take_over_refunds(intent_id=charge.intent_id, now=NOW) in (0, 1)
+    work()
+    given = list(Refund.objects.order_by("pk").values_list("status", "amount_minor"))
+    assert given == [("FAILED", 10_000), ("SUCCEEDED", 300), ("SUCCEEDED", 9_700)]
+    assert ledger(booking) == (10_000, 10_000, 10_000)
+    take_over_refunds(intent_id=charge.intent_id, now=NOW)
+    work()
+    assert Refund.objects.count() == 3
+
+
+def test_who_mends_a_failed_refund_outside_is_not_helped_twice() -> None:
+    booking = stay(make_property(cancellation_policy="FLEXIBLE"), 1)
+    charge = the_charge(booking)
+    refund(booking, amount=euros(4_000))
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    Refund.objects.update(status="FAILED", updated_at=long_ago)
+    Charge.objects.update(status="SUCCEEDED", refunded_minor=0)
+    Bill.objects.update(refunded_minor=0)
+    stripe_api("POST", "/v1/refunds", payment_intent=charge.intent_id, amount=4_000)
+    take_over_refunds(intent_id=charge.intent_id, now=NOW)
+    work()
+    assert ledger(booking) == (10_000, 10_000, 4_000)

@@ -109,22 +109,10 @@ def assert_nothing_is_unpaid_or_lost(booking: Booking) -> None:
             assert bill.owed.minor == 0 or refused, f"{booking} owes {bill.owed} and nobody was asked"
             assert bill.settled_minor <= bill.total_minor
         case "EXPIRED" | "CANCELED":
-            assert bill.paid.minor == 0 or was_overtaken(booking), (
-                f"{booking} is {booking.status} and {bill.paid} were kept"
-            )
+            assert bill.paid.minor == 0, f"{booking} is {booking.status} and {bill.paid} were kept"
         case other:
             raise AssertionError(f"{booking} is still {other}")
     assert sum(line.amount_minor for line in booking.lines.all()) == bill.total_minor
-
-
-def was_overtaken(booking: Booking) -> bool:
-    """Whether a refund of ours failed because somebody gave money of the same payment back in Stripe's dashboard before it.
-
-    Staff see it as a failed refund and give back the rest by hand.
-    """
-    refunds = Refund.objects.filter(charge__bill=booking.bill_id)
-    outside = refunds.filter(idempotency_key__startswith="outside-")
-    return outside.exists() and refunds.filter(status="FAILED").exists()
 
 
 def assert_nothing_is_left_to_do() -> None:

@@ -8,9 +8,11 @@ from apps.bookings.models import Booking
 from apps.bookings.selectors import lock_booking
 from apps.bookings.states import Actor, BookingEventType
 from apps.core.db import unit_of_work
+from apps.core.money import Money
 from apps.payments import gateway
-from apps.payments.actions import adopt_refund, record_refund
+from apps.payments.actions import adopt_refund, record_refund, start_refund
 from apps.payments.models import CAPTURED_STATUSES, DISPUTE_OVER, Bill, Charge, Dispute, Refund, RefundStatus
+from apps.payments.selectors import is_taken_back
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +59,21 @@ def take_over(*, charge_id: int, told: gateway.PaidBack, now: datetime) -> bool:
     data = {"amountMinor": told.amount.minor, "currency": told.amount.currency}
     booking.record(BookingEventType.REFUNDED, now=now, actor=Actor.SYSTEM, **data)
     logger.warning("refund %s was made outside", told.processor_id)
+    _give_rest(locked, overtaken_by=told, now=now)
     return True
+
+
+def _give_rest(charge: Charge, *, overtaken_by: gateway.PaidBack, now: datetime) -> None:
+    """A refund of ours asked for more than was left once this one had been made, and was never made: what is left goes back.
+
+    Only if it failed after that: who gives money back outside because ours had failed has done what was to be done.
+    """
+    failed = Refund.objects.filter(charge=charge, status=RefundStatus.FAILED, processor_id="").order_by("-pk").first()
+    left = charge.amount_minor - charge.refunded_minor
+    if failed is None or failed.updated_at < overtaken_by.created_at or left <= 0 or is_taken_back(charge.pk):
+        return
+    amount = Money(min(failed.amount_minor, left), charge.currency)
+    start_refund(charge, amount=amount, reason=failed.reason, now=now)
 
 
 def note_dispute(*, dispute_id: str) -> None:
