@@ -6,7 +6,7 @@ from datetime import datetime
 from apps.bookings.actions.processor import carry_out_refund
 from apps.bookings.models import Booking
 from apps.bookings.selectors import lock_booking
-from apps.bookings.states import Actor, BookingEventType
+from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core.db import unit_of_work
 from apps.core.money import Money
 from apps.payments import gateway
@@ -59,7 +59,8 @@ def take_over(*, charge_id: int, told: gateway.PaidBack, now: datetime) -> bool:
     data = {"amountMinor": told.amount.minor, "currency": told.amount.currency}
     booking.record(BookingEventType.REFUNDED, now=now, actor=Actor.SYSTEM, **data)
     logger.warning("refund %s was made outside", told.processor_id)
-    _give_rest(locked, overtaken_by=told, now=now)
+    if booking.status in (BookingStatus.CANCELED, BookingStatus.EXPIRED):
+        _give_rest(locked, overtaken_by=told, now=now)
     return True
 
 
