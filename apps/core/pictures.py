@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from typing import IO
 
+from django.conf import settings
 from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, storages
 from PIL import Image, ImageCms, ImageOps
 
 from apps.core.errors import Invalid
@@ -17,6 +20,8 @@ LARGEST_PIXELS = 50_000_000
 LONGEST_KEPT_SIDE = 2560
 # A camera's JPEG with a second picture in it, such as a depth map or a thumbnail, is a JPEG to everybody but Pillow.
 CAMERA_JPEG = "MPO"
+# Of such letters an address is made as they are.
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.[A-Za-z0-9]+")
 # Pillow's name of the format -> how it is kept: file name ending, and what the encoder is told.
 FORMATS: dict[str, tuple[str, dict[str, object]]] = {
     "JPEG": ("jpg", {"quality": 88, "optimize": True}),
@@ -47,6 +52,17 @@ def clean_picture(file: IO[bytes], *, field: str = "file") -> ContentFile[bytes]
         # Decoders answer hostile bytes with OSError, SyntaxError, ValueError, struct.error, zlib.error and others.
         raise Invalid("This is not a PNG, JPEG or WebP picture of at most 50 megapixels.", field=field) from error
     return ContentFile(content, name=f"{new_secret()}.{FORMATS[kept][0]}")
+
+
+def picture_url(name: str) -> str:
+    """Where a kept picture is, for everybody: `name` is its name in the storage. The address is absolute."""
+    storage = storages["default"]
+    if type(storage) is FileSystemStorage and PLAIN_NAME.fullmatch(name):
+        # What the storage answers too, after it has quoted and joined what needs neither.
+        address = f"{storage.base_url}{name}"
+    else:
+        address = storage.url(name)
+    return address if "://" in address else f"{settings.PUBLIC_URL.rstrip('/')}{address}"
 
 
 def _encoded(picture: Image.Image, form: str) -> bytes:

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import graphene
-from django.conf import settings
 
 from apps.bookings.quotes import QuoteResult
 from apps.bookings.quotes import quote as quote_listing
 from apps.core.periods import Period as Span
+from apps.core.pictures import picture_url
 from apps.hosting.selectors import images_by_ids
 from apps.listings.kinds import kind_of
 from apps.listings.models import Image as ImageRow
@@ -91,7 +91,7 @@ class Image(graphene.ObjectType):
     position = graphene.Int(required=True, description="Its place among the pictures of the listing, from 0.")
 
     def resolve_url(image: ImageRow, info: Info) -> str:
-        return f"{settings.PUBLIC_URL.rstrip('/')}{image.file.url}"
+        return picture_url(str(image.file))
 
 
 def quote_arguments() -> dict[str, graphene.Argument]:

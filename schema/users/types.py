@@ -6,8 +6,8 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import graphene
-from django.conf import settings
 
+from apps.core.pictures import picture_url
 from apps.users.models import User as UserRow
 from apps.users.models import UserRole as Role
 from apps.users.selectors import sessions_of
@@ -79,7 +79,7 @@ class User(graphene.ObjectType):
         return "" if info.context.user is None or not user.last_name else _last_name(user, info)
 
     def resolve_profile_picture(user: UserRow, info: Info) -> str | None:
-        return f"{settings.PUBLIC_URL}{user.profile_picture.url}" if user.profile_picture else None
+        return picture_url(str(user.profile_picture)) if user.profile_picture else None
 
     def resolve_listings(user: UserRow, info: Info, **arguments: object) -> Deferred[Connection | None]:
         return info.context.load(listing_pages, (user.pk, read_page(info, arguments, owner=user.pk)))

@@ -4,10 +4,12 @@ import random
 from io import BytesIO
 
 import pytest
+from django.core.files.storage import FileSystemStorage, storages
 from PIL import Image
+from pytest_django.fixtures import Settings
 
 from apps.core.errors import DomainError, ErrorCode
-from apps.core.pictures import LARGEST_BYTES, LONGEST_KEPT_SIDE, clean_picture
+from apps.core.pictures import LARGEST_BYTES, LONGEST_KEPT_SIDE, clean_picture, picture_url
 
 
 def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
@@ -77,3 +79,24 @@ def test_other_makes_are_refused(form: str) -> None:
         clean_picture(BytesIO(encoded(Image.new("RGB", (16, 16)), form)))
     assert refused.value.code is ErrorCode.INVALID
     assert refused.value.field == ("file",)
+
+
+class Bucket(FileSystemStorage):
+    """A storage with addresses of its own."""
+
+    def url(self, name: str | None) -> str:
+        return f"https://bucket.example/{name}?signed"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["listings/a-B_1.webp", "a.png", "listings/ä b.png", "/a.png", "a/../b.png", "a:b.png", "a?b.png", "a\\b.png"],
+)
+def test_the_address_of_a_picture_is_the_storages_own(name: str, settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://book.example/"
+    assert picture_url(name) == f"https://book.example{storages['default'].url(name)}"
+
+
+def test_a_storage_that_is_no_folder_answers_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(storages._storages, "default", Bucket())
+    assert picture_url("listings/a.webp") == "https://bucket.example/listings/a.webp?signed"
