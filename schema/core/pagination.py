@@ -19,9 +19,9 @@ For a connection inside a list, read the pages of all parents at once, in a batc
     def resolve_reviews(parent, info, **arguments):
         return info.context.load(review_pages, (parent.pk, read_page(info, arguments, owner=parent.pk)))
 
-A cursor carries the keys of its row under a keyed digest (BLAKE2b) over the field, its owner and its other arguments: a cursor that was
-changed, or that another connection, filter or order gave out, is BAD_USER_INPUT. `totalCount` and the far side of
-`pageInfo` cost a query only when they are asked for.
+A cursor carries the keys of its row under a keyed digest (BLAKE2b) over the field, its owner and its other arguments: a
+cursor that was changed, or that another connection, filter or order gave out, is BAD_USER_INPUT. `totalCount` and the far
+side of `pageInfo` cost a query only when they are asked for.
 """
 
 from __future__ import annotations

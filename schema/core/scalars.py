@@ -85,10 +85,9 @@ class DateTime(_TextScalar):
         """UTC with a Z; the fraction appears, with six digits, only when there is one."""
         if not isinstance(value, datetime.datetime) or value.tzinfo is None:
             raise TypeError(f"An aware datetime is needed, not {value!r}.")
-        if value.tzinfo is not datetime.UTC:
-            value = value.astimezone(datetime.UTC)
+        moment: datetime.datetime = value if value.tzinfo is datetime.UTC else value.astimezone(datetime.UTC)
         # Without "+00:00".
-        return value.isoformat()[:-6] + "Z"
+        return moment.isoformat()[:-6] + "Z"
 
     @classmethod
     def read(cls, text: str) -> datetime.datetime:

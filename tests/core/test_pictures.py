@@ -97,6 +97,6 @@ def test_the_address_of_a_picture_is_the_storages_own(name: str, settings: Setti
     assert picture_url(name) == f"https://book.example{storages['default'].url(name)}"
 
 
-def test_a_storage_that_is_no_folder_answers_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(storages._storages, "default", Bucket())
+def test_a_storage_that_is_no_folder_answers_for_itself(settings: Settings) -> None:
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": f"{__name__}.Bucket"}}
     assert picture_url("listings/a.webp") == "https://bucket.example/listings/a.webp?signed"
