@@ -185,6 +185,7 @@ class Environment:
     receipt_fonts: tuple[Path, ...]
     registered_operations: dict[str, str] | None
     rate_limits: bool
+    prepared_statements: bool
     trusted_proxies: int
     require_verified_email: bool
     hold_seconds: int
@@ -240,6 +241,7 @@ class Environment:
             receipt_fonts=read.files("RECEIPT_FONTS"),
             registered_operations=read.manifest("REGISTERED_OPERATIONS"),
             rate_limits=read.switch("RATE_LIMITS", default=True),
+            prepared_statements=read.switch("PREPARED_STATEMENTS", default=True),
             trusted_proxies=read.seconds("TRUSTED_PROXIES", 0, smallest=0),
             require_verified_email=read.switch("REQUIRE_VERIFIED_EMAIL", default=True),
             hold_seconds=read.seconds("HOLD_SECONDS", 900),

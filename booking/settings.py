@@ -106,6 +106,7 @@ DATABASES = {
         },
     }
 }
+PREPARED_STATEMENTS = ENV.prepared_statements
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = ENV.redis_url

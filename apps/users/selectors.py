@@ -5,18 +5,30 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, Q, QuerySet, TextField, Value
+from django.db.models import BigIntegerField, F, Q, QuerySet, TextField, Value
 from django.db.models.functions import Concat, Lower
 
 from apps.core.db import require_transaction
 from apps.core.errors import AccountClosed, InvalidToken
 from apps.core.ids import derive
 from apps.core.network import network_of
+from apps.core.prepared import Given, PreparedQuery
 from apps.users.models import Session, User, UserRole
 from apps.users.tokens import read_access_token
 
 LONGEST_SEARCH = 200
 LONGEST_EMAIL = 254
+
+CALLER = PreparedQuery(
+    "caller",
+    lambda: Session.objects.select_related("user").filter(
+        pk=Given("session", BigIntegerField()),
+        user_id=Given("user", BigIntegerField()),
+        ended_at=None,
+        user__is_active=True,
+        user__token_version=Given("version", BigIntegerField()),
+    ),
+)
 
 
 def viewer_for_access_token(*, token: str, now: datetime) -> User:
@@ -26,17 +38,7 @@ def viewer_for_access_token(*, token: str, now: datetime) -> User:
     ExpiredToken for a token that ran out and InvalidToken for any other that is not accepted.
     """
     claims = read_access_token(token, now=now)
-    session = (
-        Session.objects.select_related("user")
-        .filter(
-            pk=claims.session_id,
-            user_id=claims.user_id,
-            ended_at=None,
-            user__is_active=True,
-            user__token_version=claims.token_version,
-        )
-        .first()
-    )
+    session = CALLER.first(session=claims.session_id, user=claims.user_id, version=claims.token_version)
     if session is None:
         raise InvalidToken("The token is not valid any more.")
     session.access_payload = claims.payload

@@ -7,6 +7,7 @@ Instants are whole seconds since 1970. Which key signs, and which are accepted: 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +28,7 @@ OURS = {"verify_iss": False, "verify_aud": False}
 # Ours have 400 to 1,000 characters; nothing longer is worth a signature check.
 LONGEST = 4_000
 LARGEST_ID = 2**63 - 1
+KEPT = 4_000
 
 
 class ExpiredToken(InvalidToken):
@@ -92,19 +94,41 @@ def read_access_token(token: str, *, now: datetime) -> AccessClaims:
     """
     if len(token) > LONGEST:
         raise InvalidToken("The token is not valid.")
-    try:
-        # The times are compared below, with the clock of the request.
-        payload = keys.verify(
-            token,
-            keys=settings.SIGNING_KEYS,
-            options={"require": CLAIMS, "verify_exp": False, "verify_iat": False, **OURS},
-        )
-    except (jwt.InvalidTokenError, ValueError) as error:
-        raise InvalidToken("The token is not valid.") from error
-    claims = _claims(payload)
-    if now >= datetime.fromtimestamp(payload["exp"], tz=UTC):
+    claims = _claims(_verified(token))
+    if now >= datetime.fromtimestamp(claims.payload["exp"], tz=UTC):
         raise ExpiredToken("The token has expired.")
     return claims
+
+
+class _Accepted:
+    """Tokens whose signature this process has found right, with what they hold, for as long as the keys are the same."""
+
+    def __init__(self, signing_keys: Any) -> None:
+        self.signing_keys = signing_keys
+        self.payload = functools.lru_cache(maxsize=KEPT)(self._verify)
+
+    def _verify(self, token: str) -> dict[str, Any]:
+        # The times are compared by the caller, with the clock of the request.
+        options = {"require": CLAIMS, "verify_exp": False, "verify_iat": False, **OURS}
+        return keys.verify(token, keys=self.signing_keys, options=options)
+
+
+_accepted = _Accepted(None)
+
+
+def _verified(token: str) -> dict[str, Any]:
+    """What the token holds. A client sends the same one with each request: its signature is checked at the first.
+
+    Raises InvalidToken.
+    """
+    global _accepted
+    accepted = _accepted
+    if accepted.signing_keys is not settings.SIGNING_KEYS:
+        accepted = _accepted = _Accepted(settings.SIGNING_KEYS)
+    try:
+        return dict(accepted.payload(token))
+    except (jwt.InvalidTokenError, ValueError) as error:
+        raise InvalidToken("The token is not valid.") from error
 
 
 def _claims(payload: dict[str, Any]) -> AccessClaims:
@@ -112,7 +136,7 @@ def _claims(payload: dict[str, Any]) -> AccessClaims:
         if payload.get("typ") != KIND or not isinstance(payload["exp"], int) or not isinstance(payload["ver"], int):
             raise ValueError("not an access token")
         user_id, session_id = int(payload["sub"]), int(payload["sid"])
-        if not (0 < user_id <= LARGEST_ID and 0 < session_id <= LARGEST_ID):
+        if not (0 < user_id <= LARGEST_ID and 0 < session_id <= LARGEST_ID and 0 <= payload["ver"] <= LARGEST_ID):
             raise ValueError("not an id")
     except (ValueError, TypeError) as error:
         raise InvalidToken("The token is not valid.") from error

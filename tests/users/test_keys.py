@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pytest_django.fixtures import Settings
 from apps.core.errors import InvalidToken
 from apps.users import keys, tokens
 from apps.users.keys import SigningKey, read_signing_keys
+from apps.users.tokens import ExpiredToken
 from booking.env import Reader
 
 # Long ago; by the clock of the machine the tokens hold for decades.
@@ -224,3 +225,35 @@ def test_a_key_does_not_show_itself_in_a_log() -> None:
     (key,) = read_signing_keys([HS])
     assert isinstance(key, SigningKey)
     assert repr(key) == "<HS256 key hs>"
+
+
+def test_a_signature_is_checked_once_and_its_end_each_time(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.SIGNING_KEYS = read_signing_keys([ES])
+    token = tokens.encode(claims(exp=int(NOW.timestamp()) + 60))
+    checked: list[str] = []
+    verify = keys.verify
+
+    def counting(token: str, **rest: Any) -> dict[str, Any]:
+        checked.append(token)
+        return verify(token, **rest)
+
+    monkeypatch.setattr(keys, "verify", counting)
+    first = tokens.read_access_token(token, now=NOW)
+    first.payload["sub"] = "somebody else"
+    second = tokens.read_access_token(token, now=NOW + timedelta(seconds=59))
+    assert (second.user_id, second.payload["sub"]) == (1, "1")
+    assert checked == [token]
+    with pytest.raises(ExpiredToken):
+        tokens.read_access_token(token, now=NOW + timedelta(seconds=60))
+    # What is refused is looked at each time: nobody fills the memory with tokens that are none.
+    for _ in range(2):
+        with pytest.raises(InvalidToken):
+            tokens.read_access_token(token + "x", now=NOW)
+    assert checked == [token, token + "x", token + "x"]
+
+
+@pytest.mark.parametrize("version", [-1, 2**63, "0", None])
+def test_a_version_that_no_account_has_is_refused(version: object, settings: Settings) -> None:
+    settings.SIGNING_KEYS = read_signing_keys([HS])
+    with pytest.raises(InvalidToken):
+        tokens.read_access_token(tokens.encode(claims(ver=version)), now=NOW)

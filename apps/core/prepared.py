@@ -1,0 +1,193 @@
+"""Statements that PostgreSQL plans once for each connection, and querysets that Django compiles once for each process.
+
+    RUN_OUT = Prepared("run_out", "SELECT count(*) FROM bookings_booking WHERE expires_at <= %(now)s", now="timestamptz")
+    RUN_OUT.rows(now=now)                                   [(3,)]
+
+    MINE = PreparedQuery(
+        "bookings_of_guest",
+        lambda: Booking.objects.select_related("bill").filter(guest=Given("guest", BigIntegerField())),
+    )
+    MINE.all(guest=user.pk)                                 the same instances as the queryset's
+
+For what is asked with every request: building a queryset, compiling it and planning what comes of it cost several times what
+carrying it out does. The queryset stays the source: columns that a model gets are in it by themselves.
+
+With PREPARED_STATEMENTS=off the same texts are sent whole each time, as a connection pool that hands every transaction another
+connection demands.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models.query import get_related_populators
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models.sql.compiler import SQLCompiler
+
+M = TypeVar("M", bound=Model)
+
+PLACE = re.compile(r"%\((\w+)\)s")
+
+# Two statements with one name never get into each other's way.
+_numbers = itertools.count(1)
+# What each connection to the database has been told; it forgets with the connection.
+_known: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+
+
+class Prepared:
+    """One statement. Its text has psycopg2's named places, `%(name)s`; `types` are their PostgreSQL types.
+
+    `name` is for whoever reads the logs. Raises ValueError for places and types that do not fit each other.
+    """
+
+    def __init__(self, name: str, text: str, **types: str) -> None:
+        places = set(PLACE.findall(text))
+        if places != set(types):
+            raise ValueError(f"{name}: places and types differ in {', '.join(sorted(places ^ set(types)))}")
+        order = list(types)
+        numbered = PLACE.sub(lambda found: f"${order.index(found[1]) + 1}", text).replace("%%", "%")
+        self.name = f"{name}_{next(_numbers)}"
+        self._prepare = f"PREPARE {self.name} {_listed(types.values())} AS {numbered}"
+        self._execute = f"EXECUTE {self.name} {_listed(f'%({place})s' for place in order)}"
+        self._whole = PLACE.sub(lambda found: f"CAST({found[0]} AS {types[found[1]]})", text)
+
+    def text(self) -> str:
+        """What to execute with the values for the places, on the connection of this thread."""
+        if not settings.PREPARED_STATEMENTS:
+            return self._whole
+        session = _session()
+        known = _known.get(session)
+        if known is None:
+            known = _known[session] = set()
+        if self.name not in known:
+            with connection.wrap_database_errors, session.cursor() as cursor:
+                cursor.execute(self._prepare)
+            known.add(self.name)
+        return self._execute
+
+    def rows(self, **values: Any) -> list[tuple[Any, ...]]:
+        """Carry it out, in the transaction if one is open. Returns all rows; none where it returns nothing."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.text(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def row(self, **values: Any) -> tuple[Any, ...] | None:
+        """The same for at most one row."""
+        found = self.rows(**values)
+        return found[0] if found else None
+
+
+def _listed(parts: Iterable[str]) -> str:
+    listed = ", ".join(parts)
+    return f"({listed})" if listed else ""
+
+
+def _session() -> Any:
+    """The driver's connection of this thread. One that broke between two requests is opened anew, as for a cursor."""
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    return connection.connection
+
+
+class Given(Expression):
+    """A value that a prepared query is given each time, in a queryset wherever an expression may stand."""
+
+    def __init__(self, name: str, output_field: Field[Any, Any]) -> None:
+        super().__init__(output_field=output_field)
+        self.name = name
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
+        return "%s", [self]
+
+    def __repr__(self) -> str:
+        return f"Given({self.name})"
+
+
+class PreparedQuery(Generic[M]):
+    """A queryset with `Given` places, compiled when it is first asked. Follows `select_related` and annotations.
+
+    What it brings are instances as the queryset brings them; prefetches and `values` are not for it.
+    """
+
+    def __init__(self, name: str, build: Callable[[], QuerySet[M]]) -> None:
+        self.name = name
+        self._build = build
+        self._compiled: _Compiled | None = None
+        self._compiling = threading.Lock()
+
+    def all(self, **values: Any) -> list[M]:
+        """All rows, in the queryset's order."""
+        compiled = self._compiled
+        if compiled is None:
+            with self._compiling:
+                compiled = self._compiled = self._compiled or _Compiled(self.name, self._build())
+        return compiled.instances(compiled.statement.rows(**values))
+
+    def first(self, **values: Any) -> M | None:
+        """The first row; None where there is none."""
+        found = self.all(**values)
+        return found[0] if found else None
+
+
+class _Compiled:
+    """What Django makes of a queryset before it asks, kept: the statement and how a row becomes an instance."""
+
+    def __init__(self, name: str, queryset: QuerySet[Any]) -> None:
+        compiler = queryset.query.get_compiler(connection=connection)
+        text, parameters = compiler.as_sql()
+        given: dict[str, str] = {}
+        parts = text.split("%s")
+        pieces = [parts[0]]
+        for parameter, part in zip(parameters, parts[1:], strict=True):
+            if isinstance(parameter, Given):
+                given[parameter.name] = _type_of(parameter.output_field)
+                pieces.append(f"%({parameter.name})s")
+            else:
+                pieces.append(_literal(parameter))
+            pieces.append(part)
+        self.statement = Prepared(name, "".join(pieces), **given)
+        information: Any = compiler.klass_info
+        select = compiler.select
+        start, end = information["select_fields"][0], information["select_fields"][-1] + 1
+        self._model = information["model"]
+        self._columns = slice(start, end)
+        self._names = [column[0].target.attname for column in select[start:end]]
+        populators: Any = get_related_populators
+        self._related = populators(information, select, connection.alias)
+        self._annotations = list((compiler.annotation_col_map or {}).items())
+        self._compiler = compiler
+        self._converters = compiler.get_converters([column[0] for column in select])
+
+    def instances(self, rows: list[tuple[Any, ...]]) -> list[Any]:
+        found = []
+        alias, from_database, names, columns = connection.alias, self._model.from_db, self._names, self._columns
+        for row in self._compiler.apply_converters(rows, self._converters) if self._converters else rows:
+            instance = from_database(alias, names, row[columns])
+            for populator in self._related:
+                populator.populate(row, instance)
+            for name, place in self._annotations:
+                setattr(instance, name, row[place])
+            found.append(instance)
+        return found
+
+
+def _type_of(field: Field[Any, Any]) -> str:
+    """The PostgreSQL type of a column without its length: a value that is too long is refused, not cut."""
+    return str(field.db_type(connection)).partition("(")[0]
+
+
+def _literal(constant: Any) -> str:
+    """A value that the code gives always, as a part of the text: the planner can see that a partial index fits it."""
+    with _session().cursor() as cursor:
+        text: str = cursor.mogrify("%s", [constant]).decode()
+    return text.replace("%", "%%")

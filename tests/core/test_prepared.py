@@ -1,0 +1,166 @@
+"""Prepared statements and querysets: the same answers as the plain way, and planned once for each connection."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import pytest
+from django.db import DataError, connection, models, transaction
+from django.db.models import BigIntegerField, CharField, DateTimeField, Exists, F, OuterRef, Q
+from pytest_django.fixtures import Settings
+
+from apps.core.prepared import Given, Prepared, PreparedQuery
+from apps.users.models import Session, User
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+DOUBLE = Prepared("double", "SELECT %(number)s * 2, '100%%', %(number)s", number="integer")
+BARE = Prepared("bare", "SELECT 1, '%%'")
+OPEN_SESSIONS = PreparedQuery(
+    "open_sessions_of_role",
+    lambda: (
+        Session.objects.select_related("user")
+        .annotate(
+            has_later=Exists(Session.objects.filter(user=OuterRef("user"), created_at__gt=OuterRef("created_at"))),
+            email=F("user__email"),
+        )
+        .filter(
+            Q(user__role=Given("role", CharField())) | Q(device="100% 'mine'"),
+            created_at__lte=Given("now", DateTimeField()),
+            ended_at=None,
+        )
+        .order_by("-created_at", "pk")
+    ),
+)
+
+
+@pytest.fixture(params=["prepared", "whole"])
+def _way(request: pytest.FixtureRequest, settings: Settings) -> None:
+    settings.PREPARED_STATEMENTS = request.param == "prepared"
+
+
+def prepared_here(statement: Prepared) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE name = %s", [statement.name])
+        (count,) = cursor.fetchone()
+        return int(count)
+
+
+@pytest.mark.usefixtures("_way")
+def test_each_place_gets_its_value_and_percents_stay() -> None:
+    assert DOUBLE.rows(number=21) == [(42, "100%", 21)]
+    assert DOUBLE.row(number=None) == (None, "100%", None)
+    assert BARE.rows() == [(1, "%")]
+
+
+@pytest.mark.usefixtures("_way")
+def test_values_have_the_types_that_were_said() -> None:
+    with pytest.raises(DataError), transaction.atomic():
+        DOUBLE.rows(number=2**40)
+    with pytest.raises(DataError), transaction.atomic():
+        DOUBLE.rows(number="1); DROP TABLE users_user; --")
+    assert DOUBLE.row(number=1) == (2, "100%", 1)
+
+
+def test_a_connection_is_told_once(settings: Settings) -> None:
+    once = Prepared("once", "SELECT %(number)s", number="integer")
+    settings.PREPARED_STATEMENTS = False
+    assert once.row(number=1) == (1,)
+    assert prepared_here(once) == 0
+
+    settings.PREPARED_STATEMENTS = True
+    assert [once.row(number=number) for number in range(3)] == [(0,), (1,), (2,)]
+    assert prepared_here(once) == 1
+
+
+def test_what_was_rolled_back_is_still_prepared() -> None:
+    undone = Prepared("undone", "SELECT %(number)s", number="integer")
+    with transaction.atomic():
+        undone.row(number=1)
+        transaction.set_rollback(True)
+    assert undone.row(number=2) == (2,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_connection_is_told_for_itself() -> None:
+    found: list[tuple[object, ...] | None] = []
+
+    def ask() -> None:
+        found.append(DOUBLE.row(number=len(found)))
+        # The next one is another connection of the same thread.
+        connection.close()
+        found.append(DOUBLE.row(number=len(found)))
+        connection.close()
+
+    for _ in range(2):
+        thread = Thread(target=ask)
+        thread.start()
+        thread.join()
+    assert found == [(0, "100%", 0), (2, "100%", 1), (4, "100%", 2), (6, "100%", 3)]
+
+
+def test_two_of_one_name_are_two() -> None:
+    one, other = Prepared("same", "SELECT 1"), Prepared("same", "SELECT 2")
+    assert (one.row(), other.row()) == ((1,), (2,))
+
+
+@pytest.mark.parametrize(("text", "types"), [("SELECT %(a)s", {}), ("SELECT 1", {"a": "integer"})])
+def test_places_and_types_must_fit(text: str, types: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="places and types differ in a"):
+        Prepared("unfit", text, **types)
+
+
+def rows_of(sessions: Sequence[Session]) -> list[dict[str, object]]:
+    def plain(row: models.Model) -> dict[str, object]:
+        return {name: value for name, value in vars(row).items() if name != "_state"}
+
+    return [{**plain(row), "user": plain(row.user), "loaded": set(row._state.fields_cache)} for row in sessions]
+
+
+@pytest.mark.usefixtures("_way")
+def test_a_prepared_query_brings_what_the_queryset_brings() -> None:
+    for number in range(4):
+        role = "HOST" if number % 2 else "GUEST"
+        user = User.objects.create(email=f"{number}@example.com", role=role, password="!", first_name="100%")
+        for hours in range(3):
+            Session.objects.create(
+                user=user,
+                created_at=NOW + timedelta(hours=hours - 1),
+                last_used_at=NOW,
+                ended_at=NOW if number == 3 else None,
+                device="100% 'mine'" if number == 0 and hours == 0 else "",
+            )
+    later = Session.objects.filter(user=OuterRef("user"), created_at__gt=OuterRef("created_at"))
+    plain = (
+        Session.objects.select_related("user")
+        .annotate(has_later=Exists(later), email=F("user__email"))
+        .filter(Q(user__role="HOST") | Q(device="100% 'mine'"), created_at__lte=NOW, ended_at=None)
+        .order_by("-created_at", "pk")
+    )
+    wanted = list(plain)
+    assert len(wanted) == 3
+
+    found = OPEN_SESSIONS.all(role="HOST", now=NOW)
+
+    assert rows_of(found) == rows_of(wanted)
+    assert [(row._state.adding, row._state.db, row.user._state.adding) for row in found] == [
+        (False, "default", False)
+    ] * 3
+    first = OPEN_SESSIONS.first(role="HOST", now=NOW)
+    assert first is not None
+    assert first.pk == wanted[0].pk
+    assert OPEN_SESSIONS.first(role="HOST", now=NOW - timedelta(days=1)) is None
+    assert OPEN_SESSIONS.all(role="HOST' OR true --", now=NOW - timedelta(days=1)) == []
+
+
+def test_a_text_that_is_too_long_for_its_column_is_not_cut() -> None:
+    by_role = PreparedQuery("by_role", lambda: User.objects.filter(role=Given("role", User._meta.get_field("role"))))
+    User.objects.create(email="a@example.com", role="GUEST", password="!")
+    assert by_role.all(role="GUEST" + " " * 20 + "x") == []
+    assert len(by_role.all(role="GUEST")) == 1
+
+
+def test_numbers_keep_their_width() -> None:
+    by_key = PreparedQuery("by_key", lambda: User.objects.filter(pk=Given("key", BigIntegerField())))
+    assert by_key.all(key=2**62) == []
