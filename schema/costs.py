@@ -23,5 +23,15 @@ PRICES = Prices(
         "Event.availability": FieldCost(each=2),
         "Listing.quote": FieldCost(each=1),
         "Service.slots": FieldCost(each=2, per_day=0.85, longest=740),
-    }
+    },
+    texts={
+        "Listing.description": 2_000,
+        "Review.comment": 600,
+        "Review.reply": 300,
+        "Notification.body": 300,
+        "BookingEvent.data": 200,
+        "WebhookDelivery.payload": 1_000,
+        "Viewer.export": 100_000,
+        "Query.moneyTrail": 20_000,
+    },
 )

@@ -1,9 +1,9 @@
 """How much a query asks for, measured on the document before anything is executed.
 
-Five figures, each with a limit: how deep it nests, how many root fields it has, in how many places it asks for a list,
-how many objects it can bring at most, and what those cost (`schema.core.costs`). A connection brings `first` or `last` objects,
-20 when neither is given and 100 at most; any other list is taken for 10. Fragments on different object types exclude each
-other, so only the dearest of them counts.
+Six figures, each with a limit: how deep it nests, how many root fields it has, in how many places it asks for a list,
+how many objects it can bring at most, how long their texts may be, and what all that costs (`schema.core.costs`). A
+connection brings `first` or `last` objects, 20 when neither is given and 100 at most; any other list is taken for 10.
+Fragments on different object types exclude each other, so only the dearest of them counts.
 
     asked = measure(schema, document, operation, variables={"n": 50}, limits=limits, prices=prices)
     admit(asked, limits)            raises QueryTooComplex
@@ -49,14 +49,25 @@ ASSUMED_LIST = 10
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest query that is answered. `tokens` and `characters` are those of its text."""
+    """The largest query that is answered: its text, what stands in it (`schema.core.shape`), and what it asks for."""
 
-    characters: int = 100_000
-    tokens: int = 8_000
+    characters: int = 60_000
+    tokens: int = 2_000
+    operations: int = 20
+    fields: int = 600
+    fragments: int = 60
+    spreads: int = 200
+    aliases: int = 200
+    directives: int = 100
+    variables: int = 100
+    values: int = 500
+    variable_values: int = 5_000
+    variable_depth: int = 40
     depth: int = 18
     root_fields: int = 100
     lists: int = 120
     objects: int = 60_000
+    size: int = 5_000_000
     points: int = 2_500
 
 
@@ -65,6 +76,8 @@ class Measure:
     depth: int = 0
     lists: int = 0
     objects: int = 0
+    # Characters of the answer, where texts are as long as long ones usually are.
+    size: int = 0
     # Points: for the places, however many objects they are asked for, and for the objects.
     once: float = 0.0
     each: float = 0.0
@@ -82,6 +95,7 @@ class Measure:
             max(self.depth, other.depth),
             self.lists + other.lists,
             self.objects + other.objects,
+            self.size + other.size,
             self.once + other.once,
             self.each + other.each,
             self.varies | other.varies,
@@ -93,6 +107,7 @@ class Measure:
             max(self.depth, other.depth),
             max(self.lists, other.lists),
             max(self.objects, other.objects),
+            max(self.size, other.size),
             max(self.once, other.once),
             max(self.each, other.each),
             self.varies | other.varies,
@@ -139,6 +154,7 @@ def admit(asked: Measure, limits: Limits) -> None:
         ("nests {} levels deep", asked.depth, limits.depth),
         ("asks for lists in {} places", asked.lists, limits.lists),
         ("may bring {} objects", asked.objects, limits.objects),
+        ("may bring {} characters", asked.size, limits.size),
         ("may cost {} points", asked.points, limits.points),
     ):
         if value > limit:
@@ -219,7 +235,7 @@ class _Meter:
         asked = self._priced(node, parent, page)
         if node.name.value in {"__schema", "__type"}:
             # Its lists are far longer than others, and all of it lies in memory.
-            return replace(asked, once=self._prices.introspection, each=0.0)
+            return replace(asked, size=0, once=self._prices.introspection, each=0.0)
         return asked
 
     def _priced(self, node: FieldNode, parent: Any, page: int) -> Measure:
@@ -230,6 +246,7 @@ class _Meter:
         own = prices.of(parent, node.name.value)
         here = Measure(
             depth=1,
+            size=len(node.alias.value if node.alias else node.name.value) + prices.text(parent, node.name.value),
             once=own.once,
             each=prices.per_field + each_time(own, node, self._variables),
             varies=frozenset(window_variables(node)) if own.per_day else frozenset(),
@@ -269,7 +286,7 @@ class _Meter:
 
 def _times(inner: Measure, count: int, price: float) -> Measure:
     """So many objects, each of which brings what is inside. The places inside are filled for all of them together."""
-    return replace(inner, objects=inner.objects * count, each=(inner.each + price) * count)
+    return replace(inner, objects=inner.objects * count, size=inner.size * count, each=(inner.each + price) * count)
 
 
 def _below(here: Measure, inner: Measure, place: Measure) -> Measure:

@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from graphql import FieldNode, GraphQLInterfaceType, GraphQLObjectType, StringValueNode, VariableNode
 
 SECONDS_A_DAY = 86_400
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ PLAIN = FieldCost()
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Points. `fields` are by "Type.field", where Type may be an interface that the type implements."""
+    """Points, and in `texts` characters: how long the long ones of a text usually are, where they are longer than `text_size`.
+
+    `fields` and `texts` are by "Type.field", where Type may be an interface that the type implements.
+    """
 
     per_request: float = 2.0
     per_place: float = 7.0
@@ -47,14 +51,24 @@ class Prices:
     introspection: float = 1_500.0
     per_described: float = 0.05
     fields: Mapping[str, FieldCost] = field(default_factory=dict)
+    text_size: int = 25
+    texts: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, parent: Any, name: str) -> FieldCost:
         """What this field costs beside the price of every field."""
-        found = self.fields.get(f"{parent.name}.{name}")
-        if found is None and isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
-            for interface in parent.interfaces:
-                found = found or self.fields.get(f"{interface.name}.{name}")
-        return found or PLAIN
+        return _by_field(self.fields, parent, name) or PLAIN
+
+    def text(self, parent: Any, name: str) -> int:
+        """How many characters the field may well bring, in each object."""
+        return _by_field(self.texts, parent, name) or self.text_size
+
+
+def _by_field(table: Mapping[str, Value], parent: Any, name: str) -> Value | None:
+    found = table.get(f"{parent.name}.{name}")
+    if found is None and isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
+        for interface in parent.interfaces:
+            found = found or table.get(f"{interface.name}.{name}")
+    return found
 
 
 def each_time(cost: FieldCost, node: FieldNode, variables: Mapping[str, Any] | None) -> float:

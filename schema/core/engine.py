@@ -36,6 +36,7 @@ from graphql import (
     validate,
     visit,
 )
+from graphql.validation.validate import ValidationAbortedError
 
 from schema.core.complexity import NOTHING, Limits, Measure, admit, measure
 from schema.core.context import Context
@@ -43,6 +44,7 @@ from schema.core.costs import Prices
 from schema.core.errors import BadUserInput, QueryTooComplex, formatted, internal_error
 from schema.core.execution import Reading, execute
 from schema.core.persisted import DocumentName, keep, text_of
+from schema.core.shape import bound_validation, check_shape, check_text, check_variables
 
 KEPT_DOCUMENTS = 512
 # A longer text is rarely sent twice and would crowd out many short ones.
@@ -52,6 +54,18 @@ MOST_MEASURED = 50
 LONGEST_INSTANT = 64
 # Lists that are no pages may be longer than they are taken for; beyond so many times the largest query they end.
 CEILING = 4
+
+# Points: of reading and checking each node of a long text that is not kept yet, and of a text that is no valid document.
+POINTS_PER_NODE = 0.3
+FREE_NODES = 400
+REFUSAL_POINTS = 10
+CHARACTERS_PER_POINT = 40
+MOST_REFUSAL_POINTS = 500
+
+# Of one document: each may cost a search for what was meant.
+MOST_ERRORS = 10
+# What graphql-core says when it gives up comparing fields.
+GAVE_UP = "Validation aborted."
 
 # Takes points from a caller and says how many are left, None where they are not counted. Raises GraphQLError.
 Charge = Callable[[Context, int], int | None]
@@ -132,14 +146,21 @@ class Document:
     `is_public`: it only reads, and with nothing that opens what is not everybody's.
     """
 
-    __slots__ = ("ast", "is_public", "plans")
+    __slots__ = ("ast", "is_public", "plans", "reading")
 
-    def __init__(self, ast: DocumentNode) -> None:
+    def __init__(self, ast: DocumentNode, *, reading: int = 0) -> None:
         self.ast = ast
+        # Points: what it took to read and check it, until somebody paid.
+        self.reading = reading
         self.plans: dict[str | None, Plan] = {}
         public = _PublicVisitor()
         visit(ast, public)
         self.is_public = public.holds
+
+    def take_reading(self) -> int:
+        """The points of reading it, once."""
+        points, self.reading = self.reading, 0
+        return points
 
 
 class _PublicVisitor(Visitor):
@@ -176,6 +197,7 @@ class Engine:
         self.prices = prices or Prices()
         self.reading = reading
         self.limits = limits or Limits()
+        bound_validation()
         self._kept = functools.lru_cache(maxsize=KEPT_DOCUMENTS)(self._read)
 
     def document(self, query: str, *, is_open: bool) -> Document:
@@ -183,7 +205,10 @@ class Engine:
         itself.
         """
         read = self._kept if len(query) <= LONGEST_KEPT else self._read
-        return read(query, is_open)
+        document = read(query, is_open)
+        if isinstance(document, Document):
+            return document
+        raise DocumentRefused(document)
 
     def resolved(self, operation: Operation, *, context: Context) -> Operation:
         """The operation with its text, where only the name of its document came. Raises GraphQLError for what is not answered.
@@ -210,7 +235,8 @@ class Engine:
 
     def admitted(self, operation: Operation, *, context: Context) -> tuple[DocumentNode, OperationDefinitionNode]:
         """The document of a subscription and its operation, within the limits. Raises DocumentRefused and GraphQLError."""
-        document = self.document(self.resolved(operation, context=context).query, is_open=may_look_inside(context))
+        check_variables(operation.variables, self.limits)
+        document = self._paid_document(self.resolved(operation, context=context), context)
         node = get_operation_ast(document.ast, operation.name)
         if node is None or node.operation is not OperationType.SUBSCRIPTION:
             raise BadUserInput("The document has no such subscription.")
@@ -221,8 +247,9 @@ class Engine:
         is_open = may_look_inside(context)
         asked, remaining = NOTHING, None
         try:
+            check_variables(operation.variables, self.limits)
             operation = self.resolved(operation, context=context)
-            document = self.document(operation.query, is_open=is_open)
+            document = self._paid_document(operation, context)
             node = get_operation_ast(document.ast, operation.name)
             if node is not None:
                 asked = self._admit(document, node, operation)
@@ -260,6 +287,21 @@ class Engine:
             is_public=done.began and not errors and document.is_public and _is_nobody(context),
         )
 
+    def _paid_document(self, operation: Operation, context: Context) -> Document:
+        """The document; who sends a long new text, or one that is no document, pays for its reading. Raises DocumentRefused and
+        RateLimited.
+        """
+        try:
+            document = self.document(operation.query, is_open=may_look_inside(context))
+        except DocumentRefused:
+            self.charge(
+                context, min(MOST_REFUSAL_POINTS, REFUSAL_POINTS + len(operation.query) // CHARACTERS_PER_POINT)
+            )
+            raise
+        if document.reading:
+            self.charge(context, document.take_reading())
+        return document
+
     def _admit(self, document: Document, node: OperationDefinitionNode, operation: Operation) -> Measure:
         """Raises QueryTooComplex, and BadUserInput for a subscription, which needs a transport that stays open."""
         if node.operation is OperationType.SUBSCRIPTION:
@@ -289,21 +331,27 @@ class Engine:
         schema = self.schema.graphql_schema
         return measure(schema, document.ast, node, variables=variables, limits=self.limits, prices=self.prices)
 
-    def _read(self, query: str, is_open: bool) -> Document:
+    def _read(self, query: str, is_open: bool) -> Document | list[GraphQLError]:
+        """The document or what is wrong with it: who asks twice, as sockets do, is not let do the work twice."""
         limits = self.limits
         try:
-            if len(query) > limits.characters:
-                raise QueryTooComplex(f"The query has more than {limits.characters} characters.")
+            check_text(query, limits)
             ast = parse(query, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
+            size = check_shape(ast, limits)
         except GraphQLError as error:
-            if " more than " in error.message and not isinstance(error, QueryTooComplex):
-                raise DocumentRefused([QueryTooComplex(f"The query has more than {limits.tokens} tokens.")]) from None
-            raise DocumentRefused([error]) from None
+            return [error.with_traceback(None)]
         rules = OPEN_RULES if is_open else CLOSED_RULES
-        errors = validate(self.schema.graphql_schema, ast, rules, max_errors=20, hide_suggestions=not is_open)
+        errors = validate(self.schema.graphql_schema, ast, rules, max_errors=MOST_ERRORS, hide_suggestions=not is_open)
         if errors:
-            raise DocumentRefused(errors)
-        return Document(ast)
+            return [_told(error) for error in errors]
+        return Document(ast, reading=math.ceil(max(0, size - FREE_NODES) * POINTS_PER_NODE))
+
+
+def _told(error: GraphQLError) -> GraphQLError:
+    """The error of a validation; giving up says so in words that help."""
+    if isinstance(error, ValidationAbortedError) and error.message == GAVE_UP:
+        return QueryTooComplex("The query repeats and spreads the same fields too often.")
+    return error
 
 
 def _value(given: Any) -> str:

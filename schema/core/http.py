@@ -36,6 +36,9 @@ HTML = "text/html"
 # arrive.
 LARGEST_JSON_BODY = 1_000_000
 LARGEST_MULTIPART_BODY = 30_000_000
+# Opening brackets in a body, those in its texts among them: each may become an object in memory, and costs far more than its byte.
+MOST_BRACKETS = 50_000
+ONE_OPERATION = "One operation is wanted: an object with query, variables and operationName."
 
 PREFLIGHT_HEADERS = ("Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With")
 
@@ -129,7 +132,10 @@ def _parameters(request: HttpRequest) -> Any:
     charset = request.content_params.get("charset", "utf-8").lower() if request.content_params else "utf-8"
     if charset not in {"utf-8", "utf8"}:
         raise Refused(415, "The body must be encoded in UTF-8.")
-    return _json(_body(request), "The body")
+    body = _body(request)
+    if body.lstrip()[:1] == b"[":
+        raise Refused(400, ONE_OPERATION)
+    return _json(body, "The body")
 
 
 def _content_length(request: HttpRequest) -> int:
@@ -150,8 +156,11 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _json(text: bytes | str, name: str) -> Any:
+    raw = text.encode() if isinstance(text, str) else text
+    if raw.count(b"[") + raw.count(b"{") > MOST_BRACKETS:
+        raise Refused(400, f"{name} holds too many lists and objects.")
     try:
-        return orjson.loads(text)
+        return orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise Refused(400, f"{name} is not JSON.") from None
 
@@ -185,7 +194,7 @@ def _multipart(request: HttpRequest) -> Any:
 
 def _operation(parameters: Any) -> Operation:
     if not isinstance(parameters, dict):
-        raise Refused(400, "One operation is wanted: an object with query, variables and operationName.")
+        raise Refused(400, ONE_OPERATION)
     query, variables, name = (parameters.get(each) for each in ("query", "variables", "operationName"))
     extensions = parameters.get("extensions")
     if extensions is not None and not isinstance(extensions, dict):
