@@ -1,0 +1,1 @@
+"""What is written for measuring, where being wrong would go unnoticed."""
