@@ -1,6 +1,6 @@
 """Reads of the capacity ledger. What is displayed as free uses the same predicate as the write."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.contrib.postgres.fields import DateTimeRangeField
@@ -120,6 +120,23 @@ def free_now(listing_ids: list[int], *, now: datetime, until: datetime) -> dict[
         Listing.objects.filter(unit_is_free(now, until, now=now), pk__in=listing_ids).values_list("pk", flat=True)
     )
     return {pk: pk in free for pk in listing_ids}
+
+
+def free_places(places: Collection[tuple[int, Period]], *, now: datetime) -> set[tuple[int, Period]]:
+    """Those of the places, a listing's id and a period each, in which some unit is free throughout. One statement for all."""
+    wanted: dict[Period, list[int]] = {}
+    for listing_id, period in places:
+        wanted.setdefault(period, []).append(listing_id)
+    if not wanted:
+        return set()
+    first, *others = (
+        Listing.objects.filter(unit_is_free(period.start, period.end, now=now), pk__in=listing_ids)
+        .order_by()
+        .values_list("pk", Value(number))
+        for number, (period, listing_ids) in enumerate(wanted.items())
+    )
+    periods = list(wanted)
+    return {(pk, periods[number]) for pk, number in (first.union(*others, all=True) if others else first)}
 
 
 def busy_by_unit(listing_id: int, window: Period, *, now: datetime) -> list[list[Period]]:

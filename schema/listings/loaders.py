@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from apps.availability import calendars
 from apps.availability.selectors import free_now, tickets_left_of
+from apps.bookings.quotes import Asked, QuoteResult, quote_all
 from apps.bookings.selectors import may_see_address
 from apps.core.periods import Period
 from apps.hosting.addresses import feed_urls
@@ -91,6 +92,11 @@ def by_window(keys: list[tuple[Listing, Period]]) -> dict[Period, list[Listing]]
     for listing, window in keys:
         windows.setdefault(window, []).append(listing)
     return windows
+
+
+def quotes(context: Context, keys: list[Asked]) -> dict[Asked, QuoteResult]:
+    """What each of the requests would cost at its listing, and whether it is free."""
+    return quote_all(asked=keys, now=context.now)
 
 
 def tickets_left(context: Context, listing_ids: list[int]) -> dict[int, int]:

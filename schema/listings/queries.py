@@ -93,9 +93,9 @@ class ListingQueries:
         part = found.page(limit=page.limit, place=page.place, backwards=page.backwards)
         return connection_of(part, page, found.keys, count=found.count, exists=found.exists)
 
-    async def resolve_quote(root: None, info: Info, listing_id: str, **arguments: Any) -> QuoteResult:
+    async def resolve_quote(root: None, info: Info, listing_id: str, **arguments: Any) -> QuoteResult | None:
         deferred = find_listing(info.context, listing_id)
         listing = None if deferred is None else await deferred
         if listing is None:
             return QuoteResult(errors=[NotFound("There is no such listing.", field="listing_id")])
-        return quote_of(info.context, listing, arguments)
+        return await quote_of(info.context, listing, arguments)

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import graphene
 
-from apps.bookings.quotes import QuoteResult
-from apps.bookings.quotes import quote as quote_listing
 from apps.core.periods import Period as Span
 from apps.core.pictures import picture_url
 from apps.hosting.selectors import images_by_ids
@@ -48,8 +46,10 @@ from schema.listings.windows import read_window, window_arguments
 from schema.reviews.types import ReviewConnection, review_pages
 
 if TYPE_CHECKING:
+    from apps.bookings.quotes import QuoteResult
     from apps.core.money import Money as Amount
     from schema.core.context import Context, Info
+    from schema.core.loaders import Deferred
 
 KM_PER_MILE = 1.609344
 
@@ -105,9 +105,9 @@ def quote_arguments() -> dict[str, graphene.Argument]:
     }
 
 
-def quote_of(context: Context, listing: ListingRow, arguments: Mapping[str, Any]) -> QuoteResult:
+def quote_of(context: Context, listing: ListingRow, arguments: Mapping[str, Any]) -> Deferred[QuoteResult | None]:
     """What the arguments of a quote field come to."""
-    return quote_listing(listing=listing, request=BookingRequest(**arguments), now=context.now)
+    return context.load(loaders.quotes, (listing, BookingRequest(**arguments)))
 
 
 def images_for_node(context: Context, pks: list[int]) -> dict[int, ImageRow]:
@@ -212,7 +212,7 @@ class Listing(graphene.Interface):
     def resolve_availability(listing: ListingRow, info: Info, from_: Any, to: Any) -> Any:
         return info.context.load(loaders.free_periods, (listing, read_window(from_, to)))
 
-    def resolve_quote(listing: ListingRow, info: Info, **arguments: Any) -> QuoteResult:
+    def resolve_quote(listing: ListingRow, info: Info, **arguments: Any) -> Deferred[QuoteResult | None]:
         return quote_of(info.context, listing, arguments)
 
     def resolve_blocks(listing: ListingRow, info: Info, from_: Any, to: Any) -> Any:
