@@ -34,8 +34,6 @@ class Info(Protocol):
     context: Context
     field_name: str
     parent_type: Any
-    path: Any
-    field_nodes: list[Any]
 
 
 class Context:

@@ -42,8 +42,9 @@ from schema.core.complexity import NOTHING, Limits, Measure, admit, measure
 from schema.core.context import Context
 from schema.core.costs import Prices
 from schema.core.errors import BadUserInput, QueryTooComplex, formatted, internal_error
-from schema.core.execution import Reading, execute
+from schema.core.execution import Executed, Reading, execute
 from schema.core.persisted import DocumentName, keep, text_of
+from schema.core.selections import Operations, is_supported
 from schema.core.shape import bound_validation, check_shape, check_text, check_variables
 
 KEPT_DOCUMENTS = 512
@@ -146,12 +147,13 @@ class Document:
     `is_public`: it only reads, and with nothing that opens what is not everybody's.
     """
 
-    __slots__ = ("ast", "is_public", "plans", "reading")
+    __slots__ = ("ast", "is_public", "operations", "plans", "reading")
 
     def __init__(self, ast: DocumentNode, *, reading: int = 0) -> None:
         self.ast = ast
         # Points: what it took to read and check it, until somebody paid.
         self.reading = reading
+        self.operations = Operations(ast)
         self.plans: dict[str | None, Plan] = {}
         public = _PublicVisitor()
         visit(ast, public)
@@ -181,7 +183,10 @@ class _PublicVisitor(Visitor):
 
 
 class Engine:
-    """Answers operations on one schema. Each query, and each event of a subscription, is executed inside `reading()`."""
+    """Answers operations on one schema. Each query, and each event of a subscription, is executed inside `reading()`.
+
+    Without `is_lean` graphql-core's executor answers, slower and the same.
+    """
 
     def __init__(
         self,
@@ -191,8 +196,10 @@ class Engine:
         prices: Prices | None = None,
         reading: Reading = contextlib.nullcontext,
         charge: Charge = lambda _context, _points: None,
+        is_lean: bool = True,
     ) -> None:
         self.schema = schema
+        self.is_lean = is_lean and is_supported(schema.graphql_schema)
         self.charge = charge
         self.prices = prices or Prices()
         self.reading = reading
@@ -233,7 +240,31 @@ class Engine:
             answer.extensions["token"] = context.token_state
         return answer
 
-    def admitted(self, operation: Operation, *, context: Context) -> tuple[DocumentNode, OperationDefinitionNode]:
+    def execute(
+        self,
+        document: Document,
+        operation: Operation,
+        *,
+        context: Context,
+        root_value: Any = None,
+        ceiling: float = math.inf,
+    ) -> Executed:
+        """What comes of an operation that was admitted. Raises what no field is to blame for."""
+        return execute(
+            self.schema.graphql_schema,
+            document.ast,
+            context=context,
+            variables=operation.variables,
+            operation_name=operation.name,
+            root_value=root_value,
+            hide_suggestions=not may_look_inside(context),
+            reading=self.reading,
+            prices=self.prices,
+            ceiling=ceiling,
+            operations=document.operations if self.is_lean else None,
+        )
+
+    def admitted(self, operation: Operation, *, context: Context) -> tuple[Document, OperationDefinitionNode]:
         """The document of a subscription and its operation, within the limits. Raises DocumentRefused and GraphQLError."""
         check_variables(operation.variables, self.limits)
         document = self._paid_document(self.resolved(operation, context=context), context)
@@ -241,7 +272,7 @@ class Engine:
         if node is None or node.operation is not OperationType.SUBSCRIPTION:
             raise BadUserInput("The document has no such subscription.")
         self._measure(document, node, operation)
-        return document.ast, node
+        return document, node
 
     def _answer(self, operation: Operation, context: Context) -> Answer:
         is_open = may_look_inside(context)
@@ -258,17 +289,7 @@ class Engine:
         except (DocumentRefused, GraphQLError) as refused:
             errors = refused.errors if isinstance(refused, DocumentRefused) else [refused]
             return Answer(None, formatted(errors, request_id=context.request_id), {}, executed=False)
-        done = execute(
-            self.schema.graphql_schema,
-            document.ast,
-            context=context,
-            variables=operation.variables,
-            operation_name=operation.name,
-            hide_suggestions=not is_open,
-            reading=self.reading,
-            prices=self.prices,
-            ceiling=self.limits.points * CEILING,
-        )
+        done = self.execute(document, operation, context=context, ceiling=self.limits.points * CEILING)
         data, errors = done.result.data, done.result.errors or []
         extensions: dict[str, Any] = {}
         # Only beside what was found: what is absent, forbidden or wrong has one answer, the same each time.

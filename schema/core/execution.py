@@ -31,16 +31,19 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    get_operation_ast,
     located_error,
 )
 from graphql.execution.execute import get_field_def
-from graphql.execution.values import get_argument_values
+from graphql.execution.values import get_argument_values, get_variable_values
 from graphql.pyutils import Path, Undefined, is_iterable
 
 from schema.core.context import Context
 from schema.core.costs import Prices, each_time
 from schema.core.errors import Code, QueryTooComplex
+from schema.core.lean import Execution
 from schema.core.loaders import gather, is_deferred
+from schema.core.selections import Operations
 
 # Opens what a query is read in.
 Reading = Callable[[], AbstractContextManager[None]]
@@ -259,12 +262,26 @@ def execute(
     reading: Reading = nullcontext,
     prices: Prices | None = None,
     ceiling: float = math.inf,
+    operations: Operations | None = None,
 ) -> Executed:
     """The result; execution does not begin when the operation is unknown or a variable is bad.
 
     A query, and each event of a subscription, is executed inside `reading()`; beyond `ceiling` points no more objects are
-    brought.
+    brought. With `operations`, which are kept beside the document, `schema.core.lean` executes.
     """
+    prices = prices or Prices()
+    node = None if operations is None else get_operation_ast(document, operation_name)
+    if operations is not None and node is not None:
+        coerced = get_variable_values(
+            schema, node.variable_definitions, dict(variables or {}), max_errors=50, hide_suggestions=hide_suggestions
+        )
+        if isinstance(coerced, list):
+            return Executed(ExecutionResult(None, coerced), began=False)
+        selected = operations.selected(schema, node, variables=coerced, prices=prices)
+        lean = Execution(schema, node, selected, context=context, variables=coerced, ceiling=ceiling)
+        with nullcontext() if node.operation is OperationType.MUTATION else reading():
+            data = lean.run(root_value)
+        return Executed(ExecutionResult(data, lean.errors or None), began=True, points=lean.spent)
     execution = DeferredExecutionContext.build(
         schema,
         document,
@@ -279,7 +296,7 @@ def execute(
     errors = execution.collected_errors
     deferring = cast(DeferredExecutionContext, execution)
     deferring.reading = reading
-    deferring.prices = prices or deferring.prices
+    deferring.prices = prices
     deferring.ceiling = ceiling
     try:
         data = deferring.execute_operation(execution.operation, root_value)

@@ -55,6 +55,10 @@ class Deferred(Generic[Value]):
     def __await__(self) -> Generator[None, None, Value]:
         while self._value is _WAITING:
             yield
+        return self.value()
+
+    def value(self) -> Value:
+        """The value of a settled one. Raises what it was settled with."""
         value = self._value
         if isinstance(value, Exception):
             # Many fields may raise this one object: each gets the place where it went wrong, not the trail of the
@@ -117,12 +121,12 @@ class Scheduler:
                     coroutine.send(None)
                 except StopIteration as stop:
                     return cast(Value, stop.value)
-                if not self._dispatch():
+                if not self.dispatch():
                     raise StuckError("The execution waits for something that no loader delivers.")
         finally:
             coroutine.close()
 
-    def _dispatch(self) -> bool:
+    def dispatch(self) -> bool:
         """Calls each batch function that has new keys, once. Returns whether there was any."""
         queued, self._queued = self._queued, {}
         for batch, keys in queued.items():

@@ -242,9 +242,20 @@ def is_hosted_by(context: Context, listing: ListingRow) -> bool:
     return context.is_staff or (context.user is not None and context.user.pk == listing.host_id)
 
 
-def shared_or_own(name: str, default: Any, listing: ListingRow, info: Info, **_arguments: Any) -> Any:
-    """A field of the listing itself where all kinds have it, else of the kind's row."""
-    return getattr(listing if name in Listing._meta.fields else kind_of(listing).details(listing), name, default)
+class SharedOrOwn:
+    """The default resolver of the kinds' types: a field of the listing itself where all kinds have it, else of the kind's
+    row.
+    """
+
+    def __call__(self, name: str, default: Any, listing: ListingRow, info: Info, **_arguments: Any) -> Any:
+        return getattr(listing if self.reads_attribute(name) else kind_of(listing).details(listing), name, default)
+
+    def reads_attribute(self, name: str) -> bool:
+        """Whether the listing's attribute of this name is all that the field shows."""
+        return name in Listing._meta.fields
+
+
+shared_or_own = SharedOrOwn()
 
 
 ListingConnection = connection_type(Listing)

@@ -31,9 +31,9 @@ from apps.users.live_sessions import viewers_still_in
 from apps.users.models import User
 from schema.core.authentication import authenticate
 from schema.core.context import Context
-from schema.core.engine import DocumentRefused, Engine, Operation, may_look_inside
+from schema.core.engine import Document, DocumentRefused, Engine, Operation, may_look_inside
 from schema.core.errors import BadUserInput, Unauthenticated, formatted, internal_error
-from schema.core.execution import DeferredExecutionContext, execute
+from schema.core.execution import DeferredExecutionContext
 from schema.live.feeds import NOT_FOR_THEM, Event, Feed, FeedEnded
 from schema.live.outages import is_outage
 
@@ -114,7 +114,7 @@ class Stream:
     """A subscription that was let in. `share_key` is equal where one execution serves several."""
 
     engine: Engine
-    document: DocumentNode
+    document: Document
     operation: Operation
     caller: Caller
     feed: Feed
@@ -129,17 +129,7 @@ class Stream:
             value = self.feed.see(context, event)
             if value is NOT_FOR_THEM:
                 return None
-            result = execute(
-                self.engine.schema.graphql_schema,
-                self.document,
-                context=context,
-                variables=self.operation.variables,
-                operation_name=self.operation.name,
-                root_value=value,
-                hide_suggestions=not may_look_inside(context),
-                reading=self.engine.reading,
-                prices=self.engine.prices,
-            ).result
+            result = self.engine.execute(self.document, self.operation, context=context, root_value=value).result
             for failed in result.errors or ():
                 if failed.original_error is not None and is_outage(failed.original_error):
                     raise failed.original_error
@@ -158,7 +148,7 @@ def open_stream(engine: Engine, operation: Operation, *, caller: Caller, context
     try:
         operation = engine.resolved(operation, context=context)
         document, node = engine.admitted(operation, context=context)
-        feed = _subscribe(engine, document, operation, context)
+        feed = _subscribe(engine, document.ast, operation, context)
     except DocumentRefused as refused:
         raise StreamRefused(formatted(refused.errors, request_id=context.request_id)) from None
     except GraphQLError as error:
@@ -171,7 +161,7 @@ def open_stream(engine: Engine, operation: Operation, *, caller: Caller, context
         if is_outage(error):
             raise
         raise StreamRefused([internal_error(error, request_id=context.request_id)]) from error
-    variables = _variables_below_root(document, node, operation.variables)
+    variables = _variables_below_root(document.ast, node, operation.variables)
     key = (operation.query, operation.name, variables, caller.session_id, feed.share_key)
     return Stream(engine, document, operation, caller, feed, key)
 

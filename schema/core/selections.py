@@ -1,0 +1,327 @@
+"""What an operation selects, worked out once for all its executions.
+
+graphql-core collects the fields, looks up their definitions and chooses how to complete each value again for every object
+of every execution. Here that is done at the first object of a type that an operation meets, and kept beside its document.
+
+    selected = Operations(document).selected(schema, node, variables=coerced, prices=prices)
+    selected.root.fields            what `schema.core.lean` goes through, in the order of the answer
+
+A selection hangs on nothing but the document, the schema and the variables of its `@skip` and `@include`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from graphene.types.resolver import dict_or_attr_resolver
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLAbstractType,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLID,
+    GraphQLInterfaceType,
+    GraphQLLeafType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    GraphQLString,
+    GraphQLUnionType,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_object_type,
+    visit,
+)
+from graphql.execution.collect_fields import collect_fields, collect_sub_fields
+from graphql.execution.execute import get_field_def
+from graphql.type import GraphQLBoolean
+
+from schema.core.costs import Prices, each_time
+
+if TYPE_CHECKING:
+    from schema.core.lean import Execution
+
+# Where a value lies: below what, under which key, in which container, and whether null may stand there.
+Place = tuple[Any, str | int, Any, bool]
+Complete = Callable[["Execution", Any, Place], Any]
+
+# Combinations of the conditions of one operation: clients have few.
+MOST_KEPT = 16
+# What no value is an instance of.
+NO_CLASS = type("NoClass", (), {})
+# Those that show a value of this very class as it is.
+PLAIN_CLASSES: dict[GraphQLLeafType, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+
+
+def is_supported(schema: GraphQLSchema) -> bool:
+    """Whether every type of the schema tells by itself what its objects are. Else graphql-core's own executor has to look."""
+    return all(
+        each.is_type_of is None if isinstance(each, GraphQLObjectType) else each.resolve_type is not None
+        for each in schema.type_map.values()
+        if isinstance(each, GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType)
+    )
+
+
+class Field:
+    """A response key of a selection, with all that does not change from object to object.
+
+    `attribute` is read from the object where no resolver is to be called. A value of the class `plain` is shown as it is.
+    """
+
+    __slots__ = (
+        "attribute",
+        "complete",
+        "default",
+        "definition",
+        "is_leaf",
+        "key",
+        "name",
+        "nodes",
+        "nullable",
+        "parent",
+        "plain",
+        "resolve",
+    )
+
+    def __init__(
+        self, key: str, nodes: list[FieldNode], definition: GraphQLField, within: _Within, parent: Any
+    ) -> None:
+        self.key = key
+        self.nodes = nodes
+        self.name = nodes[0].name.value
+        self.definition = definition
+        self.parent: GraphQLObjectType = parent
+        self.resolve = definition.resolve or _read
+        self.attribute, self.default = _attribute_of(definition, self.name)
+        self.nullable = not isinstance(definition.type, GraphQLNonNull)
+        inner = _nullable(definition.type)
+        self.is_leaf = is_leaf_type(inner)
+        self.plain = PLAIN_CLASSES.get(inner, NO_CLASS) if self.is_leaf else NO_CLASS
+        self.complete = _completing(inner, self, within)
+
+
+class Selection:
+    """The fields of one object type at one place. `price` is in points, None where it hangs on variables."""
+
+    __slots__ = ("fields", "is_mapped", "parent", "price", "prices", "selected")
+
+    def __init__(self, parent: GraphQLObjectType, selected: dict[str, list[FieldNode]], within: _Within) -> None:
+        self.parent = parent
+        self.selected = selected
+        self.prices = within.prices
+        self.fields: list[Field] = []
+        for key, nodes in selected.items():
+            definition = get_field_def(within.schema, parent, nodes[0])
+            if definition is not None:
+                self.fields.append(Field(key, nodes, definition, within, parent))
+        varies = any(within.prices.of(parent, nodes[0].name.value).per_day for nodes in selected.values())
+        self.price = None if varies else self.priced({})
+
+    def priced(self, variables: Mapping[str, Any]) -> float:
+        """What one object with these fields costs, in points."""
+        prices = self.prices
+        if self.parent.name.startswith("__"):
+            return prices.per_described
+        own = sum(
+            each_time(prices.of(self.parent, nodes[0].name.value), nodes[0], variables)
+            for nodes in self.selected.values()
+        )
+        return prices.per_object + prices.per_field * len(self.selected) + own
+
+
+class Selected:
+    """An operation under one choice of its conditions."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, node: OperationDefinitionNode, within: _Within) -> None:
+        root = within.schema.get_root_type(node.operation)
+        assert root is not None, "the document is valid"
+        fields = collect_fields(within.schema, within.fragments, within.conditions, root, node.selection_set)
+        self.root = Selection(root, fields, within)
+
+
+class Operations:
+    """What the operations of one valid document select."""
+
+    def __init__(self, document: DocumentNode) -> None:
+        self._fragments = {
+            each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)
+        }
+        conditions = _ConditionVisitor()
+        visit(document, conditions)
+        self._conditions = tuple(sorted(conditions.names))
+        self._kept: dict[tuple[Any, ...], Selected] = {}
+
+    def selected(
+        self,
+        schema: GraphQLSchema,
+        node: OperationDefinitionNode,
+        *,
+        variables: Mapping[str, Any],
+        prices: Prices,
+    ) -> Selected:
+        """What the operation selects with these variables, which have been coerced."""
+        conditions = {name: variables[name] for name in self._conditions if name in variables}
+        key = (id(node), *conditions.items())
+        found = self._kept.get(key)
+        if found is None:
+            found = Selected(node, _Within(schema, self._fragments, conditions, prices))
+            if len(self._kept) < MOST_KEPT:
+                self._kept[key] = found
+        return found
+
+
+class _ConditionVisitor(Visitor):
+    """The variables that say whether something is selected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        for argument in node.arguments:
+            if isinstance(argument.value, VariableNode):
+                self.names.add(argument.value.name.value)
+
+
+class _Within:
+    """What all selections of one operation share."""
+
+    __slots__ = ("conditions", "fragments", "prices", "schema")
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        fragments: dict[str, FragmentDefinitionNode],
+        conditions: dict[str, Any],
+        prices: Prices,
+    ) -> None:
+        self.schema = schema
+        self.fragments = fragments
+        self.conditions = conditions
+        self.prices = prices
+
+    def below(self, parent: GraphQLObjectType, nodes: list[FieldNode]) -> Selection:
+        fields = collect_sub_fields(self.schema, self.fragments, self.conditions, parent, nodes)
+        return Selection(parent, fields, self)
+
+
+def _read(source: Any, info: Any, **_arguments: Any) -> Any:
+    name = info.field_name
+    return source.get(name) if isinstance(source, dict) else getattr(source, name, None)
+
+
+def _attribute_of(definition: GraphQLField, name: str) -> tuple[str | None, Any]:
+    """The attribute that the resolver would read, and what stands for it where it is missing; None for any other resolver.
+
+    A default resolver of a type may say so of the fields that it only reads: `resolver.reads_attribute(name)`.
+    """
+    resolve = definition.resolve
+    if resolve is None:
+        return name, None
+    if isinstance(resolve, functools.partial) and len(resolve.args) == 2 and not resolve.keywords:
+        reads = getattr(resolve.func, "reads_attribute", None)
+        if resolve.func is dict_or_attr_resolver or (reads is not None and reads(resolve.args[0])):
+            return resolve.args
+    return None, None
+
+
+def _nullable(wanted: GraphQLOutputType) -> Any:
+    return wanted.of_type if isinstance(wanted, GraphQLNonNull) else wanted
+
+
+def _completing(wanted: Any, field: Field, within: _Within) -> Complete:
+    """How a value of the nullable type becomes what the answer shows. None stays None."""
+    if is_leaf_type(wanted):
+        return _leaf(wanted)
+    if is_list_type(wanted):
+        return _list(wanted.of_type, field, within)
+    if is_object_type(wanted):
+        return _object(wanted, field, within)
+    assert is_abstract_type(wanted)
+    return _abstract(wanted, field, within)
+
+
+def _leaf(wanted: GraphQLLeafType) -> Complete:
+    serialize = wanted.serialize
+    # The names of an enum's values, by what resolvers return for them.
+    names: dict[str, Any] | None = {} if isinstance(wanted, GraphQLEnumType) else None
+
+    def complete(_execution: Execution, value: Any, _place: Place) -> Any:
+        if value is None:
+            return None
+        if names is not None and value.__class__ is str and value in names:
+            return names[value]
+        if isinstance(value, Exception):
+            raise value
+        shown = serialize(value)
+        if shown is None:
+            raise TypeError(f"{wanted} has no way to show {type(value).__name__}.")
+        if names is not None and value.__class__ is str:
+            names[value] = shown
+        return shown
+
+    return complete
+
+
+def _object(wanted: GraphQLObjectType, field: Field, within: _Within) -> Complete:
+    below: list[Selection] = []
+
+    def complete(execution: Execution, value: Any, place: Place) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, Exception):
+            raise value
+        if not below:
+            below.append(within.below(wanted, field.nodes))
+        return execution.shown(below[0], value, place)
+
+    return complete
+
+
+def _abstract(wanted: GraphQLAbstractType, field: Field, within: _Within) -> Complete:
+    below: dict[str, Selection] = {}
+    resolve_type = wanted.resolve_type
+    assert resolve_type is not None, "the schema is supported"
+
+    def complete(execution: Execution, value: Any, place: Place) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, Exception):
+            raise value
+        name: Any = resolve_type(value, cast(GraphQLResolveInfo, execution.info(field)), wanted)
+        selection = below.get(name)
+        if selection is None:
+            runtime = within.schema.get_type(name) if isinstance(name, str) else None
+            if not is_object_type(runtime) or not within.schema.is_sub_type(wanted, runtime):  # type: ignore[arg-type]
+                raise TypeError(f"{name!r} is no type of {wanted.name}.")
+            selection = below[name] = within.below(runtime, field.nodes)  # type: ignore[arg-type]
+        return execution.shown(selection, value, place)
+
+    return complete
+
+
+def _list(of_type: Any, field: Field, within: _Within) -> Complete:
+    nullable = not isinstance(of_type, GraphQLNonNull)
+    complete_item = _completing(_nullable(of_type), field, within)
+
+    def complete(execution: Execution, value: Any, place: Place) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, Exception):
+            raise value
+        return execution.listed(field, value, place, complete_item, nullable)
+
+    return complete
