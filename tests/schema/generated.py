@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from graphql import (
@@ -29,8 +29,9 @@ VARIABLES = {"yes": True, "no": False}
 class _Writer:
     """Writes one query, drawing each choice."""
 
-    def __init__(self, schema: GraphQLSchema, draw: Callable[..., Any], literals: Literals) -> None:
+    def __init__(self, schema: GraphQLSchema, draw: Callable[..., Any], literals: Literals, skipped: Set[str]) -> None:
         self.schema = schema
+        self.skipped = skipped
         self.draw = draw
         self.literals = literals
         self.fragments: list[str] = []
@@ -50,7 +51,7 @@ class _Writer:
         return f"{{ __typename {' '.join(parts)} }}"
 
     def fields(self, parent: Any, depth: int) -> list[str]:
-        usable = [name for name, field in parent.fields.items() if self.is_usable(field)]
+        usable = [name for name, field in parent.fields.items() if name not in self.skipped and self.is_usable(field)]
         leaves = [name for name in usable if is_leaf_type(get_named_type(parent.fields[name].type))]
         return (leaves if depth <= 0 else usable) or ["__typename"]
 
@@ -86,9 +87,16 @@ class _Writer:
 
 
 @st.composite
-def queries(draw: Callable[..., Any], schema: GraphQLSchema, literals: Literals, *, depth: int = 4) -> str:
-    """The text of a query with the variables of VARIABLES."""
-    writer = _Writer(schema, draw, literals)
+def queries(
+    draw: Callable[..., Any],
+    schema: GraphQLSchema,
+    literals: Literals,
+    *,
+    depth: int = 4,
+    skipped: Set[str] = frozenset(),
+) -> str:
+    """The text of a query with the variables of VARIABLES, without the fields of the `skipped` names."""
+    writer = _Writer(schema, draw, literals, skipped)
     root = schema.query_type
     assert isinstance(root, GraphQLObjectType)
     body = writer.selection(root, depth)
