@@ -275,7 +275,6 @@ class Engine:
         return document, node
 
     def _answer(self, operation: Operation, context: Context) -> Answer:
-        is_open = may_look_inside(context)
         asked, remaining = NOTHING, None
         try:
             check_variables(operation.variables, self.limits)
