@@ -17,6 +17,7 @@ from sandbox.servers import settings_of, start_all, stop_all
 # What the product asks for at its start and no measurement of the database uses.
 UNUSED = {
     "REDIS_URL": "redis://127.0.0.1:1/0",
+    "CACHE_SECONDS": "0",
     "STRIPE_SECRET_KEY": "sk_test_unused",
     "STRIPE_WEBHOOK_SECRET": "whsec_unused",
     "LOG_LEVEL": "warning",

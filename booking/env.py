@@ -55,10 +55,11 @@ class Reader:
             return False
         raise ImproperlyConfigured(f"{name} must be on or off, not {value!r}.")
 
-    def seconds(self, name: str, default: int, *, smallest: int = 1) -> int:
+    def seconds(self, name: str, default: int, *, smallest: int = 1, largest: int = 10**9) -> int:
         value = self.text(name, str(default))
-        if not value.isdecimal() or not value.isascii() or not smallest <= int(value) <= 10**9:
-            raise ImproperlyConfigured(f"{name} must be a whole number of at least {smallest}, not {value!r}.")
+        if not value.isdecimal() or not value.isascii() or not smallest <= int(value) <= largest:
+            bounds = f"at least {smallest}" if largest == 10**9 else f"{smallest} to {largest}"
+            raise ImproperlyConfigured(f"{name} must be a whole number of {bounds}, not {value!r}.")
         return int(value)
 
     def names(self, name: str, default: str = "") -> list[str]:
@@ -190,6 +191,7 @@ class Environment:
     require_verified_email: bool
     hold_seconds: int
     sweep_seconds: int
+    cache_seconds: int
     http_threads: int
     access_token_seconds: int
     refresh_token_seconds: int
@@ -246,6 +248,7 @@ class Environment:
             require_verified_email=read.switch("REQUIRE_VERIFIED_EMAIL", default=True),
             hold_seconds=read.seconds("HOLD_SECONDS", 900),
             sweep_seconds=read.seconds("SWEEP_SECONDS", 5),
+            cache_seconds=read.seconds("CACHE_SECONDS", 10, smallest=0, largest=3600),
             http_threads=read.seconds("HTTP_THREADS", 1),
             access_token_seconds=read.seconds("ACCESS_TOKEN_SECONDS", 300),
             refresh_token_seconds=read.seconds("REFRESH_TOKEN_SECONDS", 2_592_000),

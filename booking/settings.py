@@ -233,6 +233,7 @@ RATE_LIMITS_ENABLED = ENV.rate_limits
 REQUIRE_VERIFIED_EMAIL = ENV.require_verified_email
 HOLD_SECONDS = ENV.hold_seconds
 SWEEP_SECONDS = ENV.sweep_seconds
+CACHE_SECONDS = ENV.cache_seconds
 ACCESS_TOKEN_SECONDS = ENV.access_token_seconds
 REFRESH_TOKEN_SECONDS = ENV.refresh_token_seconds
 GRAPHQL_JWT = {

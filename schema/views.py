@@ -42,7 +42,9 @@ LONGEST_NAME = 100
 def engine() -> Engine:
     """The engine of this process on the schema of the settings."""
     # A booking and its payments must not be shown as of two moments.
-    return Engine(import_string(settings.GRAPHENE["SCHEMA"]), prices=PRICES, reading=one_snapshot, charge=charge)
+    return Engine(
+        import_string(settings.GRAPHENE["SCHEMA"]), prices=PRICES, reading=one_snapshot, charge=charge, keeps=True
+    )
 
 
 @csrf_exempt

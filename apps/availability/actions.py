@@ -12,7 +12,9 @@ from apps.availability import selectors
 from apps.availability.models import BLOCK_HOLDER, BY_HOST, Allocation, Block, Stock, Unit
 from apps.core.db import require_transaction
 from apps.core.errors import OutsideRules, Unavailable
+from apps.core.families import AVAILABILITY
 from apps.core.periods import Period, merge, subtract
+from apps.core.versions import of_its_listing, only
 from apps.listings.kinds import Capacity
 from apps.live.actions import publish
 
@@ -56,6 +58,7 @@ def _insert(
     return allocation
 
 
+@of_its_listing(AVAILABILITY)
 def allocate(
     *,
     listing_id: int,
@@ -130,12 +133,14 @@ def _take_stock(
 def release(allocation_id: int) -> bool:
     """Give the place back. Only the first call does anything; returns whether this was it."""
     require_transaction()
-    freed = Allocation.objects.filter(pk=allocation_id, is_active=True).update(is_active=False, held_until=None)
-    if not freed:
-        return False
-    allocation = Allocation.objects.get(pk=allocation_id)
-    if allocation.unit_id is None:
-        Stock.objects.filter(pk=allocation.listing_id).update(taken=F("taken") - allocation.quantity)
+    with only(AVAILABILITY) as those:
+        freed = Allocation.objects.filter(pk=allocation_id, is_active=True).update(is_active=False, held_until=None)
+        if not freed:
+            return False
+        allocation = Allocation.objects.get(pk=allocation_id)
+        those.add(allocation.listing_id)
+        if allocation.unit_id is None:
+            Stock.objects.filter(pk=allocation.listing_id).update(taken=F("taken") - allocation.quantity)
     tell_listeners(allocation.listing_id, allocation.occupied)
     return True
 
@@ -155,10 +160,12 @@ def shorten(allocation_id: int, end: datetime) -> None:
     if allocation.occupied.start >= end:
         release(allocation_id)
         return
-    Allocation.objects.filter(pk=allocation_id).update(period=DateTimeTZRange(allocation.occupied.start, end))
+    with only(AVAILABILITY, allocation.listing_id):
+        Allocation.objects.filter(pk=allocation_id).update(period=DateTimeTZRange(allocation.occupied.start, end))
     tell_listeners(allocation.listing_id, Period(end, allocation.occupied.end))
 
 
+@of_its_listing(AVAILABILITY)
 def set_capacity(listing_id: int, capacity: Capacity, *, field: str, now: datetime) -> None:
     """Offer that many units, or that much stock.
 
@@ -182,6 +189,7 @@ def set_capacity(listing_id: int, capacity: Capacity, *, field: str, now: dateti
     tell_listeners(listing_id, None)
 
 
+@of_its_listing(AVAILABILITY)
 def block(listing_id: int, period: Period, *, reason: str, source: str, now: datetime) -> Block:
     """Take all units off the market for the period. Raises Unavailable, and blocks nothing, over a booking."""
     require_transaction()
@@ -198,6 +206,7 @@ def block(listing_id: int, period: Period, *, reason: str, source: str, now: dat
     return row
 
 
+@of_its_listing(AVAILABILITY)
 def unblock(listing_id: int, period: Period, *, source: str, now: datetime) -> None:
     """Put the period back on the market as far as blocks of that source took it; what sticks out of it stays blocked."""
     require_transaction()
@@ -222,6 +231,7 @@ def unblock(listing_id: int, period: Period, *, source: str, now: datetime) -> N
         tell_listeners(listing_id, period)
 
 
+@of_its_listing(AVAILABILITY)
 def replace_blocks(listing_id: int, wanted: Sequence[tuple[Period, str]], *, source: str, now: datetime) -> None:
     """Make these, each a period and its reason, the blocks of that source, which is not the host.
 

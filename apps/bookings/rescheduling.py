@@ -12,9 +12,12 @@ from apps.bookings.models import Booking, BookingEvent
 from apps.bookings.states import LIVE, Actor, BookingEventType
 from apps.bookings.telling import FAR, tell_of_move
 from apps.core.db import require_transaction
+from apps.core.families import AVAILABILITY
 from apps.core.periods import Period
+from apps.core.versions import of_its_listing
 
 
+@of_its_listing(AVAILABILITY)
 def move_along(*, listing_id: int, period: Period, actor: Actor, now: datetime) -> list[int]:
     """Move the live bookings of the listing, and their places, to `period`; each gets a CHANGED event that says so.
 

@@ -38,6 +38,11 @@ def require_transaction() -> None:
         raise RuntimeError("a ledger step was called outside a unit of work")
 
 
+def is_in_transaction() -> bool:
+    """Whether a transaction is open: what is read here may be what nobody else sees yet."""
+    return connection.in_atomic_block
+
+
 @contextmanager
 def one_snapshot() -> Iterator[None]:
     """All statements of the block see the database as it was at the first of them. For answers put together from many.

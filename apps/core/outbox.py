@@ -30,6 +30,11 @@ def enqueue(task: str, **arguments: Any) -> None:
     transaction.on_commit(partial(_send, message), robust=True)
 
 
+def leave(task: str, **arguments: Any) -> None:
+    """The same outside of a transaction, or in one that may go either way, for what is not urgent: beat alone sends it."""
+    OutboxMessage.objects.create(task=task, arguments=arguments)
+
+
 def _send(message: OutboxMessage) -> bool:
     fault_point("outbox.committed")
     try:

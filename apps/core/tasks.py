@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from apps.core import idempotency, outbox
+from apps.core import idempotency, outbox, versions
 
 
 @shared_task(name="core.send_outbox")
@@ -14,3 +14,8 @@ def send_outbox() -> None:
 @shared_task(name="core.forget_keys")
 def forget_keys() -> None:
     idempotency.forget_old(now=timezone.now())
+
+
+@shared_task(name=versions.TELL)
+def tell_versions(tags: list[str]) -> None:
+    versions.tell(tags)

@@ -14,6 +14,8 @@ from apps.bookings.selectors import has_live_bookings
 from apps.bookings.states import Actor
 from apps.core.db import unit_of_work
 from apps.core.errors import DomainError, Duplicate, InputErrors, NotFound, Unavailable, WrongState
+from apps.core.families import LISTINGS
+from apps.core.versions import of_its_listing, only
 from apps.hosting.announcing import BY_STATUS, announce_listing
 from apps.hosting.fields import clean_listing
 from apps.hosting.policies import listing_for_host, require_verified_email
@@ -53,9 +55,11 @@ def create_listing(*, host: User, kind_code: str, fields: Mapping[str, Any], now
     kind = kind_named(kind_code)
     blank = Listing(host=host, kind=kind.code, status=ListingStatus.DRAFT, price_minor=0)
     listing, details = _cleaned(blank, fields, kind=kind, is_new=True, now=now)
-    with _title_once():
+    with only(LISTINGS) as those, _title_once():
         listing.save()
-    kind.save_details(listing, details)
+        those.add(listing.pk)
+    with only(LISTINGS, listing.pk):
+        kind.save_details(listing, details)
     set_capacity(listing.pk, kind.capacity(listing), field=kind.capacity_field, now=now)
     created = _read(listing.pk)
     announce_listing(EventType.LISTING_CREATED, created, now=now)
@@ -63,6 +67,7 @@ def create_listing(*, host: User, kind_code: str, fields: Mapping[str, Any], now
 
 
 @unit_of_work
+@of_its_listing(LISTINGS)
 def update_listing(
     *, viewer: User, kind_code: str, listing_id: int | None, fields: Mapping[str, Any], now: datetime
 ) -> Listing:
@@ -147,6 +152,7 @@ def _read(listing_id: int) -> Listing:
 
 
 @unit_of_work
+@of_its_listing(LISTINGS)
 def publish_listing(*, viewer: User, listing_id: int | None, now: datetime) -> Listing:
     """Offer it to everybody. What is published already stays so.
 
@@ -161,6 +167,7 @@ def publish_listing(*, viewer: User, listing_id: int | None, now: datetime) -> L
 
 
 @unit_of_work
+@of_its_listing(LISTINGS)
 def archive_listing(*, viewer: User, listing_id: int | None, now: datetime) -> Listing:
     """Take it off the market; its live bookings stand. Raises NotFound and NotAllowed at `id`."""
     listing = listing_for_host(viewer=viewer, listing_id=listing_id, field="id", lock=True)
@@ -178,6 +185,7 @@ def _set_status(listing: Listing, status: ListingStatus, *, now: datetime) -> Li
 
 
 @unit_of_work
+@of_its_listing(LISTINGS)
 def delete_listing(*, viewer: User, listing_id: int | None, now: datetime) -> Listing:
     """Make it gone for everybody; past bookings still name it.
 

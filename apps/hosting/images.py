@@ -10,8 +10,10 @@ from django.db.models import F
 
 from apps.core.db import unit_of_work
 from apps.core.errors import Collector, OutsideRules
+from apps.core.families import LISTINGS
 from apps.core.pictures import clean_picture
 from apps.core.texts import clean_text
+from apps.core.versions import of_its_listing, only
 from apps.hosting.policies import image_for_host, listing_for_host
 from apps.listings.models import Image, Listing
 from apps.users.models import User
@@ -49,6 +51,7 @@ def add_image(
 
 
 @unit_of_work
+@of_its_listing(LISTINGS)
 def _append(image: Image, *, viewer: User, listing_id: int | None, now: datetime) -> Listing:
     listing = listing_for_host(viewer=viewer, listing_id=listing_id, field="listing_id", lock=True)
     position = Image.objects.filter(listing=listing).count()
@@ -65,9 +68,10 @@ def remove_image(*, viewer: User, image_id: int | None, now: datetime) -> Listin
     """Take the picture away; those behind it move up. Raises NotFound and NotAllowed at `image_id`."""
     image = image_for_host(viewer=viewer, image_id=image_id, field="image_id")
     listing = image.listing
-    Image.objects.filter(pk=image.pk).delete()
-    Image.objects.filter(listing=listing, position__gt=image.position).update(position=F("position") - 1)
-    _touch(listing, now=now)
+    with only(LISTINGS, listing.pk):
+        Image.objects.filter(pk=image.pk).delete()
+        Image.objects.filter(listing=listing, position__gt=image.position).update(position=F("position") - 1)
+        _touch(listing, now=now)
     transaction.on_commit(partial(_remove_file, image), robust=True)
     return listing
 

@@ -7,7 +7,9 @@ from django.db.models import F
 
 from apps.core.db import unit_of_work
 from apps.core.errors import Collector, Duplicate, Invalid, NotAllowed
+from apps.core.families import LISTINGS, REVIEWS
 from apps.core.texts import clean_text
+from apps.core.versions import only
 from apps.integrations.models import EventType
 from apps.listings.models import Listing
 from apps.notifications.actions import tell, write_letter
@@ -32,10 +34,11 @@ def _recount(listing: Listing, *, before: int | None, after: int | None) -> None
     """Move the listing's sums from the rating that counted to the one that counts now; None counts for nothing."""
     if before == after:
         return
-    Listing.objects.filter(pk=listing.pk).update(
-        rating_sum=F("rating_sum") + (after or 0) - (before or 0),
-        rating_count=F("rating_count") + int(after is not None) - int(before is not None),
-    )
+    with only(LISTINGS, listing.pk):
+        Listing.objects.filter(pk=listing.pk).update(
+            rating_sum=F("rating_sum") + (after or 0) - (before or 0),
+            rating_count=F("rating_count") + int(after is not None) - int(before is not None),
+        )
     listing.refresh_from_db(fields=["rating_sum", "rating_count", "rating_average"])
 
 
@@ -99,7 +102,8 @@ def create_review(*, viewer: User, listing_id: int | None, rating: int, comment:
     # The constraint decides which of two comes first; here it only spares the error.
     if Review.objects.filter(listing=listing, author=viewer, external_id="").exists():
         raise Duplicate("You have reviewed this already.", field="listing_id")
-    review.save(force_insert=True)
+    with only(REVIEWS, listing.pk):
+        review.save(force_insert=True)
     _recount(listing, before=None, after=rating)
     _say(
         listing.host,
@@ -138,7 +142,8 @@ def update_review(
     review.rating = review.rating if rating is None else rating
     review.comment = review.comment if comment is None else comment
     review.updated_at = now
-    review.save(update_fields=["rating", "comment", "updated_at"])
+    with only(REVIEWS, review.listing_id):
+        review.save(update_fields=["rating", "comment", "updated_at"])
     _recount(review.listing, before=before, after=_counted(review))
     announce_review(EventType.REVIEW_UPDATED, review, now=now)
     return review
@@ -156,7 +161,8 @@ def delete_review(*, viewer: User, review_id: int | None, now: datetime) -> int:
     pk = review.pk
     before = _counted(review)
     announce_review(EventType.REVIEW_DELETED, review, now=now)
-    review.delete()
+    with only(REVIEWS, review.listing_id):
+        review.delete()
     _recount(review.listing, before=before, after=None)
     return pk
 
@@ -174,7 +180,8 @@ def reply_to_review(*, viewer: User, review_id: int | None, reply: str, now: dat
     if reply == review.reply:
         return review
     review.reply, review.replied_at, review.updated_at = reply, now, now
-    review.save(update_fields=["reply", "replied_at", "updated_at"])
+    with only(REVIEWS, review.listing_id):
+        review.save(update_fields=["reply", "replied_at", "updated_at"])
     if review.author is not None and review.external_id == "":
         _say(
             review.author,
@@ -200,7 +207,8 @@ def set_hidden(*, viewer: User, review_id: int | None, is_hidden: bool, now: dat
     review = locked_review(viewer=viewer, review_id=review_id)
     before, was_hidden = _counted(review), review.hidden_at is not None
     review.hidden_at = (review.hidden_at or now) if is_hidden else None
-    review.save(update_fields=["hidden_at"])
+    with only(REVIEWS, review.listing_id):
+        review.save(update_fields=["hidden_at"])
     _recount(review.listing, before=before, after=_counted(review))
     if was_hidden != is_hidden:
         announce_review(EventType.REVIEW_HIDDEN if is_hidden else EventType.REVIEW_UPDATED, review, now=now)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from graphql import GraphQLResolveInfo
 
     from apps.users.models import User
+    from schema.core.caching import Opened
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -42,9 +43,24 @@ class Context:
     `user` is None for an anonymous caller; then `token_state` tells whether a token was sent and not accepted
     ("EXPIRED" or "INVALID"). `session` is the session that the accepted token belongs to. `state` is scratch space
     of the areas, under keys of their own.
+
+    `instant` is `now` for whoever shows nothing that hangs on it: `has_read_clock` tells whether somebody read `now`.
+    `kept` is what is kept of answers, while a query is executed that may use it.
     """
 
-    __slots__ = ("ip", "loaders", "now", "request_id", "session", "state", "token_state", "user", "user_agent")
+    __slots__ = (
+        "has_read_clock",
+        "instant",
+        "ip",
+        "kept",
+        "loaders",
+        "request_id",
+        "session",
+        "state",
+        "token_state",
+        "user",
+        "user_agent",
+    )
 
     def __init__(
         self,
@@ -57,7 +73,9 @@ class Context:
         user_agent: str = "",
         request_id: str | None = None,
     ) -> None:
-        self.now = now
+        self.instant = now
+        self.has_read_clock = False
+        self.kept: Opened | None = None
         self.user = user
         self.session = session
         self.token_state = token_state
@@ -66,6 +84,12 @@ class Context:
         self.request_id = request_id or uuid.uuid4().hex
         self.loaders = Scheduler(self)
         self.state: dict[Hashable, Any] = {}
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the request."""
+        self.has_read_clock = True
+        return self.instant
 
     @property
     def is_staff(self) -> bool:

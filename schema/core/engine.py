@@ -17,10 +17,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import graphene
+import orjson
 from django.conf import settings
 from graphql import (
     ArgumentNode,
     DocumentNode,
+    FieldNode,
     FloatValueNode,
     GraphQLError,
     IntValueNode,
@@ -38,6 +40,7 @@ from graphql import (
 )
 from graphql.validation.validate import ValidationAbortedError
 
+from schema.core.caching import Opened, keeps_field, open_kept
 from schema.core.complexity import NOTHING, Limits, Measure, admit, measure
 from schema.core.context import Context
 from schema.core.costs import Prices
@@ -86,12 +89,13 @@ class Operation:
 
 @dataclass(slots=True)
 class Answer:
-    """`executed` is False when the request was refused before execution: then there is no data, not even null.
+    """`executed` is False when the request was refused before execution: then there is no data, not even null. What was kept
+    is JSON already: `data` is an `orjson.Fragment` of it.
 
     `is_public`: anybody without a token gets the same answer to the same query at this moment.
     """
 
-    data: dict[str, Any] | None
+    data: Any
     errors: list[dict[str, Any]]
     extensions: dict[str, Any]
     executed: bool
@@ -144,10 +148,11 @@ class Plan:
 class Document:
     """A valid document, with a plan of each of its operations that was asked for.
 
-    `is_public`: it only reads, and with nothing that opens what is not everybody's.
+    `is_public`: it only reads, and with nothing that opens what is not everybody's. `has_kept_fields`: it may ask for a field
+    that has a policy of `schema.core.caching`.
     """
 
-    __slots__ = ("ast", "is_public", "operations", "plans", "reading")
+    __slots__ = ("ast", "has_kept_fields", "is_public", "operations", "plans", "reading")
 
     def __init__(self, ast: DocumentNode, *, reading: int = 0) -> None:
         self.ast = ast
@@ -155,9 +160,10 @@ class Document:
         self.reading = reading
         self.operations = Operations(ast)
         self.plans: dict[str | None, Plan] = {}
-        public = _PublicVisitor()
-        visit(ast, public)
-        self.is_public = public.holds
+        seen = _Visitor()
+        visit(ast, seen)
+        self.is_public = seen.is_public
+        self.has_kept_fields = seen.has_kept_fields
 
     def take_reading(self) -> int:
         """The points of reading it, once."""
@@ -165,27 +171,32 @@ class Document:
         return points
 
 
-class _PublicVisitor(Visitor):
-    """Whether a document only reads what everybody may."""
+class _Visitor(Visitor):
+    """Whether a document only reads what everybody may, and whether some field of it may be kept."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.holds = True
+        self.is_public = True
+        self.has_kept_fields = False
 
     def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
-        self.holds = self.holds and node.operation is OperationType.QUERY
+        self.is_public = self.is_public and node.operation is OperationType.QUERY
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        self.has_kept_fields = self.has_kept_fields or keeps_field(node.name.value)
 
     def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
-        self.holds = self.holds and node.name.value not in SECRET_ARGUMENTS
+        self.is_public = self.is_public and node.name.value not in SECRET_ARGUMENTS
 
     def enter_object_field(self, node: ObjectFieldNode, *_: Any) -> None:
-        self.holds = self.holds and node.name.value not in SECRET_ARGUMENTS
+        self.is_public = self.is_public and node.name.value not in SECRET_ARGUMENTS
 
 
 class Engine:
     """Answers operations on one schema. Each query, and each event of a subscription, is executed inside `reading()`.
 
-    Without `is_lean` graphql-core's executor answers, slower and the same.
+    Without `is_lean` graphql-core's executor answers, slower and the same. With `keeps`, queries are answered from what
+    `schema.core.caching` keeps, where it holds.
     """
 
     def __init__(
@@ -197,8 +208,10 @@ class Engine:
         reading: Reading = contextlib.nullcontext,
         charge: Charge = lambda _context, _points: None,
         is_lean: bool = True,
+        keeps: bool = False,
     ) -> None:
         self.schema = schema
+        self.keeps = keeps
         self.is_lean = is_lean and is_supported(schema.graphql_schema)
         self.charge = charge
         self.prices = prices or Prices()
@@ -288,23 +301,47 @@ class Engine:
         except (DocumentRefused, GraphQLError) as refused:
             errors = refused.errors if isinstance(refused, DocumentRefused) else [refused]
             return Answer(None, formatted(errors, request_id=context.request_id), {}, executed=False)
-        done = self.execute(document, operation, context=context, ceiling=self.limits.points * CEILING)
-        data, errors = done.result.data, done.result.errors or []
-        extensions: dict[str, Any] = {}
-        # Only beside what was found: what is absent, forbidden or wrong has one answer, the same each time.
-        if not errors and node is not None and node.operation is OperationType.QUERY and _has_found(data):
-            cost = {
-                "requested": asked.points,
-                "actual": math.ceil(asked.once + done.points),
-                "limit": self.limits.points,
-            }
-            extensions["cost"] = cost if remaining is None else {**cost, "remaining": remaining}
+        is_query = node is not None and node.operation is OperationType.QUERY
+        opened = self._opened(operation, document, context) if self.keeps and is_query else None
+        if opened is not None and opened.answer is not None:
+            extensions = self._cost(asked, opened.answer.note, remaining)
+            return Answer(orjson.Fragment(opened.answer.content), [], extensions, executed=True, is_public=True)
+        try:
+            with opened.reading() if opened is not None else contextlib.nullcontext():
+                done = self.execute(document, operation, context=context, ceiling=self.limits.points * CEILING)
+            data, errors = done.result.data, done.result.errors or []
+            # Only beside what was found: what is absent, forbidden or wrong has one answer, the same each time.
+            has_cost = not errors and is_query and _has_found(data)
+            actual = math.ceil(asked.once + done.points) if has_cost else None
+            is_public = done.began and not errors and document.is_public and _is_nobody(context)
+            if opened is not None and is_public:
+                opened.keep_answer(data, note=actual)
+        finally:
+            if opened is not None:
+                opened.close()
         return Answer(
             data,
             formatted(errors, request_id=context.request_id),
-            extensions,
+            self._cost(asked, actual, remaining),
             done.began,
-            is_public=done.began and not errors and document.is_public and _is_nobody(context),
+            is_public=is_public,
+        )
+
+    def _cost(self, asked: Measure, actual: int | None, remaining: int | None) -> dict[str, Any]:
+        """The extensions that tell what the query cost; none where that is not told."""
+        if actual is None:
+            return {}
+        cost = {"requested": asked.points, "actual": actual, "limit": self.limits.points}
+        return {"cost": cost if remaining is None else {**cost, "remaining": remaining}}
+
+    def _opened(self, operation: Operation, document: Document, context: Context) -> Opened | None:
+        """What is kept for a query: all of it where nobody in particular asks for what everybody may have."""
+        is_whole = document.is_public and _is_nobody(context)
+        return open_kept(
+            context,
+            whole=(operation.query, operation.name) if is_whole else None,
+            has_fields=document.has_kept_fields,
+            variables=operation.variables,
         )
 
     def _paid_document(self, operation: Operation, context: Context) -> Document:

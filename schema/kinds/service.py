@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import graphene
 from django.db.models import prefetch_related_objects
 
+from apps.core.families import AVAILABILITY, LISTINGS
+from apps.core.versions import only
 from apps.kinds.service.selectors import slots_of
 from apps.listings.kinds import kind_named
 from schema.core.errors import QueryTooComplex
@@ -17,7 +19,7 @@ from schema.kinds.mutations import CreateFields, CreateListing, UpdateFields, Up
 from schema.listings.loaders import by_window
 from schema.listings.types import Listing, register_kind, shared_or_own
 from schema.listings.values import Period
-from schema.listings.windows import read_window, window_arguments
+from schema.listings.windows import cached_periods, read_window, window_arguments
 
 if TYPE_CHECKING:
     from apps.core.periods import Period as Span
@@ -47,7 +49,8 @@ class OpeningHoursInput(graphene.InputObjectType):
 
 def opening_hours(context: Context, listings: list[ListingRow]) -> dict[ListingRow, list[Any]]:
     """The opening hours of each service, from Monday on."""
-    prefetch_related_objects(listings, *kind_named(KIND).prefetched)
+    with only(LISTINGS, *(listing.pk for listing in listings)):
+        prefetch_related_objects(listings, *kind_named(KIND).prefetched)
     return {listing: list(listing.service.opening_hours.all()) for listing in listings}
 
 
@@ -55,7 +58,9 @@ def free_slots(context: Context, keys: list[tuple[ListingRow, Span]]) -> dict[tu
     """The free appointments of each service inside the window that was asked for."""
     found: dict[tuple[ListingRow, Span], list[Span]] = {}
     for window, listings in by_window(keys).items():
-        slots = slots_of(listings=listings, window=window, now=context.now)
+        pks = [listing.pk for listing in listings]
+        with only(LISTINGS, *pks), only(AVAILABILITY, *pks):
+            slots = slots_of(listings=listings, window=window, now=context.now)
         found.update({(listing, window): slots[listing.pk] for listing in listings})
     return found
 
@@ -84,6 +89,7 @@ class Service(graphene.ObjectType):
     def resolve_opening_hours(listing: ListingRow, info: Info) -> Any:
         return info.context.load(opening_hours, listing)
 
+    @cached_periods("Service.slots")
     def resolve_slots(listing: ListingRow, info: Info, from_: Any, to: Any) -> Any:
         window = read_window(from_, to)
         service = listing.service

@@ -9,7 +9,9 @@ from apps.availability import calendars
 from apps.availability.selectors import free_now, tickets_left_of
 from apps.bookings.quotes import Asked, QuoteResult, quote_all
 from apps.bookings.selectors import may_see_address
+from apps.core.families import AVAILABILITY, LISTINGS
 from apps.core.periods import Period
+from apps.core.versions import only
 from apps.hosting.addresses import feed_urls
 from apps.hosting.selectors import calendars_of, images_of
 from apps.listings.selectors import any_listings_by_id
@@ -44,12 +46,14 @@ def hosts_by_id(context: Context, user_ids: list[int]) -> dict[int, User]:
 
 def listings_by_id(context: Context, listing_ids: list[int]) -> dict[int, Listing]:
     """The listings of what the caller sees already, such as a review."""
-    return any_listings_by_id(listing_ids=listing_ids)
+    with only(LISTINGS, *listing_ids):
+        return any_listings_by_id(listing_ids=listing_ids)
 
 
 def images_by_listing(context: Context, listing_ids: list[int]) -> dict[int, list[Image]]:
     """The pictures of each listing, in order."""
-    return images_of(listing_ids=listing_ids)
+    with only(LISTINGS, *listing_ids):
+        return images_of(listing_ids=listing_ids)
 
 
 def calendars_by_listing(context: Context, listing_ids: list[int]) -> dict[int, list[ImportedCalendar]]:
@@ -72,7 +76,9 @@ def free_periods(context: Context, keys: list[tuple[Listing, Period]]) -> dict[t
     """When each listing is free inside the window that was asked for."""
     found: dict[tuple[Listing, Period], list[Period]] = {}
     for window, listings in by_window(keys).items():
-        free = calendars.free_periods_of(listings, window, now=context.now)
+        pks = [listing.pk for listing in listings]
+        with only(LISTINGS, *pks), only(AVAILABILITY, *pks):
+            free = calendars.free_periods_of(listings, window, now=context.now)
         found.update({(listing, window): free[listing.pk] for listing in listings})
     return found
 
@@ -96,12 +102,15 @@ def by_window(keys: list[tuple[Listing, Period]]) -> dict[Period, list[Listing]]
 
 def quotes(context: Context, keys: list[Asked]) -> dict[Asked, QuoteResult]:
     """What each of the requests would cost at its listing, and whether it is free."""
-    return quote_all(asked=keys, now=context.now)
+    pks = [listing.pk for listing, _ in keys]
+    with only(LISTINGS, *pks), only(AVAILABILITY, *pks):
+        return quote_all(asked=keys, now=context.now)
 
 
 def tickets_left(context: Context, listing_ids: list[int]) -> dict[int, int]:
     """How many tickets could be sold now."""
-    return tickets_left_of(listing_ids, now=context.now)
+    with only(AVAILABILITY, *listing_ids):
+        return tickets_left_of(listing_ids, now=context.now)
 
 
 def free_until(context: Context, keys: list[tuple[int, datetime]]) -> dict[tuple[int, datetime], bool]:
@@ -109,8 +118,9 @@ def free_until(context: Context, keys: list[tuple[int, datetime]]) -> dict[tuple
     by_end: dict[datetime, list[int]] = {}
     for listing_id, end in keys:
         by_end.setdefault(end, []).append(listing_id)
-    return {
-        (pk, end): is_free
-        for end, listing_ids in by_end.items()
-        for pk, is_free in free_now(listing_ids, now=context.now, until=end).items()
-    }
+    found = {}
+    for end, listing_ids in by_end.items():
+        with only(AVAILABILITY, *listing_ids):
+            free = free_now(listing_ids, now=context.now, until=end)
+        found.update({(pk, end): is_free for pk, is_free in free.items()})
+    return found

@@ -10,8 +10,12 @@ import graphene
 from apps.bookings.quotes import QuoteResult
 from apps.bookings.selectors import booked_listing_ids
 from apps.core.errors import NotFound
+from apps.core.families import AVAILABILITY, LISTINGS
+from apps.core.versions import only
 from apps.listings.models import Listing as ListingRow
+from apps.listings.search import KIND_FIELDS
 from apps.listings.selectors import archived_by_id, find_listings, listings_by_id
+from schema.core.caching import Policy, Varies, declare, remembered
 from schema.core.context import Context, Info
 from schema.core.ids import split_global_id
 from schema.core.nodes import find_node, register_node
@@ -22,10 +26,25 @@ from schema.listings.filters import ListingFilter, ListingOrderEnum, read_order,
 from schema.listings.types import Listing, ListingConnection, kind_types, listing_type_names, quote_arguments, quote_of
 from schema.listings.values import Quote
 
+# A count reads all that the search finds, a page only its own rows.
+COUNT = declare(
+    Policy("ListingConnection.totalCount", invalidated_by=(LISTINGS,), varies_by=Varies.NOTHING, is_dear=True)
+)
+FREE_COUNT = declare(
+    Policy(
+        "ListingConnection(of what is free).totalCount",
+        invalidated_by=(LISTINGS, AVAILABILITY),
+        varies_by=Varies.NOTHING,
+        is_dear=True,
+        is_timed=True,
+    )
+)
+
 
 def visible_listings(context: Context, listing_ids: list[int]) -> dict[int, ListingRow]:
     """Those of the listings that the caller may see: archived ones too, where the account has a booking of it."""
-    found = listings_by_id(listing_ids=listing_ids, viewer=context.user)
+    with only(LISTINGS, *listing_ids):
+        found = listings_by_id(listing_ids=listing_ids, viewer=context.user)
     hidden = [pk for pk in listing_ids if pk not in found]
     if hidden and context.user is not None:
         booked = booked_listing_ids(viewer=context.user, listing_ids=hidden)
@@ -89,9 +108,18 @@ class ListingQueries:
         page = read_page(info, arguments)
         search = read_search(arguments.get("filter"))
         order = read_order(arguments.get("order_by"), search)
-        found = find_listings(search=search, order=order, now=info.context.now)
+        context = info.context
+        # The moment matters to the kinds alone, and they are asked only what is about them.
+        policy, now = (FREE_COUNT, context.now) if search.asks_for(*KIND_FIELDS) else (COUNT, context.instant)
+        found = find_listings(search=search, order=order, now=now)
         part = found.page(limit=page.limit, place=page.place, backwards=page.backwards)
-        return connection_of(part, page, found.keys, count=found.count, exists=found.exists)
+
+        def count() -> Any:
+            if context.kept is None:
+                return found.count()
+            return remembered(context, policy, policy.key(context, arguments.get("filter")), found.count)
+
+        return connection_of(part, page, found.keys, count=count, exists=found.exists)
 
     async def resolve_quote(root: None, info: Info, listing_id: str, **arguments: Any) -> QuoteResult | None:
         deferred = find_listing(info.context, listing_id)

@@ -42,7 +42,7 @@ from schema.listings.values import (
     PriceUnit,
     Quote,
 )
-from schema.listings.windows import read_window, window_arguments
+from schema.listings.windows import cached_periods, read_window, window_arguments
 from schema.reviews.types import ReviewConnection, review_pages
 
 if TYPE_CHECKING:
@@ -209,6 +209,7 @@ class Listing(graphene.Interface):
     def resolve_reviews(listing: ListingRow, info: Info, **arguments: object) -> Any:
         return info.context.load(review_pages, (listing.pk, read_page(info, arguments)))
 
+    @cached_periods("Listing.availability")
     def resolve_availability(listing: ListingRow, info: Info, from_: Any, to: Any) -> Any:
         return info.context.load(loaders.free_periods, (listing, read_window(from_, to)))
 

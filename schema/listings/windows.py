@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any
 
 import graphene
 
+from apps.core.families import AVAILABILITY, LISTINGS
 from apps.core.periods import Period
+from schema.core.caching import Codec, Varies, cached
 from schema.core.errors import BadUserInput
 from schema.core.scalars import DateTime
 
@@ -31,3 +36,21 @@ def read_window(start: datetime, end: datetime) -> Period:
     if end - start > LONGEST:
         raise BadUserInput(f"The window may be at most {LONGEST.days} days long.")
     return Period(start, end)
+
+
+SPANS = Codec(
+    write=lambda spans: [(span.start, span.end) for span in spans],
+    read=lambda pairs: [Period(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in pairs],
+)
+
+
+def cached_periods(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Keep the periods that a field of a listing shows: they hang on its calendar, its terms and the moment alone."""
+    return cached(
+        name,
+        about=attrgetter("pk"),
+        invalidated_by=(LISTINGS, AVAILABILITY),
+        varies_by=Varies.NOTHING,
+        is_timed=True,
+        codec=SPANS,
+    )

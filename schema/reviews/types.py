@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import graphene
 
+from apps.core.families import REVIEWS
+from apps.core.versions import only
 from apps.reviews.models import Review as ReviewRow
 from apps.reviews.selectors import reviews, visible_reviews
 from apps.users.selectors import users_by_id
@@ -57,7 +59,8 @@ ReviewConnection = connection_type(Review)
 
 def review_pages(context: Context, keys: list[tuple[int, Page]]) -> dict[tuple[int, Page], Connection]:
     """The pages of reviews of many listings, newest first."""
-    return paginate_many(reviews(), NEWEST, keys, parent="listing_id")
+    with only(REVIEWS, *(listing_id for listing_id, _ in keys)):
+        return paginate_many(reviews(), NEWEST, keys, parent="listing_id")
 
 
 def reviews_for_node(context: Context, pks: list[int]) -> dict[int, ReviewRow]:

@@ -16,8 +16,10 @@ from apps.core import idempotency
 from apps.core.db import unit_of_work
 from apps.core.emails import clean_email
 from apps.core.errors import AccountClosed, Collector, NotAllowed, NotFound, OutsideRules, Required
+from apps.core.families import AVAILABILITY
 from apps.core.money import LARGEST_TOTAL
 from apps.core.texts import clean_text
+from apps.core.versions import only
 from apps.listings.kinds import Kind, kind_named
 from apps.listings.models import Listing, ListingStatus
 from apps.listings.offers import BookingRequest, Line, Occupancy, total_of
@@ -201,7 +203,8 @@ def _write(
     _add_lines(booking, lines)
     booking.record(BookingEventType.HELD, now=now, actor=Actor.GUEST)
     if total.minor == 0:
-        Allocation.objects.filter(pk=allocation.pk).update(held_until=None)
+        with only(AVAILABILITY, listing.pk):
+            Allocation.objects.filter(pk=allocation.pk).update(held_until=None)
         booking.move_to(BookingStatus.CONFIRMED, now=now, actor=Actor.SYSTEM)
     return booking
 

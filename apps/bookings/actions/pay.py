@@ -13,10 +13,12 @@ from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core import idempotency
 from apps.core.db import unit_of_work
 from apps.core.errors import Collector, HoldExpired, Invalid, NotAllowed, Unavailable, WrongState
+from apps.core.families import AVAILABILITY
 from apps.core.faults import fault_point
 from apps.core.money import Money
 from apps.core.outbox import enqueue
 from apps.core.periods import Period
+from apps.core.versions import only
 from apps.payments import gateway
 from apps.payments.actions import (
     cancel_open_charges,
@@ -92,7 +94,8 @@ def _start(booking: Booking, *, payment_method: str, viewer: User | None, now: d
     charge = start_charge(bill=bill, payer=viewer, timing=timing, amount=amount, payment_method=payment_method, now=now)
     if booking.status == BookingStatus.PENDING:
         # While the processor is asked the place is kept, however long the answer takes.
-        hold_until(booking.allocation_id, None)
+        with only(AVAILABILITY, booking.listing_id):
+            hold_until(booking.allocation_id, None)
     booking.record(BookingEventType.PAYMENT_STARTED, now=now, actor=Actor.GUEST)
     enqueue("bookings.carry_out_payment", charge_id=charge.pk)
     return charge
@@ -177,12 +180,14 @@ def _hold_again(booking: Booking, *, now: datetime) -> None:
     if booking.expires_at <= now:
         expire(booking, now=now)
     else:
-        hold_until(booking.allocation_id, booking.expires_at)
+        with only(AVAILABILITY, booking.listing_id):
+            hold_until(booking.allocation_id, booking.expires_at)
 
 
 def _confirm(booking: Booking, charge: Charge, *, now: datetime) -> None:
     if booking.status == BookingStatus.PENDING:
-        hold_until(booking.allocation_id, None)
+        with only(AVAILABILITY, booking.listing_id):
+            hold_until(booking.allocation_id, None)
         booking.move_to(BookingStatus.CONFIRMED, now=now, actor=Actor.SYSTEM)
     elif booking.status == BookingStatus.EXPIRED:
         _take_again_or_refund(booking, charge, now=now)

@@ -1,0 +1,63 @@
+"""Asks an engine that keeps answers beside one that does not, and tells what came of looking."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import orjson
+from prometheus_client import REGISTRY
+
+from apps.core.db import one_snapshot
+from apps.users.models import User
+from schema.core.context import Context
+from schema.core.engine import Answer, Engine, Operation
+from schema.costs import PRICES
+
+
+@cache
+def engine(*, keeps: bool) -> Engine:
+    from schema.root import schema
+
+    return Engine(schema, prices=PRICES, reading=one_snapshot, keeps=keeps)
+
+
+def answer(
+    query: str,
+    variables: dict[str, Any] | None = None,
+    *,
+    viewer: User | None = None,
+    keeps: bool = True,
+    now: datetime | None = None,
+) -> Answer:
+    context = Context(now=now or datetime.now(UTC), user=viewer)
+    return engine(keeps=keeps).answer(Operation(query, variables or {}), context=context)
+
+
+def body(query: str, variables: dict[str, Any] | None = None, **options: Any) -> Any:
+    """The whole answer as a client gets it."""
+    return orjson.loads(orjson.dumps(answer(query, variables, **options).body()))
+
+
+def data(query: str, variables: dict[str, Any] | None = None, **options: Any) -> Any:
+    found = body(query, variables, **options)
+    assert "errors" not in found, found
+    return found["data"]
+
+
+def is_kept(found: Answer) -> bool:
+    """Whether all of it came from what was kept."""
+    return isinstance(found.data, orjson.Fragment)
+
+
+def outcomes(policy: str = "answer") -> Counter[str]:
+    """How often looking came to what so far, in this process."""
+    return Counter(
+        {
+            sample.labels["outcome"]: int(sample.value)
+            for metric in REGISTRY.collect()
+            if metric.name == "holdfast_cache_reads"
+            for sample in metric.samples
+            if sample.name.endswith("_total") and sample.labels["policy"] == policy
+        }
+    )
