@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from sandbox.folder import ROOT
+from sandbox.released import compare_with_release
 
 PRINTED_SCHEMA = "schema/schema.graphql"
 # No check here talks to a server: these only have to be well-formed.
@@ -77,6 +78,7 @@ CHECKS: dict[str, Callable[[], Result]] = {
     "layers (import-linter)": tool("lint-imports", "--no-cache"),
     "migrations match the models": django("makemigrations", "--check", "--dry-run"),
     "schema is printed": compare_schema,
+    "schema breaks no client": compare_with_release,
 }
 
 

@@ -11,6 +11,8 @@ import { cacheExchange, Client as UrqlClient, fetchExchange, subscriptionExchang
 import { OperationTypeNode } from "graphql";
 import { serverAudits } from "graphql-http";
 import WebSocket from "ws";
+import { apolloPages, urqlPages } from "./caching.mjs";
+import { compile, run as runRelay } from "./relay.mjs";
 
 const clients = new Map();
 const stops = new Map();
@@ -164,7 +166,14 @@ function urql(given) {
   };
 }
 
-const kinds = { "graphql-ws": plain(socketClient), "graphql-sse": plain(streamClient), apollo, urql };
+const kinds = {
+  "graphql-ws": plain(socketClient),
+  "graphql-sse": plain(streamClient),
+  apollo,
+  urql,
+  "apollo with pages": (given) => apolloPages(given, report),
+  "urql with pages": (given) => urqlPages(given, report),
+};
 
 const sink = (name, key) => ({
   next: (result) => report({ name, key, next: { data: result.data, errors: result.errors, extensions: result.extensions } }),
@@ -188,9 +197,9 @@ const commands = {
     return { results };
   },
   open: (given) => void clients.set(given.name, kinds[given.kind](given)),
-  ask: async ({ name, query, variables }) => {
+  ask: async ({ name, query, variables, file }) => {
     try {
-      const { data, errors } = await clients.get(name).once({ query, variables });
+      const { data, errors } = await clients.get(name).once({ query, variables, file });
       return { data, errors };
     } catch (error) {
       return { error: described(error) };
@@ -199,13 +208,29 @@ const commands = {
   subscribe: ({ name, key, query, variables }) =>
     void stops.set(`${name} ${key}`, clients.get(name).subscribe({ query, variables }, sink(name, key))),
   watch: ({ name, key, query, variables }) =>
-    void stops.set(`${name} ${key}`, clients.get(name).watch({ query, variables }, sink(name, key))),
+    void stops.set(`${name} ${key}`, clients.get(name).watch({ key, query, variables }, sink(name, key))),
+  more: async ({ name, key, variables }) => {
+    const { data, errors } = await clients.get(name).more({ key, variables });
+    return { data, errors };
+  },
+  // One operation with several sets of variables, all at once.
+  crowd: async ({ name, query, sets }) => {
+    const asking = sets.map((variables) => clients.get(name).once({ query, variables }));
+    return { results: (await Promise.allSettled(asking)).map(({ value, reason }) => value?.data ?? String(reason ?? value?.errors)) };
+  },
+  expire: ({ name, token }) => void clients.get(name).expire({ token }),
+  compile,
+  relay: runRelay,
   stop: ({ name, key }) => void stops.get(`${name} ${key}`)(),
   close: async ({ name }) => void (await clients.get(name).dispose()),
 };
 
 createInterface({ input: process.stdin }).on("line", async (line) => {
   const { number, command, ...given } = JSON.parse(line);
-  report({ answer: number, ...(await commands[command](given)) });
+  try {
+    report({ answer: number, ...(await commands[command](given)) });
+  } catch (error) {
+    report({ answer: number, failed: error.stack ?? String(error) });
+  }
 });
 process.stdin.on("end", () => process.exit(0));
