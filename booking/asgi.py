@@ -21,6 +21,7 @@ from django.core.exceptions import DisallowedHost  # noqa: E402
 from django.core.handlers.asgi import ASGIRequest  # noqa: E402
 
 from apps.audit.origin import address_of  # noqa: E402
+from apps.core.waits import bound_sessions  # noqa: E402
 from booking.bridge import BodyTooLarge, Bridge, Gone, Receive, Send, read_body  # noqa: E402
 from schema.live.event_streams import EventStream, wants_events  # noqa: E402
 from schema.live.hub import Hub  # noqa: E402
@@ -30,7 +31,8 @@ from schema.views import engine  # noqa: E402
 
 PATH = "/graphql"
 
-_http = Bridge(wsgi, threads=settings.HTTP_THREADS)
+bound_sessions(settings.WEB_WAITS)
+_http = Bridge(wsgi, threads=settings.HTTP_THREADS, seconds=settings.REQUEST_SECONDS)
 _hubs: list[Hub] = []
 _room = Room()
 

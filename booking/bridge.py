@@ -1,12 +1,15 @@
 """Serves a WSGI application from an ASGI server: the whole body is read, threads answer, the whole answer is sent."""
 
 import asyncio
+import math
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import SEEK_END
 from tempfile import SpooledTemporaryFile
 from typing import Any
+
+from schema.core.patience import ENVIRON_KEY, Patience
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -15,6 +18,12 @@ Answer = tuple[int, list[tuple[bytes, bytes]], list[bytes]]
 # In bytes. More than the largest body that any address takes; larger ones are not even read.
 LARGEST_BODY = 32_000_000
 KEPT_IN_MEMORY = 1_000_000
+UNWATCHED_SECONDS = 0.1
+TOO_LATE: Answer = (
+    503,
+    [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"5"), (b"cache-control", b"no-store")],
+    [b"Too many requests wait. Try again.\n"],
+)
 
 
 class BodyTooLarge(Exception):
@@ -26,19 +35,28 @@ class Gone(Exception):
 
 
 class Bridge:
-    """`threads` requests are answered at once; the others wait in order."""
+    """`threads` requests are answered at once; the others wait in order, `seconds` at most with the answering.
 
-    def __init__(self, application: Callable[..., Iterable[bytes]], *, threads: int) -> None:
+    Who leaves while waiting is taken out of the queue, and whoever waited too long is told to come back.
+    """
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], *, threads: int, seconds: float = math.inf) -> None:
         self._application = application
+        self._seconds = seconds
         self._pool = ThreadPoolExecutor(threads, "http")
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         try:
             with await read_body(receive) as body:
                 # A body that came in chunks has not said how long it is, and Django reads what it is told to read.
-                environ = {**environ_of(scope, body), "CONTENT_LENGTH": str(_length(body))}
-                loop = asyncio.get_running_loop()
-                status, headers, parts = await loop.run_in_executor(self._pool, self._call, environ)
+                patience = Patience(seconds=self._seconds)
+                environ = {
+                    **environ_of(scope, body),
+                    "CONTENT_LENGTH": str(_length(body)),
+                    ENVIRON_KEY: patience,
+                }
+                job = self._pool.submit(self._call, environ, patience)
+                status, headers, parts = await _unless_gone(job, receive, patience)
         except Gone:
             return
         except BodyTooLarge:
@@ -49,7 +67,9 @@ class Bridge:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _call(self, environ: dict[str, Any]) -> Answer:
+    def _call(self, environ: dict[str, Any], patience: Patience) -> Answer:
+        if patience.is_over():
+            return TOO_LATE
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> Callable[[bytes], None]:
@@ -67,6 +87,33 @@ class Bridge:
         status, headers = started[-1]
         encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return int(status.partition(" ")[0]), encoded, parts
+
+
+async def _unless_gone(job: Future[Answer], receive: Receive, patience: Patience) -> Answer:
+    """The job's answer. Raises Gone when the client leaves before; a job that has not begun then never does."""
+    answer = asyncio.wrap_future(job)
+    # Most are answered before it is worth to look.
+    done, _ = await asyncio.wait({answer}, timeout=UNWATCHED_SECONDS)
+    if done:
+        return answer.result()
+    leaving = asyncio.ensure_future(_disconnected(receive))
+    awaited: set[asyncio.Future[Any]] = {answer, leaving}
+    try:
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            return answer.result()
+        patience.is_gone = True
+        if not job.cancel():
+            # The body is read from a file of ours until the end.
+            await asyncio.wait({answer})
+        raise Gone
+    finally:
+        leaving.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
 
 
 async def read_body(receive: Receive) -> SpooledTemporaryFile[bytes]:

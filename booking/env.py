@@ -193,6 +193,10 @@ class Environment:
     sweep_seconds: int
     cache_seconds: int
     http_threads: int
+    request_seconds: int
+    statement_seconds: int
+    lock_seconds: int
+    worker_statement_seconds: int
     access_token_seconds: int
     refresh_token_seconds: int
     log_level: str
@@ -250,6 +254,10 @@ class Environment:
             sweep_seconds=read.seconds("SWEEP_SECONDS", 5),
             cache_seconds=read.seconds("CACHE_SECONDS", 10, smallest=0, largest=3600),
             http_threads=read.seconds("HTTP_THREADS", 1),
+            request_seconds=read.seconds("REQUEST_SECONDS", 30),
+            statement_seconds=read.seconds("STATEMENT_SECONDS", 15),
+            lock_seconds=read.seconds("LOCK_SECONDS", 8),
+            worker_statement_seconds=read.seconds("WORKER_STATEMENT_SECONDS", 300),
             access_token_seconds=read.seconds("ACCESS_TOKEN_SECONDS", 300),
             refresh_token_seconds=read.seconds("REFRESH_TOKEN_SECONDS", 2_592_000),
             log_level=read.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info").upper(),

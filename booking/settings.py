@@ -8,6 +8,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
+from apps.core.waits import Waits
 from booking.env import read_environment
 
 # One tzdata for every machine: the pinned package, not what the system happens to have.
@@ -77,6 +78,17 @@ ROOT_URLCONF = "booking.urls"
 WSGI_APPLICATION = "booking.wsgi.application"
 # How many requests a process of `booking.asgi` answers at once.
 HTTP_THREADS = ENV.http_threads
+# How long a request may take, waiting in the queue included.
+REQUEST_SECONDS = ENV.request_seconds
+# A transaction does nothing for as long as a whole request may take only when its process is stuck.
+WEB_WAITS = Waits(
+    statement=ENV.statement_seconds, lock=ENV.lock_seconds, idle_transaction=ENV.request_seconds + ENV.statement_seconds
+)
+WORKER_WAITS = Waits(
+    statement=ENV.worker_statement_seconds,
+    lock=max(ENV.lock_seconds, ENV.worker_statement_seconds // 10),
+    idle_transaction=2 * ENV.worker_statement_seconds,
+)
 APPEND_SLASH = False
 TEMPLATES = [
     {

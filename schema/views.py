@@ -32,6 +32,7 @@ from schema.core.http import (
     write_refusal,
 )
 from schema.core.limits import REQUESTS, caller_of, charge
+from schema.core.patience import ENVIRON_KEY, Patience
 from schema.costs import PRICES
 
 LONGEST_USER_AGENT = 400
@@ -120,4 +121,5 @@ def context_of_request(request: HttpRequest) -> Context:
         token_state=caller.token_state,
         ip=address_of(request),
         user_agent=request.headers.get("User-Agent", "")[:LONGEST_USER_AGENT],
+        patience=request.META.get(ENVIRON_KEY) or Patience(seconds=settings.REQUEST_SECONDS),
     )

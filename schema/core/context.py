@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from schema.core.errors import Unauthenticated
 from schema.core.loaders import Batch, Deferred, Scheduler
+from schema.core.patience import ENDLESS, Patience
 
 if TYPE_CHECKING:
     from graphql import GraphQLResolveInfo
@@ -42,7 +43,7 @@ class Context:
 
     `user` is None for an anonymous caller; then `token_state` tells whether a token was sent and not accepted
     ("EXPIRED" or "INVALID"). `session` is the session that the accepted token belongs to. `state` is scratch space
-    of the areas, under keys of their own.
+    of the areas, under keys of their own. `patience` says when it has taken too long.
 
     `instant` is `now` for whoever shows nothing that hangs on it: `has_read_clock` tells whether somebody read `now`.
     `kept` is what is kept of answers, while a query is executed that may use it.
@@ -54,6 +55,7 @@ class Context:
         "ip",
         "kept",
         "loaders",
+        "patience",
         "request_id",
         "session",
         "state",
@@ -72,7 +74,9 @@ class Context:
         ip: str = "",
         user_agent: str = "",
         request_id: str | None = None,
+        patience: Patience = ENDLESS,
     ) -> None:
+        self.patience = patience
         self.instant = now
         self.has_read_clock = False
         self.kept: Opened | None = None

@@ -24,9 +24,12 @@ from graphene.utils.str_converters import to_camel_case
 from graphql import GraphQLError
 
 from apps.core.errors import DomainError, ErrorCode, InputErrors
+from apps.core.waits import waited_in_vain
 
 logger = logging.getLogger(__name__)
 
+# After which time it is worth to try again.
+BUSY_SECONDS = 2
 INTERNAL_MESSAGE = "Something went wrong on our side."
 
 
@@ -97,6 +100,14 @@ class RateLimited(RequestError):
         super().__init__("Too many requests. Try again later.", retryAfter=self.retry_after)
 
 
+class Busy(RateLimited):
+    """The database waited in vain, for somebody else or at all. Nothing was written, and trying again may work."""
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=BUSY_SECONDS)
+        self.message = "The server is busy with this. Try again."
+
+
 def _describe_code(value: ErrorCode | None) -> str:
     return "Why an input was refused." if value is None else ERROR_CODE_DESCRIPTIONS[ErrorCode(value.value)]
 
@@ -153,6 +164,10 @@ def _formatted(error: GraphQLError, request_id: str, ids: dict[int, str]) -> dic
     message, extensions = error.message, dict(error.extensions or {})
     if isinstance(origin, DomainError):
         message, extensions = origin.message, {"code": TOP_LEVEL_CODES.get(origin.code, Code.BAD_USER_INPUT)}
+    elif waited_in_vain(origin):
+        busy = Busy()
+        logger.warning("Busy at %s in request %s: %s", ".".join(map(str, error.path or ())), request_id, origin)
+        message, extensions = busy.message, dict(busy.extensions or {})
     elif not isinstance(origin, GraphQLError) or (error.path is not None and "code" not in extensions):
         # graphql-core raises plain GraphQLErrors at a path only for what a resolver returned wrongly.
         message, extensions = INTERNAL_MESSAGE, {"code": Code.INTERNAL, "id": _log(origin, error, request_id, ids)}

@@ -43,6 +43,7 @@ from schema.core.costs import Prices, each_time
 from schema.core.errors import Code, QueryTooComplex
 from schema.core.lean import Execution
 from schema.core.loaders import gather, is_deferred
+from schema.core.patience import TookTooLong
 from schema.core.selections import Operations
 
 # Opens what a query is read in.
@@ -69,6 +70,9 @@ class DeferredExecutionContext(ExecutionContext):
         self._opened: list[CoroutineType[Any, Any, Any]] = []
         self.reading: Reading = nullcontext
         self.prices = Prices()
+        self.patience = self.context_value.patience
+        # What a mutation wrote is told, however late it is.
+        self.is_reading = self.operation.operation is not OperationType.MUTATION
         # Points: what the objects cost that were brought, and when it is enough.
         self.spent = 0.0
         self.ceiling = math.inf
@@ -112,6 +116,13 @@ class DeferredExecutionContext(ExecutionContext):
         for name, nodes in fields.items():
             # The mutation before this one has written: nothing read until then may be shown as the present state.
             loaders.forget()
+            try:
+                self.patience.check()
+            except TookTooLong as error:
+                # Each of them may be null, so that what the earlier ones did is told.
+                self.collected_errors.add(located_error(error, nodes, [name]), Path(path, name, parent_type.name))
+                results[name] = None
+                continue
             value = self.execute_field(parent_type, source_value, nodes, Path(path, name, parent_type.name))
             if is_deferred(value):
                 value = loaders.run(value)
@@ -124,6 +135,8 @@ class DeferredExecutionContext(ExecutionContext):
         known = self._prices_of.get(id(fields))
         if known is None:
             known = self._prices_of[id(fields)] = (fields, self._price(parent_type, fields))
+        if self.is_reading:
+            self.patience.check()
         self.spent += known[1]
         if self.spent > self.ceiling:
             raise QueryTooComplex

@@ -20,7 +20,11 @@ from graphql.pyutils import is_iterable
 from schema.core.context import Context
 from schema.core.errors import Code, QueryTooComplex
 from schema.core.loaders import Deferred, StuckError
+from schema.core.patience import ENDLESS, TookTooLong
 from schema.core.selections import Complete, Field, Place, Selected, Selection
+
+# Points between two looks at the clock.
+LOOK_EVERY = 10.0
 
 # What a resolver is called with beside its object.
 Call = tuple["FieldInfo", dict[str, Any]]
@@ -75,6 +79,9 @@ class Execution:
         # Points: what the objects cost that were brought, and when it is enough.
         self.spent = 0.0
         self.ceiling = ceiling
+        # What a mutation wrote is told, however late it is.
+        self._patience = ENDLESS if operation.operation is OperationType.MUTATION else context.patience
+        self._look_at = 0.0
         self._operation = operation
         self._root = selected.root
         self._infos: dict[Field, FieldInfo] = {}
@@ -110,6 +117,11 @@ class Execution:
         for field in self._root.fields:
             # The mutation before this one has written: nothing read until then may be shown as the present state.
             self.context.loaders.forget()
+            if self.context.patience.is_over():
+                # Each of them may be null, so that what the earlier ones did is told.
+                data[field.key] = None
+                self.errors.append(located_error(TookTooLong(), field.nodes, [field.key]))
+                continue
             self._show(field, self._read(field, root_value), data, None)
             self._settle()
         return data
@@ -202,8 +214,15 @@ class Execution:
             if price is None:
                 price = self._prices[selection] = selection.priced(self.variables)
         self.spent += price
+        if self.spent > self._look_at:
+            self._look()
+
+    def _look(self) -> None:
+        """Raises QueryTooComplex beyond the ceiling, TookTooLong when nobody waits any more."""
         if self.spent > self.ceiling:
             raise QueryTooComplex
+        self._patience.check()
+        self._look_at = min(self.ceiling, self.spent + LOOK_EVERY)
 
     def _settle(self) -> None:
         """Completes all that waits, dispatching the loaders each time everything waits for them.
@@ -211,7 +230,10 @@ class Execution:
         Raises StuckError when something waits for what no loader delivers.
         """
         while self._waiting:
-            if not self._advance() and not self.context.loaders.dispatch():
+            if self._advance():
+                continue
+            self._patience.check()
+            if not self.context.loaders.dispatch():
                 raise StuckError("The execution waits for something that no loader delivers.")
 
     def _advance(self) -> bool:

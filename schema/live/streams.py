@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from django.conf import settings
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -34,6 +35,7 @@ from schema.core.context import Context
 from schema.core.engine import Document, DocumentRefused, Engine, Operation, may_look_inside
 from schema.core.errors import BadUserInput, Unauthenticated, formatted, internal_error
 from schema.core.execution import DeferredExecutionContext
+from schema.core.patience import Patience
 from schema.live.feeds import NOT_FOR_THEM, Event, Feed, FeedEnded
 from schema.live.outages import is_outage
 
@@ -72,6 +74,7 @@ class Caller:
             session=user.current_session if user is not None else None,
             ip=self.ip,
             user_agent=self.user_agent,
+            patience=Patience(seconds=settings.REQUEST_SECONDS),
         )
 
 

@@ -1,10 +1,12 @@
 """A WSGI application behind an ASGI server."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from booking.bridge import LARGEST_BODY, Bridge
+from schema.core.patience import ENVIRON_KEY, Patience
 
 
 def ask(
@@ -85,3 +87,107 @@ def test_a_body_in_chunks_has_its_length() -> None:
 
     ask(application, b"ab", b"cde", headers=[(b"transfer-encoding", b"chunked")])
     assert seen["CONTENT_LENGTH"] == "5"
+
+
+class Visitor:
+    """A request that a test follows: what the server is told, and when its client leaves."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.leaves = asyncio.Event()
+        self._body = [{"type": "http.request", "body": b""}]
+        self.task = asyncio.ensure_future(bridge(SCOPE, self._receive, self._send))
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._body:
+            return self._body.pop()
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        self.sent.append(message)
+
+
+SCOPE: dict[str, Any] = {
+    "type": "http",
+    "http_version": "1.1",
+    "method": "GET",
+    "path": "/",
+    "query_string": b"",
+    "headers": [],
+}
+
+
+def answering(work: Callable[[Patience], None]) -> Callable[..., Iterable[bytes]]:
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        work(environ[ENVIRON_KEY])
+        start("200 OK", [])
+        return [b"done"]
+
+    return application
+
+
+def test_who_leaves_the_queue_costs_nothing_more() -> None:
+    go_on = threading.Event()
+    seen: list[Patience] = []
+
+    def work(patience: Patience) -> None:
+        seen.append(patience)
+        go_on.wait(30)
+
+    async def story() -> None:
+        bridge = Bridge(answering(work), threads=1)
+        first, second, third = Visitor(bridge), Visitor(bridge), Visitor(bridge)
+        while not seen:
+            await asyncio.sleep(0.01)
+        second.leaves.set()
+        await asyncio.wait_for(second.task, 30)
+        assert second.sent == []
+        go_on.set()
+        await asyncio.wait_for(asyncio.gather(first.task, third.task), 30)
+        assert [visitor.sent[1]["body"] for visitor in (first, third)] == [b"done"] * 2
+        bridge.close()
+
+    asyncio.run(story())
+    assert len(seen) == 2
+    assert not any(patience.is_gone for patience in seen)
+
+
+def test_who_leaves_while_being_answered_is_noticed() -> None:
+    seen: list[Patience] = []
+
+    def work(patience: Patience) -> None:
+        seen.append(patience)
+        waited = threading.Event()
+        for _ in range(3_000):
+            if patience.is_over():
+                return
+            waited.wait(0.01)
+
+    async def story() -> None:
+        bridge = Bridge(answering(work), threads=1)
+        visitor = Visitor(bridge)
+        while not seen:
+            await asyncio.sleep(0.01)
+        visitor.leaves.set()
+        await asyncio.wait_for(visitor.task, 30)
+        assert visitor.sent == []
+        bridge.close()
+
+    asyncio.run(story())
+    assert seen[0].is_gone
+
+
+def test_who_waited_too_long_is_told_to_come_back() -> None:
+    ran: list[Patience] = []
+
+    async def story() -> None:
+        bridge = Bridge(answering(ran.append), threads=1, seconds=0)
+        visitor = Visitor(bridge)
+        await asyncio.wait_for(visitor.task, 30)
+        assert visitor.sent[0]["status"] == 503
+        assert (b"retry-after", b"5") in visitor.sent[0]["headers"]
+        bridge.close()
+
+    asyncio.run(story())
+    assert ran == []
