@@ -4,6 +4,7 @@ WebSockets and server-sent events are served on the event loop, plain HTTP by th
 handler is several times slower under ASGI. `booking.wsgi` alone serves all but what is pushed.
 """
 
+import asyncio
 import os
 from collections.abc import MutableMapping
 from io import BytesIO
@@ -21,8 +22,10 @@ from django.core.exceptions import DisallowedHost  # noqa: E402
 from django.core.handlers.asgi import ASGIRequest  # noqa: E402
 
 from apps.audit.origin import address_of  # noqa: E402
+from apps.core.metrics import OPEN_SOCKETS, SOCKETS_REFUSED  # noqa: E402
 from apps.core.waits import bound_sessions  # noqa: E402
 from booking.bridge import BodyTooLarge, Bridge, Gone, Receive, Send, read_body  # noqa: E402
+from booking.watching.pages import PATHS, page  # noqa: E402
 from schema.live.event_streams import EventStream, wants_events  # noqa: E402
 from schema.live.hub import Hub  # noqa: E402
 from schema.live.room import Room  # noqa: E402
@@ -50,6 +53,8 @@ async def application(scope: MutableMapping[str, Any], receive: Receive, send: S
         await _serve_socket(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _live(receive, send)
+    elif scope["path"] in PATHS:
+        await _be_watched(scope, send)
     elif scope["path"] == PATH and scope["method"] in {"GET", "POST"} and wants_events(_header(scope, b"accept")):
         await _serve_events(scope, receive, send)
     else:
@@ -66,6 +71,15 @@ async def _live(receive: Receive, send: Send) -> None:
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+async def _be_watched(scope: MutableMapping[str, Any], send: Send) -> None:
+    """Probes are answered beside the threads of requests, all of which may be waiting for what is being probed."""
+    authorization = _header(scope, b"authorization")
+    answer = await asyncio.to_thread(page, scope["method"], scope["path"], authorization=authorization)
+    headers = [(name.lower().encode(), text.encode()) for name, text in answer.all_headers().items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
 
 
 def _header(scope: MutableMapping[str, Any], name: bytes) -> str:
@@ -93,13 +107,16 @@ async def _serve_socket(scope: MutableMapping[str, Any], receive: Receive, send:
         await send({"type": "websocket.close", "code": 4403})
         return
     if not _room.enter(visitor["ip"]):
+        SOCKETS_REFUSED.labels("websocket").inc()
         # Accepted first: a client learns the code of a connection only.
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.close", "code": 1013, "reason": "Try again later"})
         return
+    OPEN_SOCKETS.labels("websocket").inc()
     try:
         await Socket(_hub(), receive, send, **visitor).serve(scope["subprotocols"])
     finally:
+        OPEN_SOCKETS.labels("websocket").dec()
         _room.leave(visitor["ip"])
 
 
@@ -129,13 +146,16 @@ async def _serve_events(scope: MutableMapping[str, Any], receive: Receive, send:
         return
     address = address_of(request)
     if not _room.enter(address):
+        SOCKETS_REFUSED.labels("events").inc()
         await _say(send, 503, b"Too many listen already.", (b"retry-after", b"10"))
         return
+    OPEN_SOCKETS.labels("events").inc()
     try:
         origin = request.headers.get("Origin")
         headers = [(b"access-control-allow-origin", origin.encode("latin-1"))] if origin else []
         await EventStream(_hub(), receive, send, headers=headers).serve(request, ip=address)
     finally:
+        OPEN_SOCKETS.labels("events").dec()
         _room.leave(address)
 
 

@@ -6,6 +6,8 @@ what makes development easier has to be asked for.
 
 import json
 import os
+import re
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,8 @@ from schema.core.manifests import read_manifest
 MODES = ("production", "development", "test")
 ON = {"1", "on", "true", "yes"}
 OFF = {"0", "off", "false", "no"}
+OPERATION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+MOST_OPERATION_NAMES = 500
 
 Value = TypeVar("Value")
 
@@ -61,6 +65,38 @@ class Reader:
             bounds = f"at least {smallest}" if largest == 10**9 else f"{smallest} to {largest}"
             raise ImproperlyConfigured(f"{name} must be a whole number of {bounds}, not {value!r}.")
         return int(value)
+
+    def port(self, name: str, default: int, *, smallest: int = 0) -> int:
+        port = self.seconds(name, default, smallest=smallest)
+        if port > 65535:
+            raise ImproperlyConfigured(f"{name} must be at most 65535, not {port}.")
+        return port
+
+    def secret(self, name: str, *, smallest: int) -> str:
+        """A text that nobody guesses; "" where it is not set. It is not shown when it is wrong."""
+        value = self.text(name, "")
+        if value and (len(value) < smallest or not value.isascii() or not value.isprintable() or " " in value):
+            raise ImproperlyConfigured(f"{name} must have at least {smallest} letters, digits or signs, and no spaces.")
+        return value
+
+    def operation_names(self, name: str) -> tuple[str, ...]:
+        """Names of GraphQL operations."""
+        names = tuple(self.names(name))
+        for each in names:
+            if not OPERATION_NAME.fullmatch(each):
+                raise ImproperlyConfigured(f"{name}: {each!r} is no name of an operation.")
+        if len(names) > MOST_OPERATION_NAMES:
+            raise ImproperlyConfigured(f"{name} has more than {MOST_OPERATION_NAMES} names.")
+        return names
+
+    def sentry_dsn(self, name: str) -> str:
+        """Where errors are reported, https://key@host/project; "" where it is not set."""
+        value = self.url(name, ("http", "https"), "")
+        if value:
+            url = urlsplit(value)
+            if not (url.username and url.hostname and url.path.rpartition("/")[2].isdecimal()):
+                raise ImproperlyConfigured(f"{name} must look like https://key@host/project.")
+        return value
 
     def names(self, name: str, default: str = "") -> list[str]:
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
@@ -200,6 +236,14 @@ class Environment:
     access_token_seconds: int
     refresh_token_seconds: int
     log_level: str
+    log_format: str
+    access_log: bool
+    metrics_token: str
+    metrics_dir: Path
+    metrics_port: int
+    metrics_operations: tuple[str, ...]
+    traces_url: str
+    sentry_dsn: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str], *, base: Path) -> "Environment":
@@ -209,9 +253,7 @@ class Environment:
         secret_key = read.text("SECRET_KEY")
         if len(secret_key) < 32:
             raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
-        port = read.seconds("PORT", 8000)
-        if port > 65535:
-            raise ImproperlyConfigured(f"PORT must be at most 65535, not {port}.")
+        port = read.port("PORT", 8000, smallest=1)
         mail_dir = read.text("MAIL_DIR", "")
         no_issuers: dict[str, TrustedIssuer] = {}
         issuers = read.table("TRUSTED_ISSUERS", read_issuers, no_issuers)
@@ -261,6 +303,14 @@ class Environment:
             access_token_seconds=read.seconds("ACCESS_TOKEN_SECONDS", 300),
             refresh_token_seconds=read.seconds("REFRESH_TOKEN_SECONDS", 2_592_000),
             log_level=read.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info").upper(),
+            log_format=read.choice("LOG_FORMAT", ("line", "json"), "line"),
+            access_log=read.switch("ACCESS_LOG", default=True),
+            metrics_token=read.secret("METRICS_TOKEN", smallest=16),
+            metrics_dir=Path(read.text("METRICS_DIR", str(Path(tempfile.gettempdir()) / f"holdfast-metrics-{port}"))),
+            metrics_port=read.port("METRICS_PORT", 0),
+            metrics_operations=read.operation_names("METRICS_OPERATIONS"),
+            traces_url=read.url("OTEL_EXPORTER_OTLP_ENDPOINT", ("http", "https"), "").rstrip("/"),
+            sentry_dsn=read.sentry_dsn("SENTRY_DSN"),
         )
 
 

@@ -10,6 +10,8 @@ from kombu import Exchange, Queue
 
 from apps.core.waits import Waits
 from booking.env import read_environment
+from booking.watching.logs import logging_settings
+from booking.watching.values import keep_values_in
 
 # One tzdata for every machine: the pinned package, not what the system happens to have.
 zoneinfo.reset_tzpath(to=())
@@ -59,9 +61,11 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.importing",
     "schema",
+    "booking.watching",
 ]
 
 MIDDLEWARE = [
+    "booking.watching.middleware.WatchMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -178,6 +182,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CORS_ALLOWED_ORIGINS = ENV.allowed_origins
 CORS_URLS_REGEX = r"^/graphql$"
+CORS_EXPOSE_HEADERS = ["X-Request-Id"]
 CSRF_TRUSTED_ORIGINS = ENV.allowed_origins
 
 CELERY_BROKER_URL = REDIS_URL
@@ -259,10 +264,16 @@ GRAPHQL_JWT = {
     "JWT_DECODE_HANDLER": "apps.users.tokens.decode",
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": ENV.log_level},
-}
+LOGGING = logging_settings(level=ENV.log_level, form=ENV.log_format, access=ENV.access_log)
+
+METRICS_TOKEN = ENV.metrics_token
+METRICS_DIR = ENV.metrics_dir
+METRICS_PORT = ENV.metrics_port
+METRICS_OPERATIONS = ENV.metrics_operations
+TRACES_URL = ENV.traces_url
+SENTRY_DSN = ENV.sentry_dsn
+if METRICS_TOKEN:
+    try:
+        keep_values_in(METRICS_DIR)
+    except OSError as problem:
+        raise SystemExit(f"holdfast: METRICS_DIR: {problem}") from None

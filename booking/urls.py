@@ -21,6 +21,7 @@ from apps.users.views import (
     verify_email_page,
 )
 from booking.limits import limited
+from booking.watching.pages import watching_page
 from schema.views import graphql_view
 
 
@@ -38,6 +39,7 @@ urlpatterns = [
     path("", to_graphql),
     path("favicon.ico", no_icon),
     path("graphql", graphql_view),
+    re_path(r"^(?:healthz|readyz|metrics)$", watching_page),
     path("webhooks/stripe", stripe_webhook),
     re_path(r"^receipts/(?P<address>[0-9a-f-]{1,100}(?:\.pdf)?)$", receipt_page),
     re_path(r"^bookings/(?P<reference>[0-9A-Za-z]{6,10})$", booking_page),

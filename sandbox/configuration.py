@@ -32,6 +32,7 @@ def demo_settings(folder: DataFolder, port: int, environ: Mapping[str, str]) -> 
         "MAIL_DIR": str(folder.folder("mail")),
         "MEDIA_DIR": str(folder.folder("media")),
         "STATIC_DIR": str(folder.folder("static")),
+        "METRICS_DIR": str(folder.path / "metrics"),
         "REQUIRE_VERIFIED_EMAIL": "off",
     }
     return {**ours, **stated(environ, ours)}

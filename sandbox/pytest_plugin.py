@@ -26,6 +26,8 @@ NOT_INHERITED = (
     "ALLOWED_ORIGINS", "TRUSTED_ISSUERS", "SIGN_IN_RETURN_URLS", "SIGNING_KEYS", "RATE_LIMITS", "REQUIRE_VERIFIED_EMAIL",
     "HOLD_SECONDS", "SWEEP_SECONDS",
     "ACCESS_TOKEN_SECONDS", "REFRESH_TOKEN_SECONDS", "DEMO_DIR",
+    "METRICS_TOKEN", "METRICS_DIR", "METRICS_PORT", "METRICS_OPERATIONS", "LOG_FORMAT", "ACCESS_LOG", "SENTRY_DSN",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
 )  # fmt: skip
 # The discard port: an event goes nowhere until a test tells the emulator where its own server listens.
 NO_WEBHOOKS = "http://127.0.0.1:9/webhooks/stripe"

@@ -33,6 +33,7 @@ from schema.core.http import (
 )
 from schema.core.limits import REQUESTS, caller_of, charge
 from schema.core.patience import ENVIRON_KEY, Patience
+from schema.core.watching import watch
 from schema.costs import PRICES
 
 LONGEST_USER_AGENT = 400
@@ -44,7 +45,12 @@ def engine() -> Engine:
     """The engine of this process on the schema of the settings."""
     # A booking and its payments must not be shown as of two moments.
     return Engine(
-        import_string(settings.GRAPHENE["SCHEMA"]), prices=PRICES, reading=one_snapshot, charge=charge, keeps=True
+        import_string(settings.GRAPHENE["SCHEMA"]),
+        prices=PRICES,
+        reading=one_snapshot,
+        charge=charge,
+        keeps=True,
+        watch=watch,
     )
 
 

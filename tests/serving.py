@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -95,10 +95,12 @@ class Site:
 
 
 @contextmanager
-def serve(folder: Path, *, threads: int = 16, **settings: str) -> Iterator[Site]:
+def serve(
+    folder: Path, *, threads: int = 16, of_one: Mapping[str, Mapping[str, str]] | None = None, **settings: str
+) -> Iterator[Site]:
     """Run web (one process of `threads` threads), worker and beat until the block ends.
 
-    `settings` are environment variables beside those of the test run.
+    `settings` are environment variables beside those of the test run, `of_one` those of single processes.
     """
     database = connection.settings_dict
     reservation = reserved_port()
@@ -129,8 +131,8 @@ def serve(folder: Path, *, threads: int = 16, **settings: str) -> Iterator[Site]
     watcher = Watcher()
     children = {
         name: Child(
-            name, [sys.executable, "-m", *command], log=folder / f"{name}.log", watcher=watcher, environment=environment,
-            folder=ROOT,
+            name, [sys.executable, "-m", *command], log=folder / f"{name}.log", watcher=watcher,
+            environment={**environment, **(of_one or {}).get(name, {})}, folder=ROOT,
         )
         for name, command in commands.items()
     }  # fmt: skip

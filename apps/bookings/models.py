@@ -15,6 +15,7 @@ from apps.bookings.states import LIVE, Actor, BookingEventType, BookingStatus, m
 from apps.bookings.telling import tell_people
 from apps.core.errors import WrongState
 from apps.core.ids import derive, new_reference
+from apps.core.metrics import BOOKING_EVENTS, count_on_commit
 from apps.core.money import Money
 from apps.core.periods import Period
 from apps.listings.models import CancellationPolicy, Listing
@@ -145,6 +146,7 @@ class Booking(models.Model):
         row = BookingEvent.objects.create(booking=self, at=now, type=event, actor=actor, data=data)
         tell_people(self, row)
         announce_event(self, row)
+        count_on_commit(BOOKING_EVENTS, self.listing.kind, str(event))
         # Nobody can have listened to what was not there before.
         if event != BookingEventType.HELD:
             self.tell_listeners()

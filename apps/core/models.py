@@ -5,10 +5,14 @@ from django.db.models.functions import Now
 
 
 class OutboxMessage(models.Model):
-    """A job that was promised in a transaction. Sent after commit, or by a beat task later; a row that is sent is deleted."""
+    """A job that was promised in a transaction. Sent after commit, or by a beat task later; a row that is sent is deleted.
+
+    `luggage` names the request that promised it, and its trace, for the logs of the job.
+    """
 
     task = models.CharField(max_length=100)
     arguments = models.JSONField(default=dict)
+    luggage = models.JSONField(default=dict, db_default={})
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:

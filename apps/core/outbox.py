@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 
 from apps.core.db import require_transaction
 from apps.core.faults import fault_point
+from apps.core.journey import luggage, resumed
 from apps.core.models import OutboxMessage
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def enqueue(task: str, **arguments: Any) -> None:
     Tasks may run twice: they must be idempotent.
     """
     require_transaction()
-    message = OutboxMessage.objects.create(task=task, arguments=arguments)
+    message = OutboxMessage.objects.create(task=task, arguments=arguments, luggage=luggage())
     transaction.on_commit(partial(_send, message), robust=True)
 
 
@@ -38,7 +39,8 @@ def leave(task: str, **arguments: Any) -> None:
 def _send(message: OutboxMessage) -> bool:
     fault_point("outbox.committed")
     try:
-        current_app.send_task(message.task, kwargs=message.arguments)
+        with resumed(message.luggage):
+            current_app.send_task(message.task, kwargs=message.arguments, headers=message.luggage)
     except (OperationalError, OSError):
         logger.warning("the broker is away; outbox message %s waits", message.pk)
         return False

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import F
 
 from apps.core.db import require_transaction
+from apps.core.metrics import CHARGE_RESULTS, REFUND_RESULTS, count_on_commit
 from apps.core.money import Money
 from apps.core.outbox import enqueue
 from apps.payments import gateway
@@ -125,6 +126,8 @@ def record_outcome(charge: Charge, outcome: gateway.Outcome, *, now: datetime) -
             retry_at=None,
         )
     charge.save()
+    if changed:
+        count_on_commit(CHARGE_RESULTS, str(outcome.status))
     return changed
 
 
@@ -279,6 +282,8 @@ def record_refund(refund: Refund, outcome: gateway.RefundOutcome) -> None:
         refund.status == RefundStatus.SUCCEEDED and outcome.status is not RefundStatus.FAILED
     ):
         return
+    if refund.status != outcome.status:
+        count_on_commit(REFUND_RESULTS, str(outcome.status))
     refund.status = outcome.status
     refund.processor_id = outcome.processor_id or refund.processor_id
     refund.save()

@@ -11,11 +11,11 @@ It is made by the transport (`schema.views` for HTTP), never by a resolver.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Hashable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from apps.core import journey
 from schema.core.errors import Unauthenticated
 from schema.core.loaders import Batch, Deferred, Scheduler
 from schema.core.patience import ENDLESS, Patience
@@ -43,7 +43,8 @@ class Context:
 
     `user` is None for an anonymous caller; then `token_state` tells whether a token was sent and not accepted
     ("EXPIRED" or "INVALID"). `session` is the session that the accepted token belongs to. `state` is scratch space
-    of the areas, under keys of their own. `patience` says when it has taken too long.
+    of the areas, under keys of their own. `patience` says when it has taken too long, `operation` and `points` what is asked and
+    what it cost, once that is known.
 
     `instant` is `now` for whoever shows nothing that hangs on it: `has_read_clock` tells whether somebody read `now`.
     `kept` is what is kept of answers, while a query is executed that may use it.
@@ -55,7 +56,9 @@ class Context:
         "ip",
         "kept",
         "loaders",
+        "operation",
         "patience",
+        "points",
         "request_id",
         "session",
         "state",
@@ -85,7 +88,9 @@ class Context:
         self.token_state = token_state
         self.ip = ip
         self.user_agent = user_agent
-        self.request_id = request_id or uuid.uuid4().hex
+        self.request_id = request_id or journey.request_id() or journey.new_id()
+        self.operation = ""
+        self.points = 0
         self.loaders = Scheduler(self)
         self.state: dict[Hashable, Any] = {}
 

@@ -49,6 +49,7 @@ from schema.core.execution import Executed, Reading, execute
 from schema.core.persisted import DocumentName, keep, text_of
 from schema.core.selections import Operations, is_supported
 from schema.core.shape import bound_validation, check_shape, check_text, check_variables
+from schema.core.watching import Watch, entered, name_of, unwatched
 
 KEPT_DOCUMENTS = 512
 # A longer text is rarely sent twice and would crowd out many short ones.
@@ -152,7 +153,7 @@ class Document:
     that has a policy of `schema.core.caching`.
     """
 
-    __slots__ = ("ast", "has_kept_fields", "is_public", "operations", "plans", "reading")
+    __slots__ = ("ast", "has_kept_fields", "is_public", "names", "operations", "plans", "reading")
 
     def __init__(self, ast: DocumentNode, *, reading: int = 0) -> None:
         self.ast = ast
@@ -160,6 +161,7 @@ class Document:
         self.reading = reading
         self.operations = Operations(ast)
         self.plans: dict[str | None, Plan] = {}
+        self.names: dict[str | None, str] = {}
         seen = _Visitor()
         visit(ast, seen)
         self.is_public = seen.is_public
@@ -169,6 +171,13 @@ class Document:
         """The points of reading it, once."""
         points, self.reading = self.reading, 0
         return points
+
+    def name_of(self, operation_name: str | None, node: OperationDefinitionNode) -> str:
+        """What the operation is called where it is watched."""
+        name = self.names.get(operation_name)
+        if name is None:
+            name = self.names[operation_name] = name_of(node)
+        return name
 
 
 class _Visitor(Visitor):
@@ -209,11 +218,13 @@ class Engine:
         charge: Charge = lambda _context, _points: None,
         is_lean: bool = True,
         keeps: bool = False,
+        watch: Watch = unwatched,
     ) -> None:
         self.schema = schema
         self.keeps = keeps
         self.is_lean = is_lean and is_supported(schema.graphql_schema)
         self.charge = charge
+        self.watch = watch
         self.prices = prices or Prices()
         self.reading = reading
         self.limits = limits or Limits()
@@ -245,6 +256,9 @@ class Engine:
 
     def answer(self, operation: Operation, *, context: Context) -> Answer:
         """Executes a query or a mutation. Never raises: a bug becomes an INTERNAL error."""
+        return self.watch(self._safely, operation, context)
+
+    def _safely(self, operation: Operation, context: Context) -> Answer:
         try:
             answer = self._answer(operation, context)
         except Exception as error:  # noqa: BLE001, RUF100 - the last door: nothing of it may reach the caller
@@ -295,6 +309,7 @@ class Engine:
             document = self._paid_document(operation, context)
             node = get_operation_ast(document.ast, operation.name)
             if node is not None:
+                entered(context, document.name_of(operation.name, node))
                 asked = self._admit(document, node, operation)
                 remaining = self.charge(context, asked.points)
             keep(operation.query, operation.document, context=context)
@@ -309,10 +324,11 @@ class Engine:
         try:
             with opened.reading() if opened is not None else contextlib.nullcontext():
                 done = self.execute(document, operation, context=context, ceiling=self.limits.points * CEILING)
+            context.points = math.ceil(asked.once + done.points)
             data, errors = done.result.data, done.result.errors or []
             # Only beside what was found: what is absent, forbidden or wrong has one answer, the same each time.
             has_cost = not errors and is_query and _has_found(data)
-            actual = math.ceil(asked.once + done.points) if has_cost else None
+            actual = context.points if has_cost else None
             is_public = done.began and not errors and document.is_public and _is_nobody(context)
             if opened is not None and is_public:
                 opened.keep_answer(data, note=actual)

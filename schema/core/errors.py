@@ -14,7 +14,6 @@ logged with an id, and answered with nothing but that id.
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
@@ -23,6 +22,7 @@ import graphene
 from graphene.utils.str_converters import to_camel_case
 from graphql import GraphQLError
 
+from apps.core import journey, metrics
 from apps.core.errors import DomainError, ErrorCode, InputErrors
 from apps.core.waits import waited_in_vain
 
@@ -145,6 +145,8 @@ class UserError(graphene.ObjectType):
 def user_errors(error: DomainError) -> list[dict[str, Any]]:
     """The domain error, or each of several, as `UserError` shows it."""
     errors = error.errors if isinstance(error, InputErrors) else [error]
+    for each in errors:
+        metrics.USER_ERRORS.labels(str(each.code)).inc()
     return [
         {"code": each.code, "message": each.message, "field": [to_camel_case(str(part)) for part in each.field]}
         for each in errors
@@ -192,14 +194,19 @@ def origin_of(error: GraphQLError) -> Exception:
 def _log(origin: Exception, error: GraphQLError, request_id: str, ids: dict[int, str]) -> str:
     """The id of the log entry; one batch that failed for a hundred rows is one entry."""
     if id(origin) not in ids:
-        ids[id(origin)] = log_bug(origin, place=".".join(map(str, error.path or ())), request_id=request_id)
+        place = ".".join(map(str, error.path or ()))
+        ids[id(origin)] = log_bug(origin, place=place, request_id=request_id, number=len(ids) + 1)
     return ids[id(origin)]
 
 
-def log_bug(error: BaseException, *, place: str, request_id: str) -> str:
-    """Logs the exception with its trace and returns the id to tell the caller."""
-    error_id = uuid.uuid4().hex[:12]
-    logger.error("Error %s at %s in request %s", error_id, place or "the request", request_id, exc_info=error)
+def log_bug(error: BaseException, *, place: str, request_id: str, number: int = 1) -> str:
+    """Logs the exception with its trace and returns the id to tell the caller: that of the request, with the number of
+    the error where the request has met several.
+    """
+    error_id = request_id or journey.request_id() or journey.new_id()
+    if number > 1:
+        error_id = f"{error_id}-{number}"
+    logger.error("Error %s at %s", error_id, place or "the request", exc_info=error)
     return error_id
 
 

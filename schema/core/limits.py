@@ -24,6 +24,7 @@ from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
+from apps.core.metrics import RATE_LIMIT_REFUSALS
 from apps.core.network import network_of
 from schema.core.context import Context
 from schema.core.errors import RateLimited
@@ -99,6 +100,7 @@ class Limit:
         # Every key is counted even when an earlier one is refused, or one of them would be a way around the other.
         refused = [key for key in keys if not limiter.hit(item, self.name, key)]
         if refused:
+            RATE_LIMIT_REFUSALS.labels(self.name).inc()
             waits = [limiter.get_window_stats(item, self.name, key).reset_time - time.time() for key in refused]
             raise RateLimited(retry_after=math.ceil(max(waits)))
 
@@ -124,6 +126,7 @@ class Budget:
             logger.exception("Points are not counted in Redis")
             return None
         if not is_granted:
+            RATE_LIMIT_REFUSALS.labels(self.name).inc()
             raise RateLimited(retry_after=math.ceil(stats.reset_time - time.time()))
         return stats.remaining
 

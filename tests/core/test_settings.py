@@ -15,6 +15,7 @@ from tests.serving import ROOT
         ({"SECRET_KEY": "short"}, "holdfast: SECRET_KEY must have at least 32 characters."),
         ({"HOLD_SECONDS": "abc"}, "holdfast: HOLD_SECONDS must be a whole number of at least 1, not 'abc'."),
         ({"DATABASE_URL": ""}, "holdfast: DATABASE_URL is not set; see .env.example."),
+        ({"LOG_FORMAT": "xml"}, "holdfast: LOG_FORMAT must be one of line, json, not 'xml'."),
     ],
 )
 def test_a_wrong_setting_is_told_in_one_line(given: dict[str, str], line: str) -> None:

@@ -1,0 +1,35 @@
+"""Begins to watch a process when Django starts in it."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.db.backends.signals import connection_created
+
+from apps.core import journey
+
+
+class WatchingConfig(AppConfig):
+    name = "booking.watching"
+    label = "watching"
+
+    def ready(self) -> None:
+        from booking.watching import jobs, reports, traces  # noqa: F401 - jobs listens to Celery from here on
+
+        connection_created.connect(_count_statements_of, dispatch_uid="watching.statements")
+        if settings.TRACES_URL:
+            traces.start(settings.TRACES_URL)
+        if settings.SENTRY_DSN:
+            reports.start(settings.SENTRY_DSN, environment=settings.MODE)
+
+
+def _count_statements_of(connection: Any, **_: Any) -> None:
+    if _count_statement not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_count_statement)
+
+
+def _count_statement(execute: Any, sql: Any, parameters: Any, many: bool, context: Any) -> Any:
+    present = journey.current()
+    if present is not None:
+        present.statements += 1
+    return execute(sql, parameters, many, context)
