@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
@@ -137,6 +137,8 @@ async def remembered(
         turn, entry = opened.turn_for(policy, key)
         if entry is not None:
             return policy.codec.read(orjson.loads(entry.content))
+    if opened is not None:
+        opened.hang_on(tags, is_timed=policy.is_timed)
     began = time.perf_counter()
     value = make()
     if is_deferred(value):
@@ -253,9 +255,13 @@ class Opened:
     def use(self, policy: Policy, entry: Entry) -> None:
         """A field was answered with the entry: the whole answer is as old, and hangs on the same."""
         self._oldest = min(self._oldest, entry.at)
-        self.context.has_read_clock = self.context.has_read_clock or policy.is_timed
+        self.hang_on(entry.tags, is_timed=policy.is_timed)
+
+    def hang_on(self, tags: Iterable[str], *, is_timed: bool) -> None:
+        """The whole answer has a part that hangs on these, and maybe on the moment."""
+        self.context.has_read_clock = self.context.has_read_clock or is_timed
         if self.recording is not None:
-            self.recording.tags |= set(entry.tags)
+            self.recording.tags.update(tags)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
