@@ -9,13 +9,16 @@ between pages. Nulls come last in either direction: say `Key("rating", descendin
 must be float8, not float4: what PostgreSQL prints of a float4 is not what it compares with.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
-from django.db.models import F, Model, Q, QuerySet, Window
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, F, Func, Model, Q, QuerySet, Value, Window
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import RowNumber
+from django.db.models.sql.compiler import SQLCompiler
 
 Row = TypeVar("Row", bound=Model)
 
@@ -65,21 +68,56 @@ def _value(row: Any, name: str) -> Any:
     return row
 
 
+class RowBeyond(Func):
+    """Whether the keys, taken as one row, come after the place or before it: what an index over them begins at."""
+
+    output_field = BooleanField()
+
+    def __init__(self, names: Sequence[str], place: Sequence[Any], *, falling: bool) -> None:
+        super().__init__(*(F(name) for name in names), *(Value(value) for value in place))
+        self.falling = falling
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any) -> tuple[str, Any]:
+        parts = [compiler.compile(source) for source in self.get_source_expressions()]
+        half = len(parts) // 2
+        left, right = (", ".join(sql for sql, _ in side) for side in (parts[:half], parts[half:]))
+        return f"({left}) {'<' if self.falling else '>'} ({right})", [each for _, own in parts for each in own]
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        return (*super().identity, self.falling)
+
+
+def _runs(order: Sequence[Key]) -> list[list[Key]]:
+    """The keys in groups that one comparison of rows can answer: of one direction, none of them nullable."""
+    numbered = groupby(enumerate(order), lambda item: (item[1].descending, item[0] if item[1].nullable else -1))
+    return [[key for _, key in group] for _, group in numbered]
+
+
 def beyond(order: Sequence[Key], place: Sequence[Any], *, backwards: bool = False) -> Q:
     """The condition of rows strictly after the place, or before it when backwards."""
     if len(order) != len(place):
         raise ValueError("A place has one value for each key.")
     condition = Q()
     same = Q()
-    for key, value in zip(order, place, strict=True):
-        further = key.beyond(value, backwards=backwards)
+    runs = _runs(order)
+    at = 0
+    for run in runs:
+        values = place[at : at + len(run)]
+        at += len(run)
+        further: Q | None
+        if len(run) == 1:
+            further = run[0].beyond(values[0], backwards=backwards)
+        else:
+            further = Q(RowBeyond([key.name for key in run], values, falling=run[0].descending != backwards))
         if further is not None:
             condition |= same & further
-        same &= key.equal(value)
+        for key, value in zip(run, values, strict=True):
+            same &= key.equal(value)
     if not condition:
         return Q(pk__in=())
     first, value = order[0], place[0]
-    if not first.nullable and value is not None:
+    if len(runs) > 1 and not first.nullable and value is not None:
         # Says nothing new, but an index range scan starts from it where it cannot from the alternatives.
         condition &= Q(**{f"{first.name}__{'lte' if first.descending != backwards else 'gte'}": value})
     return condition
@@ -100,17 +138,38 @@ def read_slice(
     limit: int,
     place: Sequence[Any] | None = None,
     backwards: bool = False,
+    first_of: Callable[[QuerySet[Row], int], list[Any]] | None = None,
 ) -> Slice[Row]:
     """At most `limit` rows after the place; backwards those before it, the nearest. One query, of one row more than the
-    limit.
+    limit; after a place in an order of several directions it may be two.
+
+    `first_of` reads that many rows of a query set in its order, where slicing it is not how to do so.
     """
-    if place is not None:
-        rows = rows.filter(beyond(order, place, backwards=backwards))
-    found = list(rows.order_by(*(key.order(backwards=backwards) for key in order))[: limit + 1])
-    return _slice(found, limit, backwards)
+    first_of = first_of or _first_of
+    rows_in_order = rows.order_by(*(key.order(backwards=backwards) for key in order))
+    if place is None:
+        return slice_of(first_of(rows_in_order, limit + 1), limit, backwards)
+    head = _runs(order)[0]
+    if len(head) == len(order) or any(key.nullable for key in head):
+        found = first_of(rows_in_order.filter(beyond(order, place, backwards=backwards)), limit + 1)
+        return slice_of(found, limit, backwards)
+    # Apart, either begins in an index at its first row; together, one would read all that has the first keys in common.
+    here = Q()
+    for key, value in zip(head, place, strict=False):
+        here &= key.equal(value)
+    rest, rest_place = order[len(head) :], place[len(head) :]
+    found = first_of(rows_in_order.filter(here & beyond(rest, rest_place, backwards=backwards)), limit + 1)
+    if len(found) <= limit:
+        further = rows_in_order.filter(beyond(head, place[: len(head)], backwards=backwards))
+        found += first_of(further, limit + 1 - len(found))
+    return slice_of(found, limit, backwards)
 
 
-def _slice(found: list[Row], limit: int, backwards: bool) -> Slice[Row]:
+def _first_of(rows: QuerySet[Row], count: int) -> list[Any]:
+    return list(rows[:count])
+
+
+def slice_of(found: list[Row], limit: int, backwards: bool) -> Slice[Row]:
     kept = found[:limit]
     if backwards:
         kept.reverse()
@@ -152,4 +211,4 @@ def read_slices(
     found: dict[Any, list[Row]] = {each: [] for each in wanted}
     for row in numbered.order_by(F(parent), F("keyset_number")):
         found[_value(row, parent)].append(row)
-    return {each: _slice(its, limit, backwards) for each, its in found.items()}
+    return {each: slice_of(its, limit, backwards) for each, its in found.items()}

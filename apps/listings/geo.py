@@ -58,6 +58,27 @@ def within(near: Near) -> Q:
     return Q(latitude__isnull=False) & Q(reached)
 
 
+def reached(near: Near, *, in_its_order: bool) -> Q:
+    """A condition that all `within` fulfil and an index answers. `in_its_order`: the index that walks away from the place.
+
+    That index then ends where the circle ends. The planner would take the other for the cheaper one: that a city's
+    listings share latitude and longitude, both, it cannot know.
+    """
+    if in_its_order:
+        chord = 2 * sin(min(near.radius_km / EARTH_RADIUS_KM, pi) / 2) * (1 + SLACK) + SLACK
+        return Q(
+            Func(
+                _sphere(F("latitude"), F("longitude")),
+                Func(_place(near), Value(chord, output_field=FloatField()), Value(3), function="cube_enlarge"),
+                template="(%(expressions)s)",
+                arg_joiner=" <@ ",
+                output_field=BooleanField(),
+            )
+        )
+    bounds = around(near)
+    return inside(bounds) if bounds else Q()
+
+
 def inside(box: Box) -> Q:
     """Listings in the map section, its rim included. Longitudes -180 and 180 are the same meridian."""
     rows = Q(latitude__gte=box.south, latitude__lte=box.north)

@@ -114,8 +114,16 @@ class Kind(ABC):
     def search_filter(self, search: "ListingSearch", *, now: datetime) -> Q | None:
         """The kind's part of a search as a condition on Listing; None where the search excludes this kind.
 
-        The free-for-the-period part uses the availability ledger's own predicate. A Q() asks for nothing.
+        A Q() asks for nothing. What has to look into a calendar belongs to `free_filter`.
         """
+
+    def free_filter(self, search: "ListingSearch", *, now: datetime) -> Q:
+        """What remains to be asked of each listing that `search_filter` finds: whether its calendar has room.
+
+        It uses the availability ledger's own predicate. It is asked of one listing after the other, in the order of the
+        page and until the page is full.
+        """
+        return Q()
 
 
 _registry: dict[str, Kind] = {}

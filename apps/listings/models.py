@@ -106,6 +106,13 @@ class Listing(models.Model):
             models.Index(fields=["host", "-created_at", "-id"], name="listing_of_host"),
             models.Index(
                 Lower("city"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="listing_city_newest",
+                condition=Q(status="PUBLISHED", deleted_at=None),
+            ),
+            models.Index(
+                Lower("city"),
                 F("currency"),
                 F("price_minor"),
                 F("id"),

@@ -1,6 +1,6 @@
 """Reads of listings: always "visible to whom"."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import reduce
@@ -12,13 +12,14 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Lower
 from django.db.models.lookups import Exact, GreaterThanOrEqual, IsNull
 
-from apps.core.keyset import Key, Slice, exists_beyond, read_slice
-from apps.listings.geo import around, distance_km_to, inside, within
+from apps.core.keyset import Key, Slice, beyond, exists_beyond, read_slice, slice_of
+from apps.listings.geo import distance_km_to, inside, reached, within
 from apps.listings.kinds import Kind, all_kinds, relations
 from apps.listings.models import Listing, ListingStatus
+from apps.listings.pages import Statement, fetched, one_after_the_other, page_statement
 from apps.listings.ranking import ranking, stars
 from apps.listings.search import KIND_FIELDS, ListingOrder, ListingSearch
-from apps.listings.words import SoughtWord, finding, sought_words
+from apps.listings.words import SoughtWord, finding, levels, sought_words
 from apps.users.models import User, UserRole
 
 PUBLISHED = Q(status=ListingStatus.PUBLISHED, deleted_at=None)
@@ -69,7 +70,8 @@ class FoundListings:
     """A search that reads what is asked of it: a page, the number of all, whether there is more.
 
     A page is two statements for any number of listings: the keys of its rows alone, and then those rows with host and
-    kind. `text` costs one more. Listings found near a place carry `distance_km`, the number that was compared.
+    kind. `text` costs one more, and so may a later page of an order that both rises and falls. Listings found near a
+    place carry `distance_km`, the number that was compared.
     """
 
     def __init__(self, *, search: ListingSearch, order: ListingOrder, now: datetime) -> None:
@@ -83,19 +85,46 @@ class FoundListings:
             rows = rows.none()
         rows = _filtered(rows, search, words, now)
         if search.near is not None:
-            bounds = around(search.near)
-            rows = rows.filter(within(search.near), *([inside(bounds)] if bounds else []))
-        self._rows = rows.annotate(**ranked.computed)
+            rows = rows.filter(within(search.near), reached(search.near, in_its_order="rank_chord" in ranked.computed))
+        # What is asked of the columns, and what is then asked of the calendar of each that was found.
+        self._candidates = rows
+        self._free = _free(kinds, search, now)
+        self._computed = ranked.computed
         # The order by start is read in two parts, each by an index of its own: what takes place, and what is always there.
         self._has_parts = "rank_start" in ranked.computed
+        # The order by likeness is read level by level, each in the order of an index.
+        self._levels = levels(words) if "rank_likeness" in ranked.computed else None
+
+    @property
+    def _ranked(self) -> QuerySet[Listing]:
+        return self._candidates.annotate(**self._computed)
+
+    @property
+    def _rows(self) -> QuerySet[Listing]:
+        return self._ranked.filter(self._free) if self._free else self._ranked
 
     def page(self, *, limit: int, place: Sequence[Any] | None = None, backwards: bool = False) -> Slice[Listing]:
         """At most `limit` listings after the place, or before it. They carry the values of `keys`."""
         if self._has_parts:
             part = self._part_by_start(limit=limit, place=place, backwards=backwards)
+        elif self._levels is not None:
+            part = self._part_by_level(self._levels, limit=limit, place=place, backwards=backwards)
         else:
-            part = self._read(self._rows, self.keys, limit=limit, place=place, backwards=backwards)
-        return Slice(_hydrated(part.rows), part.has_more)
+            part = self._read(self._ranked, self.keys, limit=limit, place=place, backwards=backwards)
+        return Slice(_hydrated(part.rows, self._names), part.has_more)
+
+    @property
+    def _names(self) -> list[str]:
+        """What is read of each row of a page."""
+        near = ["distance_km"] if self._near is not None else []
+        return list(dict.fromkeys(["id", *(key.name for key in self.keys), *near]))
+
+    def _statement(
+        self, rows: QuerySet[Listing], order: Sequence[Key], *, count: int, backwards: bool
+    ) -> Statement | None:
+        if self._near is not None:
+            rows = rows.annotate(distance_km=distance_km_to(self._near))
+        return page_statement(rows, order, self._names, free=self._free, count=count, backwards=backwards)
 
     def _read(
         self,
@@ -106,14 +135,30 @@ class FoundListings:
         place: Sequence[Any] | None,
         backwards: bool,
     ) -> Slice[Any]:
-        names = dict.fromkeys(["id", *(key.name for key in self.keys)])
-        if self._near is not None:
-            rows = rows.annotate(distance_km=distance_km_to(self._near))
-            names["distance_km"] = None
-        return read_slice(rows.values_list(*names, named=True), order, limit=limit, place=place, backwards=backwards)
+        def first_of(some: QuerySet[Listing], count: int) -> list[Any]:
+            return fetched(self._statement(some, order, count=count, backwards=backwards))
+
+        return read_slice(rows, order, limit=limit, place=place, backwards=backwards, first_of=first_of)
+
+    def _part_by_level(
+        self, levels: Mapping[int, Q], *, limit: int, place: Sequence[Any] | None, backwards: bool
+    ) -> Slice[Any]:
+        statements = []
+        for level in sorted(levels, reverse=not backwards):
+            rows = self._candidates.filter(levels[level]).annotate(rank_likeness=Value(level))
+            if place is not None:
+                if level > place[0] if not backwards else level < place[0]:
+                    continue
+                if level == place[0]:
+                    rows = rows.filter(beyond(self.keys[1:], place[1:], backwards=backwards))
+            statement = self._statement(rows, self.keys[1:], count=limit + 1, backwards=backwards)
+            if statement is not None:
+                statements.append(statement)
+        found = fetched(one_after_the_other(statements, enough=limit + 1)) if statements else []
+        return slice_of(found[: limit + 1], limit, backwards)
 
     def _part_by_start(self, *, limit: int, place: Sequence[Any] | None, backwards: bool) -> Slice[Any]:
-        timed, always = (self._rows.filter(IsNull(F("rank_start"), missing)) for missing in (False, True))
+        timed, always = (self._ranked.filter(IsNull(F("rank_start"), missing)) for missing in (False, True))
         is_timed = None if place is None else place[0] is not None
         first: Slice[Any] = Slice([], False)
         if not backwards:
@@ -149,14 +194,14 @@ class FoundListings:
         return exists_beyond(self._rows, self.keys, place, backwards=backwards, including=including)
 
 
-def _hydrated(found: list[Any]) -> list[Listing]:
-    """The listings of the rows, in their order, with what the rows computed."""
-    listings = with_relations(Listing.objects.all()).in_bulk([row.id for row in found])
+def _hydrated(found: list[Any], names: Sequence[str]) -> list[Listing]:
+    """The listings of the rows, in their order, with what the rows computed. The first name is the key's."""
+    listings = with_relations(Listing.objects.all()).in_bulk([row[0] for row in found])
     hydrated = []
     for row in found:
         # One that was deleted for good between the two statements is no longer there.
-        if (listing := listings.get(row.id)) is not None:
-            for name, value in row._asdict().items():
+        if (listing := listings.get(row[0])) is not None:
+            for name, value in zip(names, row, strict=True):
                 setattr(listing, name, value)
             hydrated.append(listing)
     return hydrated
@@ -206,3 +251,15 @@ def _of_kinds(rows: QuerySet[Listing], search: ListingSearch, now: datetime) -> 
         if part is not None:
             parts.append(Q(kind=kind.code) & part)
     return rows.filter(reduce(or_, parts)) if parts else rows.none()
+
+
+def _free(kinds: Sequence[Kind], search: ListingSearch, now: datetime) -> Q:
+    """What the kinds ask of the calendars of their own; a Q() where none does."""
+    questions = [
+        (kind.code, kind.free_filter(search, now=now))
+        for kind in kinds
+        if kind.search_filter(search, now=now) is not None
+    ]
+    if not any(question for _, question in questions):
+        return Q()
+    return reduce(or_, [Q(kind=code) & question for code, question in questions])

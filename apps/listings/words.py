@@ -12,12 +12,13 @@ that the error left whole, and then asks one index for exactly those.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from operator import add
+from itertools import product
+from operator import add, and_
 from typing import Any
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, Case, F, Func, IntegerField, Value, When
+from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -25,6 +26,7 @@ from django.db.models.sql.compiler import SQLCompiler
 MOST_LETTERS = 1_000
 MOST_WORDS = 12
 MOST_FORMS = 40
+MOST_WORDS_IN_LEVELS = 2
 
 SHORTEST_BEGINNING = 3
 SHORTEST_MISTYPED = 5
@@ -91,22 +93,29 @@ def sought_words(text: str) -> list[SoughtWord]:
 
 
 class Finds(Func):
-    """The condition on a listing queryset that the listing's words match a tsquery."""
+    """The condition on a listing queryset that the listing's words match a tsquery; `in_title`: those of its title.
+
+    For titles there is an index of its own, by which the planner also knows how frequent a word is in them.
+    """
 
     output_field = BooleanField()
 
-    def __init__(self, query: str) -> None:
+    def __init__(self, query: str, *, in_title: bool = False) -> None:
         # Any column of the row tells under which alias its table stands in the statement.
         super().__init__(F("id"))
         self.query = query
+        self.in_title = in_title
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any) -> tuple[str, Any]:
         column: Any = self.source_expressions[0]
-        return f"{compiler.quote_name_unless_alias(column.alias)}.search_vector @@ %s::tsquery", [self.query]
+        words = f"{compiler.quote_name_unless_alias(column.alias)}.search_vector"
+        if self.in_title:
+            words = f"ts_filter({words}, '{{a}}')"
+        return f"({words} @@ %s::tsquery)", [self.query]
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        return (type(self), self.query)
+        return (type(self), self.query, self.in_title)
 
 
 def finding(words: Sequence[SoughtWord]) -> Finds:
@@ -121,11 +130,36 @@ def likeness(words: Sequence[SoughtWord]) -> Combinable:
 
 
 def _likeness_of(word: SoughtWord) -> Combinable:
-    in_title = " | ".join([f"{word.word}:*A", *(f"{form}:A" for form in word.mistyped)])
     return Case(
-        When(Finds(f"{word.word}:A"), then=Value(4)),
+        When(Finds(word.word, in_title=True), then=Value(4)),
         When(Finds(word.word), then=Value(3)),
-        When(Finds(in_title), then=Value(2)),
+        When(Finds(word.near, in_title=True), then=Value(2)),
         default=Value(1),
         output_field=IntegerField(),
     )
+
+
+def levels(words: Sequence[SoughtWord]) -> dict[int, Q] | None:
+    """For each likeness that what was found can have, the highest first: the condition of having it.
+
+    None for so many words that there would be too many conditions.
+    """
+    if len(words) > MOST_WORDS_IN_LEVELS:
+        return None
+    found: dict[int, Q] = {}
+    for combination in product(*[_conditions_of(word).items() for word in words]):
+        condition = reduce(and_, [each for _, each in combination])
+        level = sum(own for own, _ in combination)
+        found[level] = found[level] | condition if level in found else condition
+    return dict(sorted(found.items(), reverse=True))
+
+
+def _conditions_of(word: SoughtWord) -> dict[int, Q]:
+    """The cases of `_likeness_of`, apart from each other."""
+    written, in_title = Q(Finds(word.word)), Q(Finds(word.word, in_title=True))
+    cases = {4: in_title, 3: written & ~in_title}
+    if word.near != word.word:
+        nearly_in_title = Q(Finds(word.near, in_title=True))
+        cases[2] = nearly_in_title & ~written
+        cases[1] = Q(Finds(word.near)) & ~nearly_in_title & ~written
+    return cases

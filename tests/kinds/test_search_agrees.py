@@ -51,6 +51,7 @@ def found(listings: list[Listing], search: ListingSearch, now: datetime) -> set[
     condition = kind.search_filter(search, now=now)
     if condition is None:
         return set()
+    condition &= kind.free_filter(search, now=now)
     return set(Listing.objects.filter(condition, kind=kind.code).values_list("pk", flat=True))
 
 

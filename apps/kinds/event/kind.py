@@ -105,8 +105,12 @@ class EventKind(Kind):
             condition &= Q(event__starts_at__gte=search.free.start, event__ends_at__lte=search.free.end)
         if search.free is not None or search.tickets is not None:
             condition &= Q(event__starts_at__gt=now, event__starts_at__lte=now + HORIZON)
-            condition &= Q(GreaterThanOrEqual(tickets_left(now=now), search.tickets or 1))
         return Q(kind=self.code) & condition if condition else condition
+
+    def free_filter(self, search: ListingSearch, *, now: datetime) -> Q:
+        if search.free is None and search.tickets is None:
+            return Q()
+        return Q(GreaterThanOrEqual(tickets_left(now=now), search.tickets or 1))
 
 
 def _period(row: Event) -> Period:

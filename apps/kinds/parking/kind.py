@@ -78,5 +78,9 @@ class ParkingKind(Kind):
         if search.free.end <= start or search.free.length < rules.MINUTE:
             return None
         minutes = math.ceil((search.free.end - start) / timedelta(minutes=1))
-        fits = Q(kind=self.code, parking_spot__max_minutes__gte=minutes)
-        return fits & Q(unit_is_free(start, search.free.end, now=now))
+        return Q(kind=self.code, parking_spot__max_minutes__gte=minutes)
+
+    def free_filter(self, search: ListingSearch, *, now: datetime) -> Q:
+        if search.free is None:
+            return Q()
+        return Q(unit_is_free(max(search.free.start, now), search.free.end, now=now))

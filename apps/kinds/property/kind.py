@@ -121,8 +121,17 @@ class PropertyKind(Kind):
         if search.free is not None:
             beyond = math.ceil((search.free.end - now) / timedelta(days=1)) - HORIZON_DAYS
             condition &= Q(property__max_nights__gte=beyond) if beyond > 0 else Q()
-            condition &= Q(unit_is_free(search.free.start, search.free.end, now=now))
         return Q(kind=self.code) & condition if condition else condition
+
+    def free_filter(self, search: ListingSearch, *, now: datetime) -> Q:
+        condition = Q()
+        if search.check_in is not None and search.check_out is not None:
+            start = _local_instant(search.check_in, "property__check_in_time")
+            end = _local_instant(search.check_out, "property__check_out_time")
+            condition &= Q(unit_is_free(start, end, now=now))
+        if search.free is not None:
+            condition &= Q(unit_is_free(search.free.start, search.free.end, now=now))
+        return condition
 
     def _terms(self, listing: Listing) -> rules.StayTerms:
         row: Property = self.details(listing)
@@ -185,7 +194,7 @@ def _clean_fee(details: DetailsInput, *, existing: Model | None, listing: Listin
 
 
 def _takes_stay(check_in: date, check_out: date, *, now: datetime) -> Q:
-    """The condition that `rules.stay` would accept these days and a unit is free."""
+    """The condition that `rules.stay` would accept these days; whether a unit is free is another question."""
     nights = (check_out - check_in).days
     first_day = now.astimezone(UTC).date()
     ahead = (check_in - first_day).days
@@ -205,9 +214,7 @@ def _takes_stay(check_in: date, check_out: date, *, now: datetime) -> Q:
     if ahead >= HORIZON_DAYS - ZONE_DAYS:
         earliest = check_in - timedelta(days=HORIZON_DAYS)
         condition &= Q(GreaterThanOrEqual(today, earliest))
-    start = _local_instant(check_in, "property__check_in_time")
-    end = _local_instant(check_out, "property__check_out_time")
-    return condition & Q(unit_is_free(start, end, now=now))
+    return condition
 
 
 def _local_instant(day: date, clock: str) -> Func:

@@ -88,10 +88,16 @@ class ServiceKind(Kind):
             return None
         if search.free is None:
             return Q()
-        ahead = search.free.clip(Period(now, now + HORIZON + LONGEST))
-        if ahead is None:
-            return None
-        return Q(kind=self.code) & Q(some_slot_is_free(ahead, now=now))
+        return None if self._ahead(search.free, now=now) is None else Q(kind=self.code)
+
+    def free_filter(self, search: ListingSearch, *, now: datetime) -> Q:
+        ahead = None if search.free is None else self._ahead(search.free, now=now)
+        return Q() if ahead is None else Q(some_slot_is_free(ahead, now=now))
+
+    @staticmethod
+    def _ahead(window: Period, *, now: datetime) -> Period | None:
+        """What of the window can be booked now."""
+        return window.clip(Period(now, now + HORIZON + LONGEST))
 
 
 def clean_openings(values: Sequence[Mapping[str, Any]]) -> list[rules.Opening]:

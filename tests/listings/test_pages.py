@@ -1,0 +1,127 @@
+"""What reading a page costs the database: the calendars of the page alone, and no level that the page does not reach."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apps.core.keyset import key_of
+from apps.listings.models import Listing
+from apps.listings.search import ListingOrder, ListingSearch
+from apps.listings.selectors import FoundListings, find_listings
+from tests.recipes import make_host, make_parking_spot, make_property
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime.now(UTC)
+PAGE = 3
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """The plan's nodes, each with how often it was started in `Actual Loops`."""
+    return [plan, *(node for part in plan.get("Plans", []) for node in nodes(part))]
+
+
+def explained(sql: str, values: Any = None) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values)
+        return nodes(cursor.fetchone()[0][0]["Plan"])
+
+
+def read(found: FoundListings, **options: Any) -> tuple[list[Listing], list[str]]:
+    """A page and the statements that found it, without the one that fetched its rows."""
+    with CaptureQueriesContext(connection) as captured:
+        rows = found.page(limit=PAGE, **options).rows
+    return rows, [query["sql"] for query in captured if "users_user" not in query["sql"]]
+
+
+@pytest.fixture
+def homes() -> list[Listing]:
+    """Forty homes in a city, all free, with prices that say nothing of when they were made."""
+    host = make_host()
+    return [
+        make_property(host=host, city="Suva", currency="FJD", price_minor=(number * 7) % 40 * 100)
+        for number in range(40)
+    ]
+
+
+def test_no_more_calendars_are_asked_than_the_page_needs(homes: list[Listing]) -> None:
+    first = NOW.date() + timedelta(days=9)
+    search = ListingSearch(city="Suva", currency="FJD", check_in=first, check_out=first + timedelta(days=2))
+    found = find_listings(search=search, order=ListingOrder.PRICE_ASC, now=NOW)
+
+    def asked(sql: str, values: Any = None) -> int:
+        """How many homes were asked whether a unit of theirs is free."""
+        return sum(
+            node["Actual Loops"] for node in explained(sql, values) if node.get("Relation Name") == "availability_unit"
+        )
+
+    rows, (statement,) = read(found)
+    assert [row.price_minor for row in rows] == [0, 100, 200]
+    assert asked(statement.replace("%", "%%")) == PAGE + 1
+    # Without the fence every home of the city is asked before the cheapest are known.
+    merged = found._rows.order_by("price_minor", "id").values("pk")[: PAGE + 1]
+    assert asked(*merged.query.sql_with_params()) == len(homes)
+
+
+def test_a_level_that_the_page_does_not_reach_is_not_read() -> None:
+    host = make_host()
+    in_title = [make_property(host=host, title=f"Lagoon {number}", description="") for number in range(5)]
+    elsewhere = [make_property(host=host, title=f"House {number}", description="By the lagoon") for number in range(5)]
+    nearly = make_property(host=host, title="Lagoons all around", description="")
+    found = find_listings(search=ListingSearch(text="lagoon"), order=ListingOrder.RELEVANCE, now=NOW)
+
+    def levels_read(statement: str) -> list[bool]:
+        """Which of the statement's parts looked at listings at all."""
+        parts = [
+            node
+            for node in explained(statement.replace("%", "%%"))
+            if str(node.get("Subplan Name")).startswith("CTE part_")
+        ]
+        assert len(parts) > 1 or "part_1" not in statement
+        return [
+            any(node["Actual Loops"] for node in nodes(part) if node.get("Relation Name") == "listings_listing")
+            for part in parts
+        ]
+
+    rows, (first,) = read(found)
+    assert {row.pk for row in rows} <= {row.pk for row in in_title}
+    assert levels_read(first) == [True, False, False, False]
+    rows, (second,) = read(
+        find_listings(search=ListingSearch(text="lagoon"), order=ListingOrder.RELEVANCE, now=NOW),
+        place=key_of(rows[-1], found.keys),
+    )
+    assert len({row.pk for row in rows} & {row.pk for row in in_title}) == 2
+    assert len({row.pk for row in rows} & {row.pk for row in elsewhere}) == 1
+    assert levels_read(second) == [True, True, False, False]
+    # Behind a place what comes before it is not even asked for.
+    rows, (last,) = read(
+        find_listings(search=ListingSearch(text="lagoon"), order=ListingOrder.RELEVANCE, now=NOW),
+        place=(3, datetime(2000, 1, 1, tzinfo=UTC), 0),
+    )
+    assert [row.pk for row in rows] == [nearly.pk]
+    assert levels_read(last) == [True, True, True]
+
+
+def test_a_later_page_of_a_rising_and_falling_order_begins_at_its_place() -> None:
+    host = make_host()
+    prices = [("EUR", 300), ("EUR", 200), ("EUR", 100), ("USD", 400), ("USD", 200), ("USD", 100), ("USD", 0)]
+    for currency, price in prices:
+        make_parking_spot(host=host, currency=currency, price_minor=price)
+    found = find_listings(search=ListingSearch(), order=ListingOrder.PRICE_DESC, now=NOW)
+
+    def shown(rows: list[Listing]) -> list[tuple[str, int]]:
+        return [(row.currency, row.price_minor) for row in rows]
+
+    first, statements = read(found)
+    assert (shown(first), len(statements)) == (prices[:3], 1)
+    # The rest of the first currency, which is nothing, and then the other: each from the row at which it begins.
+    second, statements = read(found, place=key_of(first[-1], found.keys))
+    assert (shown(second), len(statements)) == (prices[3:6], 2)
+    # Where the first alone has enough, the second is not asked for.
+    _, statements = read(found, place=("USD", 500, 1))
+    assert len(statements) == 1
+    back, statements = read(found, place=key_of(second[0], found.keys), backwards=True)
+    assert (shown(back), len(statements)) == (prices[:3], 2)
