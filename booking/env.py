@@ -28,6 +28,19 @@ OFF = {"0", "off", "false", "no"}
 OPERATION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 MOST_OPERATION_NAMES = 500
 
+RATE = re.compile(r"[1-9][0-9]{0,8}/(?:second|minute|hour|day)")
+# Reads are in points of a tenth of a millisecond, all else in times.
+RATES = {
+    "reads": "120000/minute",
+    "requests": "600/minute",
+    "sign_ins": "10/minute",
+    "sign_ups": "20/hour",
+    "resets": "20/hour",
+    "bookings": "30/minute",
+    "payments": "30/minute",
+    "uploads": "200/hour",
+}
+
 Value = TypeVar("Value")
 
 
@@ -96,6 +109,13 @@ class Reader:
             url = urlsplit(value)
             if not (url.username and url.hostname and url.path.rpartition("/")[2].isdecimal()):
                 raise ImproperlyConfigured(f"{name} must look like https://key@host/project.")
+        return value
+
+    def rate(self, name: str, default: str) -> str:
+        """How often something may be done: a number, a stroke and a second, minute, hour or day, as 600/minute."""
+        value = self.text(name, default)
+        if not RATE.fullmatch(value):
+            raise ImproperlyConfigured(f"{name} must look like 600/minute, 20/hour or 5/second, not {value!r}.")
         return value
 
     def names(self, name: str, default: str = "") -> list[str]:
@@ -222,6 +242,7 @@ class Environment:
     receipt_fonts: tuple[Path, ...]
     registered_operations: dict[str, str] | None
     rate_limits: bool
+    rates: dict[str, str]
     prepared_statements: bool
     trusted_proxies: int
     require_verified_email: bool
@@ -289,6 +310,7 @@ class Environment:
             receipt_fonts=read.files("RECEIPT_FONTS"),
             registered_operations=read.manifest("REGISTERED_OPERATIONS"),
             rate_limits=read.switch("RATE_LIMITS", default=True),
+            rates={name: read.rate(f"RATE_{name.upper()}", rate) for name, rate in RATES.items()},
             prepared_statements=read.switch("PREPARED_STATEMENTS", default=True),
             trusted_proxies=read.seconds("TRUSTED_PROXIES", 0, smallest=0),
             require_verified_email=read.switch("REQUIRE_VERIFIED_EMAIL", default=True),

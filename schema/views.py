@@ -31,7 +31,7 @@ from schema.core.http import (
     write_body,
     write_refusal,
 )
-from schema.core.limits import REQUESTS, caller_of, charge
+from schema.core.limits import REQUESTS, charge, headers_of, headers_of_refusal
 from schema.core.patience import ENVIRON_KEY, Patience
 from schema.core.watching import watch
 from schema.costs import PRICES
@@ -73,20 +73,28 @@ def _answer(request: HttpRequest, media: str) -> HttpResponse:
     sent = read_request(request)
     context = context_of_request(request)
     try:
-        REQUESTS.spend(caller_of(context))
+        REQUESTS.spend_by(context)
     except RateLimited as limited:
         raise Refused(
             429,
             limited.message,
             code=Code.RATE_LIMITED,
-            headers={"Retry-After": str(limited.retry_after)},
+            headers=headers_of_refusal(limited),
             retryAfter=limited.retry_after,
         ) from limited
     if sent.is_get:
         _only_reads(sent, context)
     answer = engine().answer(sent.operation, context=context)
     note_refusal(answer, context)
-    return write_answer(answer, media, request)
+    response = write_answer(answer, media, request)
+    if answer.limited is not None:
+        response.status_code = 429
+        headers = headers_of_refusal(answer.limited)
+    else:
+        headers = headers_of(context)
+    for name, text in headers.items():
+        response[name] = text
+    return response
 
 
 def note_refusal(answer: Answer, context: Context) -> None:

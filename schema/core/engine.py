@@ -44,7 +44,7 @@ from schema.core.caching import Opened, keeps_field, open_kept
 from schema.core.complexity import NOTHING, Limits, Measure, admit, measure
 from schema.core.context import Context
 from schema.core.costs import Prices
-from schema.core.errors import BadUserInput, QueryTooComplex, formatted, internal_error
+from schema.core.errors import BadUserInput, QueryTooComplex, RateLimited, formatted, internal_error
 from schema.core.execution import Executed, Reading, execute
 from schema.core.persisted import DocumentName, keep, text_of
 from schema.core.selections import Operations, is_supported
@@ -93,7 +93,8 @@ class Answer:
     """`executed` is False when the request was refused before execution: then there is no data, not even null. What was kept
     is JSON already: `data` is an `orjson.Fragment` of it.
 
-    `is_public`: anybody without a token gets the same answer to the same query at this moment.
+    `is_public`: anybody without a token gets the same answer to the same query at this moment. `limited` is why the whole
+    request was refused, where a rate limit did.
     """
 
     data: Any
@@ -101,6 +102,7 @@ class Answer:
     extensions: dict[str, Any]
     executed: bool
     is_public: bool = False
+    limited: RateLimited | None = None
 
     def body(self) -> dict[str, Any]:
         """The response as GraphQL defines it."""
@@ -315,7 +317,8 @@ class Engine:
             keep(operation.query, operation.document, context=context)
         except (DocumentRefused, GraphQLError) as refused:
             errors = refused.errors if isinstance(refused, DocumentRefused) else [refused]
-            return Answer(None, formatted(errors, request_id=context.request_id), {}, executed=False)
+            limited = refused if isinstance(refused, RateLimited) else None
+            return Answer(None, formatted(errors, request_id=context.request_id), {}, executed=False, limited=limited)
         is_query = node is not None and node.operation is OperationType.QUERY
         opened = self._opened(operation, document, context) if self.keeps and is_query else None
         if opened is not None and opened.answer is not None:

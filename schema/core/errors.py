@@ -91,12 +91,13 @@ class QueryTooComplex(RequestError):
 
 
 class RateLimited(RequestError):
-    """`retry_after` is in whole seconds, at least 1."""
+    """`retry_after` is in whole seconds, at least 1; `limit` names what there was too much of."""
 
     code = Code.RATE_LIMITED
 
-    def __init__(self, *, retry_after: int) -> None:
+    def __init__(self, *, retry_after: int, limit: str = "requests") -> None:
         self.retry_after = max(1, retry_after)
+        self.limit = limit
         super().__init__("Too many requests. Try again later.", retryAfter=self.retry_after)
 
 

@@ -1,12 +1,15 @@
 """Rate limits: how often one caller may do one thing.
 
     SIGN_IN.spend(f"email:{email}", f"ip:{info.context.ip}")         raises RateLimited, with seconds to wait
-    BOOKING.spend(caller_of(info.context))
+    BOOKING.spend_by(info.context)                                   by the account, and by its network
 
 Call it where the thing is done, so that a field under ten aliases counts ten times. `REQUESTS` is spent by the HTTP
-edge for each request, `POINTS` by the engine for what an operation may cost (`schema.core.costs`). The counts are in Redis,
-shared by all processes. Without Redis reading goes on; signing in falls back to counts of this process, because unlimited
-guesses at passwords are worse than a slower sign-in.
+edge for each request, `POINTS` by the engine for what an operation may cost (`schema.core.costs`). How often is a setting
+(RATE_...); a network is let do ten times what one account may, since many people share one.
+
+The counts are in Redis, shared by all processes, and slide: in no minute are there more than so many. Without Redis reading goes
+on uncounted. All that writes, signs in or moves money is counted by each process for itself then, because unlimited guesses at
+passwords, bookings and charges are worse than a limit that is as many times higher as there are processes.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ import logging
 import math
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import cast
 
 from django.conf import settings
@@ -77,6 +81,23 @@ class Limit:
     name: str
     rate: str
     closes: bool = False
+    # How many times as often as the rate says.
+    factor: int = 1
+
+    def spend_by(self, context: Context, what: str = "") -> None:
+        """Counts one for the caller, and for the network of one with an account. `what` is counted apart from all else.
+
+        Raises RateLimited.
+        """
+        self.spend(f"{what}{caller_of(context)}")
+        if context.user is not None and context.ip:
+            wide = replace(self, name=f"{self.name}-of-network", factor=OF_NETWORK)
+            wide.spend(f"{what}ip:{network_of(context.ip)}")
+
+    def policy(self) -> str:
+        """As the header RateLimit-Policy has it."""
+        item = _item(self.rate, self.factor)
+        return f'"{self.name}";q={item.amount};w={item.get_expiry()}'
 
     def spend(self, *keys: str) -> None:
         """Counts one against each key. Raises RateLimited when one of them has no more left."""
@@ -96,13 +117,13 @@ class Limit:
             self._spend(MovingWindowRateLimiter(_local()), keys)
 
     def _spend(self, limiter: MovingWindowRateLimiter, keys: tuple[str, ...]) -> None:
-        item = _item(self.rate)
+        item = _item(self.rate, self.factor)
         # Every key is counted even when an earlier one is refused, or one of them would be a way around the other.
         refused = [key for key in keys if not limiter.hit(item, self.name, key)]
         if refused:
             RATE_LIMIT_REFUSALS.labels(self.name).inc()
             waits = [limiter.get_window_stats(item, self.name, key).reset_time - time.time() for key in refused]
-            raise RateLimited(retry_after=math.ceil(max(waits)))
+            raise RateLimited(retry_after=math.ceil(max(waits)), limit=self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +133,18 @@ class Budget:
     name: str
     rate: str
 
+    def policy(self) -> str:
+        """As the header RateLimit-Policy has it."""
+        item = _item(self.rate)
+        return f'"{self.name}";q={item.amount};w={item.get_expiry()}'
+
     def spend(self, key: str, points: int) -> int | None:
         """Takes points. Returns how many are left, None when they are not counted; raises RateLimited when too few are left."""
+        left = self.take(key, points)
+        return None if left is None else left.remaining
+
+    def take(self, key: str, points: int) -> Left | None:
+        """The same, with the seconds until all of them are there again."""
         if not settings.RATE_LIMITS_ENABLED or _outage.lasts():
             return None
         item = _item(self.rate)
@@ -127,30 +158,65 @@ class Budget:
             return None
         if not is_granted:
             RATE_LIMIT_REFUSALS.labels(self.name).inc()
-            raise RateLimited(retry_after=math.ceil(stats.reset_time - time.time()))
-        return stats.remaining
+            raise RateLimited(retry_after=math.ceil(stats.reset_time - time.time()), limit=self.name)
+        return Left(stats.remaining, max(0, math.ceil(stats.reset_time - time.time())))
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """So many points, and after so many seconds all of them again."""
+
+    remaining: int
+    seconds: int
 
 
 @functools.cache
-def _item(rate: str) -> RateLimitItem:
-    return parse(rate)
+def _item(rate: str, factor: int = 1) -> RateLimitItem:
+    item = parse(rate)
+    return type(item)(item.amount * factor, item.multiples)
 
 
-POINTS = Budget("points", "120000/minute")
-REQUESTS = Limit("requests", "600/minute")
-SIGN_IN = Limit("sign-in", "10/minute", closes=True)
-BOOKING = Limit("bookings", "30/minute")
-SIGN_UP = Limit("sign-up", "20/hour")
-RESET = Limit("reset", "20/hour")
-EXPORT = Limit("export", "20/hour")
+# How many times as often a network may do what one of its accounts may.
+OF_NETWORK = 10
+RATES: Mapping[str, str] = settings.RATES
+POINTS = Budget("reads", RATES["reads"])
+REQUESTS = Limit("requests", RATES["requests"])
+SIGN_IN = Limit("sign-in", RATES["sign_ins"], closes=True)
+BOOKING = Limit("bookings", RATES["bookings"], closes=True)
+PAYMENT = Limit("payments", RATES["payments"], closes=True)
+SIGN_UP = Limit("sign-up", RATES["sign_ups"], closes=True)
+RESET = Limit("reset", RATES["resets"], closes=True)
+UPLOAD = Limit("uploads", RATES["uploads"], closes=True)
+EXPORT = Limit("export", "20/hour", closes=True)
 # Test messages and replays: what somebody can have sent at will.
-WEBHOOKS = Limit("webhooks", "60/hour")
+WEBHOOKS = Limit("webhooks", "60/hour", closes=True)
 DOCUMENTS = Limit("documents", "20/minute")
+
+STANDING = "rate-limits.left"
 
 
 def charge(context: Context, points: int) -> int | None:
     """Take the points of a query from its caller; how many are left. Raises RateLimited."""
-    return POINTS.spend(caller_of(context), points)
+    left = POINTS.take(caller_of(context), points)
+    context.state[STANDING] = left
+    return None if left is None else left.remaining
+
+
+def headers_of(context: Context) -> dict[str, str]:
+    """What the answer says of the caller's points (draft-ietf-httpapi-ratelimit-headers); nothing where none are counted."""
+    left: Left | None = context.state.get(STANDING)
+    if left is None:
+        return {}
+    return {
+        "RateLimit-Policy": f"{POINTS.policy()}, {REQUESTS.policy()}",
+        "RateLimit": f'"{POINTS.name}";r={left.remaining};t={left.seconds}',
+    }
+
+
+def headers_of_refusal(limited: RateLimited) -> dict[str, str]:
+    """What the answer to a request says that was refused as a whole."""
+    seconds = limited.retry_after
+    return {"Retry-After": str(seconds), "RateLimit": f'"{limited.limit}";r=0;t={seconds}'}
 
 
 def caller_of(context: Context) -> str:

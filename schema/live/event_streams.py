@@ -21,7 +21,7 @@ from graphql import GraphQLError, OperationType
 from schema.core.engine import DocumentRefused, Operation, may_look_inside
 from schema.core.errors import RateLimited, internal_error
 from schema.core.http import Refused, accepted, read_operation
-from schema.core.limits import REQUESTS, caller_of
+from schema.core.limits import REQUESTS
 from schema.live.hub import Hub, Subscription
 from schema.live.outages import is_outage
 from schema.live.outbox import Outbox
@@ -161,7 +161,7 @@ class EventStream:
             raise Refused(405, "A mutation needs POST.")
         now = datetime.now(UTC)
         context = self.caller.context(now=now, user=user_now(self.caller, now=now))
-        REQUESTS.spend(caller_of(context))
+        REQUESTS.spend_by(context)
         return self._hub.engine.answer(operation, context=context).body()
 
     async def _start(self, status: int, media: str) -> None:

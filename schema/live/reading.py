@@ -16,7 +16,7 @@ from apps.live import selectors as log
 from apps.live.actions import number_waiting
 from apps.live.models import LiveEvent
 from schema.core.engine import Engine, Operation
-from schema.core.limits import REQUESTS, caller_of
+from schema.core.limits import REQUESTS
 from schema.live.feeds import Event
 from schema.live.map_index import holds
 from schema.live.streams import Caller, Stream, open_stream, user_now
@@ -105,5 +105,5 @@ def begin(
         is_known = log.is_kept_since(after)
         start = after if is_known else start
     context = caller.context(now=now, user=user_now(caller, now=now))
-    REQUESTS.spend(caller_of(context))
+    REQUESTS.spend_by(context)
     return open_stream(engine, operation, caller=caller, context=context), start, is_known

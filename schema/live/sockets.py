@@ -21,7 +21,7 @@ from graphql import OperationType
 
 from schema.core.engine import DocumentRefused, Operation, may_look_inside
 from schema.core.errors import Code, RateLimited, internal_error
-from schema.core.limits import REQUESTS, caller_of
+from schema.core.limits import REQUESTS
 from schema.live.hub import Hub, Subscription
 from schema.live.outages import is_outage
 from schema.live.outbox import Outbox, Overflow
@@ -354,7 +354,7 @@ class Socket:
         """A query or a mutation: the same as over HTTP. Raises RateLimited and TokenRefused."""
         now = datetime.now(UTC)
         context = self.caller.context(now=now, user=user_now(self.caller, now=now))
-        REQUESTS.spend(caller_of(context))
+        REQUESTS.spend_by(context)
         answer = self._hub.engine.answer(operation, context=context)
         return answer.executed, answer.body()
 

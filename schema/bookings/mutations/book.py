@@ -14,7 +14,7 @@ from schema.bookings.secrets import remember_secret
 from schema.bookings.types import Booking
 from schema.core.context import Context
 from schema.core.ids import read_global_id
-from schema.core.limits import BOOKING, caller_of
+from schema.core.limits import BOOKING
 from schema.core.mutations import Mutation, Payload
 from schema.core.permissions import anyone
 
@@ -50,7 +50,7 @@ class Book(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        BOOKING.spend(caller_of(context))
+        BOOKING.spend_by(context)
         contact = data.get("contact")
         booking = hold(
             kind_code=cls.kind_code,

@@ -12,7 +12,7 @@ from schema.bookings.mutations.book import BookingPayload
 from schema.bookings.secrets import OpensBooking, remember_secret
 from schema.core.context import Context
 from schema.core.ids import read_global_id
-from schema.core.limits import BOOKING, caller_of
+from schema.core.limits import BOOKING
 from schema.core.mutations import Mutation
 from schema.core.permissions import anyone, signed_in
 
@@ -49,7 +49,7 @@ class ChangeBooking(OpensBooking, Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        BOOKING.spend(f"change:{caller_of(context)}")
+        BOOKING.spend_by(context, "change:")
         booking = actions.change(**who_and_which(context, data), change=asked_change(data))
         return changed(context, booking, data)
 

@@ -8,6 +8,7 @@ import graphene
 
 from apps.hosting import images
 from schema.core.ids import read_global_id
+from schema.core.limits import UPLOAD
 from schema.core.mutations import Mutation
 from schema.core.permissions import host
 from schema.core.scalars import Upload
@@ -40,6 +41,7 @@ class AddListingImage(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, object]:
+        UPLOAD.spend_by(context)
         listing = images.add_image(
             viewer=context.require_user(),
             listing_id=read_listing_id(data.listing_id),

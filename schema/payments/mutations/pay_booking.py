@@ -12,7 +12,7 @@ from schema.bookings.inputs import access_token, idempotency_key
 from schema.bookings.secrets import OpensBooking
 from schema.core.context import Context
 from schema.core.ids import read_global_id
-from schema.core.limits import BOOKING, caller_of
+from schema.core.limits import PAYMENT
 from schema.core.mutations import Mutation
 from schema.core.permissions import anyone
 from schema.payments.payload import PaymentPayload, payment_payload
@@ -36,7 +36,7 @@ class PayBooking(OpensBooking, Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        BOOKING.spend(f"pay:{caller_of(context)}")
+        PAYMENT.spend_by(context, "pay:")
         booking_id = read_global_id(data["booking_id"], "Booking")
         token = data.get("access_token")
         charge = pay(

@@ -9,7 +9,7 @@ from schema.bookings.inputs import BookingActionInput
 from schema.bookings.secrets import OpensBooking
 from schema.core.context import Context
 from schema.core.ids import read_global_id
-from schema.core.limits import BOOKING, caller_of
+from schema.core.limits import PAYMENT
 from schema.core.mutations import Mutation
 from schema.core.permissions import anyone
 from schema.payments.payload import PaymentPayload, payment_payload
@@ -24,7 +24,7 @@ class RefreshPayment(OpensBooking, Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        BOOKING.spend(f"refresh:{caller_of(context)}")
+        PAYMENT.spend_by(context, "refresh:")
         token = data.get("access_token")
         booking, charge = refresh(
             viewer=context.user,

@@ -13,7 +13,7 @@ from schema.bookings.inputs import idempotency_key
 from schema.core.context import Context
 from schema.core.ids import read_global_id
 from schema.core.inputs import OMITTED, value
-from schema.core.limits import BOOKING, caller_of
+from schema.core.limits import PAYMENT
 from schema.core.mutations import Mutation
 from schema.core.permissions import signed_in
 from schema.listings.values import MoneyInput
@@ -38,7 +38,7 @@ class RefundPayment(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        BOOKING.spend(f"refund:{caller_of(context)}")
+        PAYMENT.spend_by(context, "refund:")
         given = data.get("amount")
         charge = refund(
             viewer=context.require_user(),

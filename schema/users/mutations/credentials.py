@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import graphene
 
 from apps.users.actions import credentials
-from schema.core.limits import RESET, caller_of
+from schema.core.limits import RESET
 from schema.core.mutations import Mutation
 from schema.core.permissions import anyone, signed_in
 from schema.users.guesses import mailed_token, own_password
@@ -95,7 +95,7 @@ class RequestPasswordReset(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        RESET.spend(caller_of(context))
+        RESET.spend_by(context)
         credentials.request_password_reset(email=data.email)
         return {"accepted": True}
 
@@ -109,7 +109,7 @@ class ResetPassword(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        RESET.spend(caller_of(context))
+        RESET.spend_by(context)
         with mailed_token(context):
             pair = credentials.reset_password(
                 token=data.token, new_password=data.new_password, user_agent=context.user_agent, now=context.now
@@ -126,7 +126,7 @@ class VerifyEmail(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        RESET.spend(caller_of(context))
+        RESET.spend_by(context)
         with mailed_token(context):
             user = credentials.verify_email(token=data.token, now=context.now)
         if context.user is None or context.user.pk != user.pk:
@@ -145,7 +145,7 @@ class ResendVerification(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        RESET.spend(caller_of(context))
+        RESET.spend_by(context)
         return {"sent": credentials.resend_verification(viewer=context.require_user(), now=context.now)}
 
 
@@ -160,7 +160,7 @@ class ChangeEmail(Mutation):
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
         viewer = context.require_user()
         # Each may send a mail to anybody's address.
-        RESET.spend(caller_of(context))
+        RESET.spend_by(context)
         with own_password(context):
             credentials.change_email(viewer=viewer, new_email=data.new_email, password=data.password, now=context.now)
         return {"sent": True}

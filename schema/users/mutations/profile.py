@@ -9,7 +9,7 @@ import graphene
 from apps.users.actions import accounts
 from apps.users.models import UserRole as Role
 from schema.core.ids import read_global_id
-from schema.core.limits import Limit, caller_of
+from schema.core.limits import UPLOAD
 from schema.core.mutations import Mutation
 from schema.core.permissions import signed_in, staff
 from schema.core.scalars import Upload
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from schema.core.context import Context
 
 # Each costs seconds of drawing.
-PICTURES = Limit("pictures", "60/hour")
 
 
 class UpdateProfileInput(graphene.InputObjectType):
@@ -84,7 +83,7 @@ class UploadProfilePicture(Mutation):
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
         viewer = context.require_user()
-        PICTURES.spend(caller_of(context))
+        UPLOAD.spend_by(context)
         return show_as(context, accounts.upload_profile_picture(viewer=viewer, file=data.file))
 
 

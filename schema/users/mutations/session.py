@@ -12,7 +12,7 @@ from apps.users.actions.accounts import sign_up
 from apps.users.actions.trusted_sign_in import exchange_token
 from schema.core.errors import Unauthenticated
 from schema.core.ids import read_global_id
-from schema.core.limits import SIGN_IN, SIGN_UP, caller_of
+from schema.core.limits import SIGN_IN, SIGN_UP
 from schema.core.mutations import Mutation
 from schema.core.permissions import anyone, signed_in
 from schema.users.guesses import mailed_token
@@ -61,7 +61,7 @@ class SignUp(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        SIGN_UP.spend(caller_of(context))
+        SIGN_UP.spend_by(context)
         pair = sign_up(
             email=data.email,
             password=data.password,

@@ -1,6 +1,8 @@
 """GraphQL over HTTP: methods, media types, statuses, uploads."""
 
 import json
+import re
+import uuid
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ from pytest_django.fixtures import Settings
 from apps.core.errors import InvalidToken
 from apps.users.tokens import ExpiredToken
 from schema.core import authentication, http
-from schema.core.limits import REQUESTS
+from schema.core.costs import Prices
+from schema.core.limits import REQUESTS, Budget, charge
+from tests.schema.core import sample
 
 RESPONSE_JSON = "application/graphql-response+json"
 
@@ -273,7 +277,32 @@ def test_a_caller_who_asks_too_often_is_429(
     assert isinstance(wait, int)
     assert 1 <= wait <= 60
     assert response["Retry-After"] == str(wait)
+    assert response["RateLimit"] == f'"test-requests";r=0;t={wait}'
     assert code_of(response) == "RATE_LIMITED"
+
+
+def test_an_answer_says_what_is_left(client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.RATE_LIMITS_ENABLED = True
+    budget = Budget(f"test-{uuid.uuid4().hex}", "100/minute")
+    monkeypatch.setattr("schema.core.limits.POINTS", budget)
+    monkeypatch.setattr(sample.engine, "charge", charge)
+    monkeypatch.setattr(sample.engine, "prices", Prices(per_request=40))
+    responses = [post(client, {"query": "{ whatIsLeft: at }"}) for _ in range(3)]
+    assert [response.status_code for response in responses] == [200, 200, 429]
+    left = [re.fullmatch(rf'"{budget.name}";r=(\d+);t=(\d+)', response["RateLimit"]) for response in responses]
+    remaining = [int(each[1]) for each in left if each]
+    cost = responses[0].json()["extensions"]["cost"]
+    assert remaining == [100 - cost["requested"], 100 - 2 * cost["requested"], 0]
+    assert responses[0]["RateLimit-Policy"] == f'"{budget.name}";q=100;w=60, "requests";q=600;w=60'
+    refused = responses[2]
+    assert refused["Retry-After"] == str(refused.json()["errors"][0]["extensions"]["retryAfter"])
+    assert "data" not in refused.json()
+
+
+def test_without_counts_nothing_is_said_of_them(client: Client) -> None:
+    response = post(client, {"query": "{ at }"})
+    assert "RateLimit" not in response
+    assert "RateLimit-Policy" not in response
 
 
 def test_a_browser_gets_graphiql_that_loads_nothing_from_elsewhere(client: Client) -> None:
