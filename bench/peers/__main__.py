@@ -2,8 +2,9 @@
 
     python -m bench.peers load --source DSN [--replace]
     python -m bench.peers profile --op Q1 [--repeat 200] [--rounds 7] [--top 30] [--statements] [--answer]
+    python -m bench.peers compare NAME=CHECKOUT[=DATABASE_URL] ... [--ops Q1,M1] [--repeat 50] [--rounds 7]
 
-Both work on the database that DATABASE_URL names. See README.md.
+All work on the database that DATABASE_URL names. See README.md.
 """
 
 import argparse
@@ -22,7 +23,15 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _arguments() -> argparse.Namespace:
+def _operations(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not set(names) <= set(OPERATIONS):
+        raise argparse.ArgumentTypeError(f"must be some of {','.join(OPERATIONS)}, not {text!r}")
+    return names
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for on the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.peers", description="The product beside other booking backends."
     )
@@ -38,27 +47,36 @@ def _arguments() -> argparse.Namespace:
     profile.add_argument("--sort", choices=("tottime", "cumtime"), default="tottime", help="by what they are sorted")
     profile.add_argument("--statements", action="store_true", help="show the statements of one request")
     profile.add_argument("--answer", action="store_true", help="show the answer to one request")
+    compare = commands.add_parser("compare", help="what the same requests cost in several checkouts, in turns")
+    compare.add_argument(
+        "checkouts", nargs="+", metavar="NAME=CHECKOUT[=DATABASE_URL]", help="each has this folder in it"
+    )
+    compare.add_argument("--ops", type=_operations, default=OPERATIONS, help="which requests, separated by commas")
+    compare.add_argument("--repeat", type=_whole, default=50, help="requests of a round; 50 unless said")
+    compare.add_argument("--rounds", type=_whole, default=7, help="rounds; 7 unless said")
+    commands.add_parser("answer", help="a process of compare")
     return parser.parse_args()
 
 
-def _set_up() -> None:
+def _set_up(*, needs_database: bool) -> None:
     """Settings of the comparison, where the environment says nothing else."""
     defaults = {
         "MODE": "production",
         "RATE_LIMITS": "off",
+        "CACHE_SECONDS": "0",
         "SECRET_KEY": "x" * 32,
         "DJANGO_SETTINGS_MODULE": "booking.settings",
     }
     for name, value in {**UNUSED, **defaults}.items():
         os.environ.setdefault(name, value)
-    if not os.environ.get("DATABASE_URL"):
+    if needs_database and not os.environ.get("DATABASE_URL"):
         raise SystemExit("peers: DATABASE_URL must name the product's database.")
     os.chdir(ROOT)
 
 
 def main() -> int:
-    given = _arguments()
-    _set_up()
+    given = arguments()
+    _set_up(needs_database=given.command != "compare")
     if given.command == "load":
         import django
 
@@ -66,6 +84,14 @@ def main() -> int:
         from bench.peers.load import main as load
 
         return load(source=given.source, replace=given.replace)
+    if given.command == "compare":
+        from bench.peers.compare import main as compare
+
+        return compare(checkouts=given.checkouts, ops=given.ops, repeat=given.repeat, rounds=given.rounds)
+    if given.command == "answer":
+        from bench.peers.compare import answer
+
+        return answer(commands=sys.stdin, answers=sys.stdout)
     from bench.peers.profile import main as profile
 
     return profile(

@@ -39,7 +39,7 @@ def _server(checkout, port, application):
     ]
 
 
-def _environment(database):
+def _environment(database, *, is_cached):
     # PGHOST, which all peers have, names the socket.
     return {
         "DATABASE_URL": f"postgresql://bench@:{ENV['PGPORT']}/{database}",  # noqa: F821
@@ -50,6 +50,7 @@ def _environment(database):
         "STRIPE_WEBHOOK_SECRET": "whsec_unused",
         "MODE": "production",
         "RATE_LIMITS": "off",
+        "CACHE_SECONDS": "10" if is_cached else "0",
         "LOG_LEVEL": "error",
         "DJANGO_SETTINGS_MODULE": "booking.settings",
         "PYTHONDONTWRITEBYTECODE": "",
@@ -88,8 +89,8 @@ def _booked(database):
     return lambda: psql(_forgetting.COUNT, database)  # noqa: F821
 
 
-def _join(name, checkout, port, database, application):
-    PEERS[name] = (_server(checkout, port, application), port, "project", _environment(database))  # noqa: F821
+def _join(name, checkout, port, database, application, *, is_cached=False):
+    PEERS[name] = (_server(checkout, port, application), port, "project", _environment(database, is_cached=is_cached))  # noqa: F821
     CLEANUP[name] = _cleanup(database)  # noqa: F821
     BOOKED[name] = _booked(database)  # noqa: F821
 
@@ -98,6 +99,7 @@ ops.EXTRA["project"] = (_request, _normal)  # noqa: F821
 ops.LISTING_ID["project"] = _requests.listing_id  # noqa: F821
 _join("project", _HERE.parent.parent, 8200, "project", ("wsgi", "bench.peers.wsgi"))
 _join("project_asgi", _HERE.parent.parent, 8201, "project_asgi", ("asgi", "bench.peers.asgi"))
+_join("project_cached", _HERE.parent.parent, 8202, "project_cached", ("wsgi", "bench.peers.wsgi"), is_cached=True)
 for _turn, _checkout in enumerate(filter(None, _os.environ.get("PEERS_CHECKOUTS", "").split(","))):
     _name, _place, _its = _checkout.split("=")
     _join(_name, _place, 8210 + _turn, _its, ("wsgi", "bench.peers.wsgi"))

@@ -38,7 +38,8 @@ class Site:
     bookable: list[int]
     guests: list[int]
     booked: list[str] = field(default_factory=list)
-    # M1 takes two nights that nobody has, also where several measure at once.
+    # M1 takes two nights that nobody has, also where several measure at once: each begins somewhere else.
+    shift: int = field(default_factory=lambda: random.SystemRandom().randrange(3000))
     _nights: Iterator[tuple[int, date]] | None = None
 
     def variables(self, op: str, number: int) -> dict[str, Any]:
@@ -68,8 +69,7 @@ class Site:
 
     def _slots(self) -> Iterator[tuple[int, date]]:
         if self._nights is None:
-            shift = random.SystemRandom().randrange(3000)
-            days = (FIRST_DAY + timedelta(days=3 * (shift + turn)) for turn in itertools.count())
+            days = (FIRST_DAY + timedelta(days=3 * (self.shift + turn)) for turn in itertools.count())
             self._nights = ((listing, day) for day in days for listing in self.bookable)
         return self._nights
 

@@ -1,12 +1,15 @@
 """Our side of the comparison with other backends: the import of its rows, and our answers in the form that all share."""
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg2
 import pytest
+from django.core.wsgi import get_wsgi_application
 from django.db import connection, transaction
 from django.test import Client
 from pytest_django.fixtures import Settings
@@ -14,7 +17,9 @@ from pytest_django.fixtures import Settings
 from apps.bookings.models import Booking
 from apps.users.keys import read_signing_keys
 from apps.users.models import User
-from bench.peers import forgetting, requests
+from bench.peers import forgetting, profile, requests
+from bench.peers.__main__ import arguments as command_line
+from bench.peers.compare import start
 from bench.peers.load import NotLoaded, load, main
 from bench.peers.steps import SAME, STEPS
 
@@ -181,3 +186,48 @@ def test_rows_that_do_not_fit_leave_nothing_behind(source: str) -> None:
     with pytest.raises(Exception, match="review_rating"):
         load(source=source, replace=False)
     assert set(counts().values()) == {0}
+
+
+@pytest.mark.parametrize("given", ["before", "before=", "=/tmp", "before=/nowhere", "before=/nowhere=postgresql://x/y"])
+def test_a_checkout_that_is_none_is_refused(given: str) -> None:
+    with ExitStack() as stack, pytest.raises(SystemExit, match="names no checkout"):
+        start(given, stack)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "required: command"),
+        (["load"], "required: --source"),
+        (["profile", "--op", "Q9"], "invalid choice: 'Q9'"),
+        (["profile", "--op", "Q1", "--repeat", "0"], "must be a whole number"),
+        (["compare", "now=.", "--ops", "Q1,Q9"], "must be some of Q1,Q2,Q3,M1"),
+    ],
+)
+def test_a_wrong_command_line_is_told(
+    arguments: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["peers", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        command_line()
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_request_is_measured_and_its_holds_are_taken_back(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(source=source, replace=False)
+    before = counts()
+    monkeypatch.setattr(profile, "SECRET", SECRET)
+    site = profile.Site(get_wsgi_application(), connection, [1], [1, 3], [6], shift=0)
+    # Nearer than where the comparison books, since the horizon is that of the product here.
+    monkeypatch.setattr(profile, "FIRST_DAY", (TODAY + timedelta(days=20)).date())
+
+    for op in ("Q2", "Q3", "M1"):
+        figures = profile.measure(site, op, repeat=2, rounds=2)
+        assert len(figures.program) == 2
+        assert min(figures.program) > 0
+    assert counts()["bookings_booking"] == before["bookings_booking"] + 4
+    assert len(profile.statements_of(site, "M1")) > 5
+
+    profile.forget(site)
+    assert counts() == before
