@@ -31,6 +31,12 @@ REQUEST_ERRORS = Counter("holdfast_request_errors", "Top-level errors, by extens
 USER_ERRORS = Counter("holdfast_user_errors", "Inputs that were refused in a payload, by their code.", ["code"])
 RESPONSES = Counter("holdfast_http_responses", "HTTP answers, by the route they came from.", ["route", "status"])
 RATE_LIMIT_REFUSALS = Counter("holdfast_rate_limit_refusals", "Callers told to come later, by the limit.", ["limit"])
+CACHE_READS = Counter(
+    "holdfast_cache_reads",
+    "Answers and fields looked for in what is kept. outcome: hit, miss, stale (something had changed), bypass (not allowed "
+    "to look) or error (Redis failed).",
+    ["policy", "outcome"],
+)
 BOOKING_EVENTS = Counter("holdfast_booking_events", "Steps in the lives of bookings.", ["kind", "type"])
 CHARGE_RESULTS = Counter("holdfast_charge_results", "What the card processor said of charges.", ["status"])
 REFUND_RESULTS = Counter("holdfast_refund_results", "What the card processor said of refunds.", ["status"])

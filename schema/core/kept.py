@@ -22,21 +22,16 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from prometheus_client import Counter
 from redis import RedisError
 from redis.exceptions import LockError
 from redis.lock import Lock
 
 from apps.core import versions
+from apps.core.metrics import CACHE_READS
 
 logger = logging.getLogger(__name__)
 
-READS = Counter(
-    "holdfast_cache_reads",
-    "Answers and fields that were looked for in what is kept, by policy and by what came of it.",
-    ["policy", "outcome"],
-)
-# It was there and held; it was not there; it was there and something had changed; nobody looked; Redis failed.
+# What came of looking, as `holdfast_cache_reads_total` counts it.
 HIT, MISS, STALE, BYPASS, ERROR = "hit", "miss", "stale", "bypass", "error"
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -55,7 +50,7 @@ LOCK_SECONDS = 5.0
 
 def count(policy: str, outcome: str, number: int = 1) -> None:
     """Count what came of looking."""
-    READS.labels(policy, outcome).inc(number)
+    CACHE_READS.labels(policy, outcome).inc(number)
 
 
 @functools.cache
