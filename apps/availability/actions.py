@@ -17,6 +17,7 @@ from apps.core.periods import Period, merge, subtract
 from apps.core.versions import of_its_listing, only
 from apps.listings.kinds import Capacity
 from apps.live.actions import publish
+from apps.live.models import LiveEvent
 
 # The first free unit may be lost to somebody faster; every unit that looked free is tried, lowest number first.
 INSERT = """
@@ -82,12 +83,7 @@ def allocate(
     taken = selectors.overlapping(period.start, period.end, now=now)
     if holder is not None:
         taken = taken.exclude(holder=holder)
-    free = (
-        Unit.objects.filter(listing=listing_id, is_offered=True)
-        .exclude(pk__in=taken.filter(listing=listing_id).values("unit"))
-        .order_by("number")
-        .values_list("pk", flat=True)
-    )
+    free = selectors.free_units(listing_id, taken).values_list("pk", flat=True)
     for unit in sorted(free, key=lambda pk: pk != preferred_unit):
         row = _insert(
             listing_id=listing_id,
@@ -106,8 +102,14 @@ def allocate(
 
 def tell_listeners(listing_id: int, period: Period | None) -> None:
     """Tell those who watch the listing that what is free of it changed in the period; None: anywhere."""
+    event = news(listing_id, period)
+    publish(topic=event.topic, data=event.data)
+
+
+def news(listing_id: int, period: Period | None) -> LiveEvent:
+    """What those who watch the listing are told, not yet written down."""
     data = {"start": period.start.isoformat(), "end": period.end.isoformat()} if period else {}
-    publish(topic=f"availability:{listing_id}", data=data)
+    return LiveEvent(topic=f"availability:{listing_id}", data=data)
 
 
 def _take_stock(

@@ -27,7 +27,7 @@ from apps.listings.models import Listing
 Instant = datetime | Combinable
 
 
-def taking(*, now: datetime) -> Q:
+def taking(*, now: Instant) -> Q:
     """The condition on Allocation of being taken: active, and not a hold that has run out."""
     return Q(is_active=True) & (Q(held_until=None) | Q(held_until__gt=now))
 
@@ -40,9 +40,15 @@ def _instant(moment: Instant) -> Combinable:
     return Value(moment, output_field=DateTimeField()) if isinstance(moment, datetime) else moment
 
 
-def overlapping(start: Instant, end: Instant, *, now: datetime) -> QuerySet[Allocation]:
+def overlapping(start: Instant, end: Instant, *, now: Instant) -> QuerySet[Allocation]:
     """The allocations that take something of [start, end)."""
     return Allocation.objects.filter(taking(now=now), period__overlap=_range(start, end))
+
+
+def free_units(listing: int | Combinable, taken: QuerySet[Allocation]) -> QuerySet[Unit]:
+    """The offered units of the listing of which nothing is taken by these allocations, lowest number first."""
+    busy = taken.filter(listing=listing).values("unit")
+    return Unit.objects.filter(listing=listing, is_offered=True).exclude(pk__in=busy).order_by("number")
 
 
 def taken_of(listing_ids: Sequence[int], window: Period, *, now: datetime) -> QuerySet[Allocation]:

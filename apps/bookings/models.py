@@ -1,5 +1,6 @@
 """A booking = a customer + a place in the calendar (`Allocation`) + a debt (`Bill`)."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,14 @@ from apps.payments.models import Bill
 
 def choices(names: type[BookingStatus] | type[BookingEventType] | type[Actor]) -> list[tuple[str, str]]:
     return [(name.value, name.value.replace("_", " ").capitalize()) for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written with a booking that was just made and has nothing else yet: nobody needs to read it back."""
+
+    lines: list["BookingLine"]
+    history: list["BookingEvent"]
 
 
 class Booking(models.Model):
@@ -59,6 +68,9 @@ class Booking(models.Model):
     checked_out_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     canceled_at = models.DateTimeField(null=True, blank=True)
+
+    # Not stored: set by the action that has just made the booking.
+    written: Written | None = None
 
     class Meta:
         constraints = [
@@ -147,9 +159,7 @@ class Booking(models.Model):
         tell_people(self, row)
         announce_event(self, row)
         count_on_commit(BOOKING_EVENTS, self.listing.kind, str(event))
-        # Nobody can have listened to what was not there before.
-        if event != BookingEventType.HELD:
-            self.tell_listeners()
+        self.tell_listeners()
 
     def tell_listeners(self) -> None:
         """Tell those who follow the booking that something of it changed, once the transaction commits."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from apps.bookings.states import OPENS_ADDRESS
 from apps.listings.kinds import kind_of
-from apps.notifications.actions import tell, write_letter
+from apps.notifications.actions import compose_letter, keep_letter, tell, write_letter
 from apps.notifications.letters import Entry, Words
-from apps.notifications.models import NotificationType
+from apps.notifications.models import Letter, NotificationType
 from apps.notifications.wording import one_line, span
 
 if TYPE_CHECKING:
@@ -45,20 +45,43 @@ class Teller:
         if type is not None and person is not None:
             self._note(person, type, title, body)
         if by_mail:
-            words = Words(
-                subject=title,
-                # An address that nobody proved may be anybody's.
-                name="" if person is None or person.email_verified_at is None else booking.first_name,
-                paragraphs=[body, *more],
-                details=self.details(for_guest=True),
-                link_label="Your booking",
-                link_path=f"/bookings/{booking.reference}",
-                secret_of=self._secret(),
-                entry=entry,
-            )
+            keep_letter(self.letter_to_guest(type, title, body, template=template, more=more, entry=entry))
+
+    def letter_to_guest(
+        self,
+        type: NotificationType | None,  # noqa: A002 - as the contract names it
+        title: str,
+        body: str,
+        *,
+        template: str,
+        more: tuple[str, ...] = (),
+        entry: Entry | None = None,
+    ) -> Letter | None:
+        """The mail to who booked, not yet written down; None where they get none."""
+        booking = self.booking
+        person = booking.guest if booking.guest is not None and is_open(booking.guest) else None
+        words = Words(
+            subject=title,
+            # An address that nobody proved may be anybody's.
+            name="" if person is None or person.email_verified_at is None else booking.first_name,
+            paragraphs=[body, *more],
+            details=self.details(for_guest=True),
+            link_label="Your booking",
+            link_path=f"/bookings/{booking.reference}",
+            secret_of=self._secret(),
+            entry=entry,
+        )
+        return compose_letter(
             # An account may have another address by now than when it booked.
-            to = person.email if person is not None else booking.email
-            self._mail(to, words, type=type, reader=person, template=template)
+            to=person.email if person is not None else booking.email,
+            template=template,
+            words=words,
+            key=self.key,
+            type=type,
+            reader_id=None if person is None else person.pk,
+            booking_id=booking.pk,
+            now=self.now,
+        )
 
     def host(self, type: NotificationType, title: str, body: str, *, template: str) -> None:  # noqa: A002
         """Tell whose listing it is, in their account and by mail."""

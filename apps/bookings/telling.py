@@ -16,7 +16,7 @@ from apps.core.money import Money
 from apps.listings.kinds import kind_of
 from apps.notifications.actions import tell, write_letter
 from apps.notifications.letters import Entry, Words
-from apps.notifications.models import NotificationType
+from apps.notifications.models import Letter, NotificationType
 from apps.notifications.wording import amount, moment, one_line
 from apps.payments.models import PaymentTiming
 from apps.payments.stripe_amounts import ODD_AMOUNT, UNKNOWN_CURRENCY
@@ -36,10 +36,11 @@ FAR = timedelta(days=1)
 
 
 def tell_people(booking: Booking, event: BookingEvent) -> None:
-    """Tell guest and host of what has just been written into the history. Most of it is nobody's news."""
+    """Tell guest and host of what has just been written into the history. Most of it is nobody's news.
+
+    The letter of the hold is written with the hold itself: see `letter_of_hold`.
+    """
     match event.type:
-        case BookingEventType.HELD:
-            _Story(booking, event).held()
         case BookingEventType.CONFIRMED:
             _Story(booking, event).confirmed()
         case BookingEventType.CHANGED:
@@ -56,6 +57,11 @@ def tell_people(booking: Booking, event: BookingEvent) -> None:
             _Story(booking, event).refunded()
         case _:
             pass
+
+
+def letter_of_hold(booking: Booking, event: BookingEvent) -> Letter | None:
+    """What the guest is mailed of a hold, not yet written down; None where there is nothing to pay or nobody to mail."""
+    return _Story(booking, event).held()
 
 
 def tell_of_move(moved: Sequence[tuple[Booking, BookingEvent]]) -> None:
@@ -94,13 +100,14 @@ class _Story(Teller):
         super().__init__(booking, key=f"event:{event.pk}", data=event.data, now=event.at)
         self.actor = Actor(event.actor)
 
-    def held(self) -> None:
+    def held(self) -> Letter | None:
         booking, zone = self.booking, self.listing.time_zone
         if booking.expires_at is None or booking.bill.total_minor == 0:
-            return
+            return None
         step = "Leave a card" if booking.bill.timing == PaymentTiming.AT_END else "Pay"
         body = f"We keep it for you until {moment(booking.expires_at, zone)}. {step} until then and it is yours."
-        self.guest(None, f"Held for you: {self.title}", body, template="held", more=(self._price(),))
+        title = f"Held for you: {self.title}"
+        return self.letter_to_guest(None, title, body, template="held", more=(self._price(),))
 
     def confirmed(self) -> None:
         title = f"Confirmed: {self.title}"

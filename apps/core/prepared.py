@@ -37,11 +37,14 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Model)
 
 PLACE = re.compile(r"%\((\w+)\)s")
+LENGTH = re.compile(r"\([0-9, ]+\)")
 
 # Two statements with one name never get into each other's way.
 _numbers = itertools.count(1)
 # What each connection to the database has been told; it forgets with the connection.
 _known: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+# What is meant by each EXECUTE that is sent.
+_texts: dict[str, str] = {}
 
 
 class Prepared:
@@ -58,7 +61,10 @@ class Prepared:
         numbered = PLACE.sub(lambda found: f"${order.index(found[1]) + 1}", text).replace("%%", "%")
         self.name = f"{name}_{next(_numbers)}"
         self._prepare = f"PREPARE {self.name} {_listed(types.values())} AS {numbered}"
-        self._execute = f"EXECUTE {self.name} {_listed(f'%({place})s' for place in order)}"
+        # An array says nothing of its type where it is empty or holds nothing but null.
+        given = (f"%({place})s{'::' + types[place] if types[place].endswith('[]') else ''}" for place in order)
+        self._execute = f"EXECUTE {self.name} {_listed(given)}"
+        _texts[self._execute] = numbered
         self._whole = PLACE.sub(lambda found: f"CAST({found[0]} AS {types[found[1]]})", text)
 
     def text(self) -> str:
@@ -85,6 +91,11 @@ class Prepared:
         """The same for at most one row."""
         found = self.rows(**values)
         return found[0] if found else None
+
+
+def meant(text: str) -> str:
+    """The statement that a text carries out: itself, but for the EXECUTE of a prepared one."""
+    return _texts.get(text, text)
 
 
 def _listed(parts: Iterable[str]) -> str:
@@ -144,18 +155,8 @@ class _Compiled:
 
     def __init__(self, name: str, queryset: QuerySet[Any]) -> None:
         compiler = queryset.query.get_compiler(connection=connection)
-        text, parameters = compiler.as_sql()
-        given: dict[str, str] = {}
-        parts = text.split("%s")
-        pieces = [parts[0]]
-        for parameter, part in zip(parameters, parts[1:], strict=True):
-            if isinstance(parameter, Given):
-                given[parameter.name] = _type_of(parameter.output_field)
-                pieces.append(f"%({parameter.name})s")
-            else:
-                pieces.append(_literal(parameter))
-            pieces.append(part)
-        self.statement = Prepared(name, "".join(pieces), **given)
+        text, types = _compiled_by(compiler)
+        self.statement = Prepared(name, text, **types)
         information: Any = compiler.klass_info
         select = compiler.select
         start, end = information["select_fields"][0], information["select_fields"][-1] + 1
@@ -181,9 +182,29 @@ class _Compiled:
         return found
 
 
-def _type_of(field: Field[Any, Any]) -> str:
+def compiled(queryset: QuerySet[Any, Any]) -> tuple[str, dict[str, str]]:
+    """The text of a queryset with `Given` places, as a part of a larger statement, and the types of its places."""
+    return _compiled_by(queryset.query.get_compiler(connection=connection))
+
+
+def _compiled_by(compiler: SQLCompiler) -> tuple[str, dict[str, str]]:
+    text, parameters = compiler.as_sql()
+    types: dict[str, str] = {}
+    parts = text.split("%s")
+    pieces = [parts[0]]
+    for parameter, part in zip(parameters, parts[1:], strict=True):
+        if isinstance(parameter, Given):
+            types[parameter.name] = type_of(parameter.output_field)
+            pieces.append(f"%({parameter.name})s")
+        else:
+            pieces.append(_literal(parameter))
+        pieces.append(part)
+    return "".join(pieces), types
+
+
+def type_of(field: Field[Any, Any]) -> str:
     """The PostgreSQL type of a column without its length: a value that is too long is refused, not cut."""
-    return str(field.db_type(connection)).partition("(")[0]
+    return LENGTH.sub("", str(field.db_type(connection)))
 
 
 def _literal(constant: Any) -> str:

@@ -36,6 +36,7 @@ from redis import Redis, RedisError
 
 from apps.core import outbox
 from apps.core.families import statement_of
+from apps.core.prepared import meant
 
 logger = logging.getLogger(__name__)
 
@@ -189,7 +190,7 @@ def _look(execute: Callable[..., Any], sql: Any, params: Any, many: bool, contex
 
 def note(connection: BaseDatabaseWrapper, sql: str) -> None:
     """Take the statement for executed. For those who execute one past Django."""
-    statement = statement_of(sql)
+    statement = statement_of(meant(sql))
     for family in statement.writes:
         those = _scope_of(family)
         if those is None:

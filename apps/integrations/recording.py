@@ -4,31 +4,26 @@ An event is written in the transaction of the change, so that it is there exactl
 afterwards by a worker, once for each endpoint: the database refuses a second.
 """
 
+import functools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import BigIntegerField, DateTimeField, Exists, OuterRef, Q, QuerySet
+from django.db.models.expressions import Combinable
 
 from apps.core.db import require_transaction
 from apps.core.outbox import enqueue
-from apps.integrations.models import EventType, WebhookDelivery, WebhookEvent
+from apps.core.prepared import Given, Prepared, compiled
+from apps.integrations.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from apps.integrations.payloads import VERSION, Data
+from apps.listings.models import Listing
 
 DELIVER = "integrations.deliver"
 # How long events and their deliveries are kept; what is kept can be replayed.
 KEPT = timedelta(days=30)
 BATCH = 200
 
-# The host of the listing, if anybody wants to know. An endpoint that was turned off has its events kept for a replay.
-WANTED = """
-    SELECT listing.host_id FROM listings_listing AS listing WHERE listing.id = %(listing)s AND EXISTS (
-        SELECT FROM integrations_webhookendpoint AS endpoint
-        WHERE (endpoint.owner_id = listing.host_id OR endpoint.is_for_all)
-        AND endpoint.types @> ARRAY[%(type)s]::varchar[]
-        AND (endpoint.disabled_at IS NULL OR endpoint.disabled_at > %(since)s)
-    )
-"""
 # Endpoints are locked against their end, and one that has ended meanwhile is left out.
 FAN_OUT = """
     INSERT INTO integrations_webhookdelivery
@@ -55,13 +50,32 @@ def announce(type_: EventType, *, listing_id: int, topic: str, data: Callable[[]
     `data` is asked only where somebody wants to know. `topic` names what it is about ("booking:5").
     """
     require_transaction()
-    with connection.cursor() as cursor:
-        cursor.execute(WANTED, {"listing": listing_id, "type": type_.value, "since": now - KEPT})
-        row = cursor.fetchone()
+    row = _wanted(type_).row(listing=listing_id, since=now - KEPT)
     if row is None:
         return
     WebhookEvent.objects.create(type=type_, version=VERSION, host_id=row[0], topic=topic, data=data(), at=now)
     enqueue(DELIVER)
+
+
+def following(type_: EventType, *, host: Combinable, since: Combinable) -> QuerySet[WebhookEndpoint]:
+    """The endpoints that want to know of such events of the host's listings.
+
+    One that was turned off after `since` has its events kept for a replay.
+    """
+    return WebhookEndpoint.objects.filter(
+        Q(owner=host) | Q(is_for_all=True),
+        Q(disabled_at=None) | Q(disabled_at__gt=since),
+        types__contains=[type_.value],
+    )
+
+
+@functools.cache
+def _wanted(type_: EventType) -> Prepared:
+    """The host of the listing, if anybody wants to know."""
+    followed = following(type_, host=OuterRef("host"), since=Given("since", DateTimeField()))
+    listing = Listing.objects.filter(Exists(followed), pk=Given("listing", BigIntegerField()))
+    text, types = compiled(listing.values_list("host_id"))
+    return Prepared("wanted", text, **types)
 
 
 def fan_out(*, now: datetime) -> int:

@@ -38,7 +38,7 @@ def publish(*, topic: str, data: dict[str, Any] | None = None) -> None:
     require_transaction()
     with connection.cursor() as cursor:
         cursor.execute(INSERT, [topic, Json(data or {})])
-    _ring_after_commit()
+    ring_after_commit()
 
 
 def publish_all(events: Sequence[tuple[str, dict[str, Any]]]) -> None:
@@ -46,10 +46,11 @@ def publish_all(events: Sequence[tuple[str, dict[str, Any]]]) -> None:
     require_transaction()
     if events:
         LiveEvent.objects.bulk_create([LiveEvent(topic=topic, data=data) for topic, data in events])
-        _ring_after_commit()
+        ring_after_commit()
 
 
-def _ring_after_commit() -> None:
+def ring_after_commit() -> None:
+    """Wake those who tell the listeners, for whoever has written events by itself."""
     # Once is enough for a transaction, however much it changes.
     if not any(entry[1] is ring for entry in connection.run_on_commit):
         transaction.on_commit(ring, robust=True)

@@ -48,6 +48,47 @@ def tell(
     publish_all([(f"notification:{pk}", {"key": key}) for pk in new])
 
 
+def compose_letter(
+    *,
+    to: str,
+    template: str,
+    words: Words,
+    key: str,
+    type: NotificationType | None = None,  # noqa: A002 - as the contract names it
+    reader_id: int | None = None,
+    booking_id: int | None = None,
+    now: datetime,
+) -> Letter | None:
+    """A mail that is to be written down in the transaction of the fact it tells of, so that a worker sends it.
+
+    None where nothing is to be written: to an account without an address, and to who turned mails of the `type` off.
+    `template` names the sort of mail, for whoever looks through them. `reader_id` is the account that reads it.
+    """
+    if not to:
+        return None
+    data = {**words.kept(), "reader": reader_id}
+    if type is not None and can_be_muted(type, NotificationChannel.EMAIL):
+        if not wants_mail(reader_id=reader_id, address=to, type=type):
+            return None
+        data["courtesy"] = type.value
+    return Letter(
+        to=to,
+        template=template,
+        data=data,
+        key=f"{key}:{template}",
+        booking_id=booking_id,
+        created_at=now,
+        next_try_at=now,
+    )
+
+
+def keep_letter(letter: Letter | None) -> None:
+    """Write it down, if there is one. Nobody is written to twice of one fact."""
+    require_transaction()
+    if letter is not None:
+        Letter.objects.bulk_create([letter], ignore_conflicts=True)
+
+
 def write_letter(
     *,
     to: str,
@@ -59,29 +100,19 @@ def write_letter(
     booking_id: int | None = None,
     now: datetime,
 ) -> None:
-    """Write a mail down in the transaction of the fact it tells of; a worker sends it. Nobody is written to twice of
-    one fact, and nothing is written to an account without an address, or to who turned mails of the `type` off.
-
-    `template` names the sort of mail, for whoever looks through them. `reader_id` is the account that reads it.
-    """
-    require_transaction()
-    if not to:
-        return
-    data = {**words.kept(), "reader": reader_id}
-    if type is not None and can_be_muted(type, NotificationChannel.EMAIL):
-        if not wants_mail(reader_id=reader_id, address=to, type=type):
-            return
-        data["courtesy"] = type.value
-    letter = Letter(
-        to=to,
-        template=template,
-        data=data,
-        key=f"{key}:{template}",
-        booking_id=booking_id,
-        created_at=now,
-        next_try_at=now,
+    """Compose a mail and write it down."""
+    keep_letter(
+        compose_letter(
+            to=to,
+            template=template,
+            words=words,
+            key=key,
+            type=type,
+            reader_id=reader_id,
+            booking_id=booking_id,
+            now=now,
+        )
     )
-    Letter.objects.bulk_create([letter], ignore_conflicts=True)
 
 
 @unit_of_work

@@ -32,10 +32,9 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
 
 
-def open_bill(*, total: Money, timing: PaymentTiming, now: datetime) -> Bill:
-    """A new debt."""
-    require_transaction()
-    return Bill.objects.create(currency=total.currency, total_minor=total.minor, timing=timing, created_at=now)
+def new_bill(*, pk: int, total: Money, timing: PaymentTiming, now: datetime) -> Bill:
+    """A debt under a number that was drawn for it, to be written with what is owed for."""
+    return Bill(pk=pk, currency=total.currency, total_minor=total.minor, timing=timing, created_at=now)
 
 
 def open_charge(bill_id: int) -> Charge | None:

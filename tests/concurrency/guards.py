@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from django.core.management import call_command
 from django.db import IntegrityError, OperationalError, connection
+from django.test import override_settings
 
 from tests.emptying import audit_unlocked, empty_tables
 from tests.serving import at_once, eventually
@@ -21,7 +22,8 @@ ROW_LOCK = re.compile(
 )
 # What makes a write a compare-and-swap: it names the state that it was decided upon.
 STATUS_SWAP = re.compile(r' AND "bookings_booking"\."status" = %s(?=\))')
-WRITES = ("INSERT", "UPDATE", "DELETE")
+WRITES = ("INSERT", "UPDATE", "DELETE", "WITH")
+WRITTEN = re.compile(r'\b(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
 PATIENCE_SECONDS = 30.0
 
 
@@ -65,7 +67,11 @@ class _Pause:
         head = text.lstrip()
         if self._without_swap and head.startswith('UPDATE "bookings_booking"'):
             text = STATUS_SWAP.sub(" AND %s IS NOT NULL", text)
-        if not self.has_paused and head.startswith(WRITES) and self._table in head.split("(", 1)[0]:
+        if (
+            not self.has_paused
+            and head.startswith(WRITES)
+            and any(self._table in name for name in WRITTEN.findall(head))
+        ):
             self.has_paused = True
             self._pause()
         return execute(text, params, many, context)
@@ -90,7 +96,8 @@ def unguarded(calls: Sequence[Call[Result]], *, table: str = "", without_swap: b
 
         return run
 
-    return at_once([alone(call) for call in calls])
+    with whole_texts():
+        return at_once([alone(call) for call in calls])
 
 
 def overtaken(
@@ -102,7 +109,8 @@ def overtaken(
     def overtake() -> None:
         answers.extend(at_once([fast]))
 
-    answer = _Pause(overtake, table=table, locks_of="", without_swap=without_swap).run(slow)
+    with whole_texts():
+        answer = _Pause(overtake, table=table, locks_of="", without_swap=without_swap).run(slow)
     return answer, answers[0]
 
 
@@ -120,7 +128,7 @@ def met_halfway(slow: Call[Result], fast: Call[Result], *, locks_of: str) -> tup
         finally:
             connection.close()
 
-    with ThreadPoolExecutor() as pool:
+    with whole_texts(), ThreadPoolExecutor() as pool:
         begun = []
 
         def begin() -> None:
@@ -129,6 +137,13 @@ def met_halfway(slow: Call[Result], fast: Call[Result], *, locks_of: str) -> tup
 
         answer = _Pause(begin, table=locks_of, locks_of=locks_of, without_swap=False).run(slow)
         return answer, begun[0].result()
+
+
+@contextmanager
+def whole_texts() -> Iterator[None]:
+    """Every statement is sent whole, so that its locks can be taken out of it."""
+    with override_settings(PREPARED_STATEMENTS=False):
+        yield
 
 
 def somebody_waits() -> bool:

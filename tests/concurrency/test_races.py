@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from apps.availability import claims
 from apps.availability.models import Allocation, Stock
 from apps.bookings.actions import Contact, expire_holds, hold
+from apps.bookings.actions.hold import hold_of
 from apps.bookings.models import Booking
 from apps.core.errors import DomainError
 from apps.core.models import IdempotencyKey
@@ -203,8 +205,24 @@ def test_one_slot_has_one_winner_in_the_ledger() -> None:
     assert Counter(outcomes) == {"BOOKED": 1, "UNAVAILABLE": 31}
 
 
-def test_twin_without_the_exclusion_constraint_a_slot_is_sold_twice() -> None:
+@pytest.fixture
+def claim_texts(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Texts of `apps.availability.claims` that are put in here are what holds are carried out with."""
+    hold_of.cache_clear()
+    yield monkeypatch
+    hold_of.cache_clear()
+
+
+def test_twin_without_the_exclusion_constraint_a_slot_is_sold_twice(claim_texts: pytest.MonkeyPatch) -> None:
     listing = make_property()
+    # Between the look for a free unit and taking it there is time for the others to look.
+    slowly = claims.UNIT.replace("true, %(held_until)s", "pg_sleep(0.1) IS NOT NULL, %(held_until)s")
+    assert slowly != claims.UNIT
+    claim_texts.setattr(claims, "UNIT", slowly)
+    outcomes = at_once([holding(listing, two_nights(listing))] * 8)
+    assert Counter(outcomes) == {"BOOKED": 1, "UNAVAILABLE": 7}
+    Booking.objects.all().delete()
+    Allocation.objects.all().delete()
     with without(*definition("availability_allocation", "allocation_never_overlaps")):
         outcomes = at_once([holding(listing, two_nights(listing))] * 32)
         assert Counter(outcomes)["BOOKED"] > 1
@@ -216,24 +234,23 @@ def test_tickets_are_never_oversold_in_the_ledger() -> None:
     assert Counter(outcomes) == {"BOOKED": 8, "UNAVAILABLE": 24}
 
 
-def test_twin_counting_in_the_application_oversells(monkeypatch: pytest.MonkeyPatch) -> None:
+# How many are left is read first, and written from what was read.
+READ_THEN_WRITE = """
+    seen AS MATERIALIZED (
+        SELECT taken, pg_sleep(0.05) FROM availability_stock
+        WHERE listing_id = %(listing)s AND taken <= capacity - %(quantity)s
+    ),
+    stock AS (
+        UPDATE availability_stock SET taken = seen.taken + %(quantity)s FROM seen WHERE listing_id = %(listing)s
+        RETURNING listing_id
+    ),
+"""
+
+
+def test_twin_counting_in_the_application_oversells(claim_texts: pytest.MonkeyPatch) -> None:
     """The usual way: read how many are left, then write. With the check constraint gone nothing stops it."""
-    from apps.availability import actions
-
-    real = actions._take_stock
-
-    def read_then_write(*, listing_id: int, quantity: int, **rest: Any) -> Allocation:
-        stock = Stock.objects.get(pk=listing_id)
-        if stock.taken + quantity > stock.capacity:
-            return real(listing_id=listing_id, quantity=quantity, **rest)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(0.05)")
-        Stock.objects.filter(pk=listing_id).update(taken=stock.taken + quantity)
-        row = actions._insert(listing_id=listing_id, unit_id=None, quantity=quantity, **rest)
-        assert row is not None
-        return row
-
-    monkeypatch.setattr(actions, "_take_stock", read_then_write)
+    insert = claims.STOCK[claims.STOCK.index("claimed AS (") :]
+    claim_texts.setattr(claims, "STOCK", READ_THEN_WRITE + insert)
     listing = make_event(tickets=8)
     with without(*definition("availability_stock", "stock_never_oversold")):
         outcomes = at_once([holding(listing, BookingRequest(tickets=1))] * 32)

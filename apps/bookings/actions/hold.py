@@ -1,45 +1,48 @@
 """The hold: a PENDING booking that takes its place at once and gives it back unless it is paid."""
 
+import functools
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection
 from psycopg2.extras import DateTimeTZRange
 
-from apps.availability.actions import allocate
+from apps.availability.actions import news
+from apps.availability.claims import allocate_together, stock_claim, unit_claim
 from apps.availability.models import Allocation
 from apps.bookings.actions.expire import expire_dead_holds
-from apps.bookings.models import Booking, BookingLine
+from apps.bookings.announcing import announce_event
+from apps.bookings.bookable import Bookable, bookable
+from apps.bookings.models import Booking, BookingEvent, BookingLine, Written
 from apps.bookings.states import Actor, BookingEventType, BookingStatus
+from apps.bookings.telling import letter_of_hold
 from apps.core import idempotency
 from apps.core.db import unit_of_work
 from apps.core.emails import clean_email
 from apps.core.errors import AccountClosed, Collector, NotAllowed, NotFound, OutsideRules, Required
 from apps.core.families import AVAILABILITY
+from apps.core.metrics import BOOKING_EVENTS, count_on_commit
 from apps.core.money import LARGEST_TOTAL
+from apps.core.prepared import Prepared
 from apps.core.texts import clean_text
+from apps.core.together import Part, Together
 from apps.core.versions import only
 from apps.listings.kinds import Kind, kind_named
-from apps.listings.models import Listing, ListingStatus
+from apps.listings.models import ListingStatus
 from apps.listings.offers import BookingRequest, Line, Occupancy, total_of
-from apps.payments.actions import open_bill
-from apps.payments.models import PaymentTiming
+from apps.live.actions import ring_after_commit
+from apps.live.models import LiveEvent
+from apps.notifications.models import Letter
+from apps.payments.actions import new_bill
+from apps.payments.models import Bill, PaymentTiming
 from apps.users.models import User
 
-# Whoever archives or deletes the listing waits until this booking is in, and then sees it. Tells on the way whether some
-# hold of the listing has run out: clearing such holds away is a much dearer question, and mostly there is none.
-LOCK_LISTING = """
-    SELECT EXISTS (
-        SELECT FROM availability_allocation WHERE listing_id = listing.id AND is_active AND held_until <= %s
-    ) FROM listings_listing AS listing WHERE id = %s FOR KEY SHARE
-"""
+# Whoever archives or deletes the listing waits until this booking is in, and then sees it.
+LOCK_LISTING = "SELECT 1 FROM listings_listing AS listing WHERE id = %(listing)s FOR KEY SHARE"
 # The same for a guest with an account, who is kept from leaving it meanwhile. No row where they have left.
 LOCK_LISTING_AND_GUEST = """
-    SELECT EXISTS (
-        SELECT FROM availability_allocation WHERE listing_id = listing.id AND is_active AND held_until <= %s
-    ) FROM listings_listing AS listing, users_user AS guest
-    WHERE listing.id = %s AND guest.id = %s AND guest.is_active FOR KEY SHARE OF listing, guest
+    SELECT 1 FROM listings_listing AS listing, users_user AS guest
+    WHERE listing.id = %(listing)s AND guest.id = %(guest)s AND guest.is_active FOR KEY SHARE OF listing, guest
 """
 
 
@@ -107,87 +110,89 @@ def hold(
         if claim.result is not None:
             return Booking.objects.get(pk=claim.result)
 
-    listing, has_dead_holds = _bookable(kind=kind, listing_id=listing_id, guest=guest, field=listing_field, now=now)
+    found = _bookable(kind=kind, listing_id=listing_id, guest=guest, field=listing_field, now=now)
+    listing = found.listing
     occupancy = kind.occupancy(listing, request, now=now)
     lines = kind.lines(listing, occupancy, price=listing.price)
     if total_of(lines, currency=listing.currency).minor > LARGEST_TOTAL:
         raise OutsideRules("This is more than can be charged.")
 
     whole = occupancy.quantity is not None
-    if has_dead_holds:
+    if found.has_dead_holds:
         expire_dead_holds(listing_id=listing.pk, period=None if whole else occupancy.occupied, now=now)
-    expires_at = now + timedelta(seconds=settings.HOLD_SECONDS)
-    allocation = allocate(
-        listing_id=listing.pk,
-        period=occupancy.occupied,
-        quantity=occupancy.quantity,
-        holder=None,
-        held_until=expires_at,
-        now=now,
-    )
-    booking = _write(
-        kind=kind,
-        listing=listing,
-        occupancy=occupancy,
-        lines=lines,
-        allocation=allocation,
-        guest=guest,
-        contact=person,
-        now=now,
-    )
+    booking = _write(kind=kind, found=found, occupancy=occupancy, lines=lines, guest=guest, contact=person, now=now)
     if claim is not None:
         idempotency.remember(claim, result=booking.pk)
     return booking
 
 
-def _bookable(
-    *, kind: Kind, listing_id: int | None, guest: User | None, field: str, now: datetime
-) -> tuple[Listing, bool]:
-    """The listing, locked against its end as the guest's account is, and whether some hold of it has run out."""
-    listing: Listing | None = None
-    locked: list[tuple[bool]] = []
+def _bookable(*, kind: Kind, listing_id: int | None, guest: User | None, field: str, now: datetime) -> Bookable:
+    """The listing as it is once it is locked against its end, as the guest's account is."""
+    found: Bookable | None = None
+    is_locked = False
     if listing_id is not None:
-        with connection.cursor() as cursor:
-            if guest is None:
-                cursor.execute(LOCK_LISTING, [now, listing_id])
-            else:
-                cursor.execute(LOCK_LISTING_AND_GUEST, [now, listing_id, guest.pk])
-            locked = cursor.fetchall()
-        listing = (
-            Listing.objects.select_related(kind.relation).filter(pk=listing_id, kind=kind.code, deleted_at=None).first()
-        )
-    if listing is not None and guest is not None and listing.host_id == guest.pk:
+        if guest is None:
+            is_locked = bool(locking(LOCK_LISTING, listing="bigint").rows(listing=listing_id))
+        else:
+            lock = locking(LOCK_LISTING_AND_GUEST, listing="bigint", guest="bigint")
+            is_locked = bool(lock.rows(listing=listing_id, guest=guest.pk))
+        found = bookable(kind=kind, listing_id=listing_id, now=now)
+    if found is not None and guest is not None and found.listing.host_id == guest.pk:
         raise NotAllowed("You cannot book your own listing.", field=field)
-    if listing is None or listing.status != ListingStatus.PUBLISHED:
+    if found is None or found.listing.status != ListingStatus.PUBLISHED:
         raise NotFound("There is no such listing.", field=field)
     if guest is not None and settings.REQUIRE_VERIFIED_EMAIL and guest.email_verified_at is None:
         raise NotAllowed("Verify your email address first.")
-    if not locked:
+    if not is_locked:
         raise AccountClosed
-    return listing, (True,) in locked
+    return found
+
+
+@functools.cache
+def locking(text: str, **types: str) -> Prepared:
+    """The prepared statement of a lock."""
+    return Prepared("lock_to_hold", text, **types)
+
+
+@functools.cache
+def hold_of(*, is_counted: bool) -> Together:
+    """The statement that takes a place and writes the booking of it, for stock or for exclusive units."""
+    return Together(
+        "hold_stock" if is_counted else "hold_unit",
+        stock_claim() if is_counted else unit_claim(),
+        Part(Bill, is_keyed=True),
+        Part(Booking, is_keyed=True),
+        Part(BookingLine),
+        Part(BookingEvent, is_keyed=True),
+        Part(Letter),
+        Part(LiveEvent),
+    )
 
 
 def _write(
     *,
     kind: Kind,
-    listing: Listing,
+    found: Bookable,
     occupancy: Occupancy,
     lines: list[Line],
-    allocation: Allocation,
     guest: User | None,
     contact: Contact | None,
     now: datetime,
 ) -> Booking:
+    """Take the place and write the booking down, with its debt, its history and whom it is told. Raises Unavailable."""
+    listing, numbers = found.listing, found.numbers
     total = total_of(lines, currency=listing.currency)
-    bill = open_bill(total=total, timing=PaymentTiming(kind.payment_timing), now=now)
-    booking = Booking.objects.create(
+    expires_at = now + timedelta(seconds=settings.HOLD_SECONDS)
+    bill = new_bill(pk=numbers.bill, total=total, timing=PaymentTiming(kind.payment_timing), now=now)
+    booking = Booking(
+        pk=numbers.booking,
         listing=listing,
         guest=guest,
         is_anonymous=guest is None,
         email=guest.email if guest else contact.email if contact else "",
         first_name=guest.first_name if guest else contact.first_name if contact else "",
         last_name=guest.last_name if guest else contact.last_name if contact else "",
-        allocation=allocation,
+        allocation_id=numbers.allocation,
         bill=bill,
         period=DateTimeTZRange(occupancy.period.start, occupancy.period.end),
         check_in=occupancy.check_in,
@@ -197,26 +202,52 @@ def _write(
         price_minor=listing.price_minor,
         currency=listing.currency,
         cancellation_policy=listing.cancellation_policy,
-        expires_at=allocation.held_until,
+        expires_at=expires_at,
         created_at=now,
     )
-    _add_lines(booking, lines)
-    booking.record(BookingEventType.HELD, now=now, actor=Actor.GUEST)
+    event = BookingEvent(
+        pk=numbers.event, booking=booking, at=now, type=BookingEventType.HELD, actor=Actor.GUEST, data={}
+    )
+    letter = letter_of_hold(booking, event)
+    rows = _rows(booking, lines)
+    booking.allocation = allocate_together(
+        hold_of(is_counted=occupancy.quantity is not None),
+        [bill],
+        [booking],
+        rows,
+        [event],
+        [] if letter is None else [letter],
+        # Nobody can have listened to the booking, which was not there before; to the listing they do.
+        [news(listing.pk, occupancy.occupied)],
+        allocation_id=numbers.allocation,
+        listing_id=listing.pk,
+        period=occupancy.occupied,
+        quantity=occupancy.quantity,
+        held_until=expires_at,
+        now=now,
+    )
+    ring_after_commit()
+    count_on_commit(BOOKING_EVENTS, kind.code, str(BookingEventType.HELD))
+    booking.written = Written(lines=rows, history=[event])
+    if found.is_followed:
+        announce_event(booking, event)
     if total.minor == 0:
         with only(AVAILABILITY, listing.pk):
-            Allocation.objects.filter(pk=allocation.pk).update(held_until=None)
+            Allocation.objects.filter(pk=booking.allocation_id).update(held_until=None)
+        booking.allocation.held_until = None
         booking.move_to(BookingStatus.CONFIRMED, now=now, actor=Actor.SYSTEM)
+        booking.written = None
     return booking
 
 
 def write_lines(booking: Booking, lines: list[Line]) -> None:
     """Make these the lines of the booking."""
     BookingLine.objects.filter(booking=booking).delete()
-    _add_lines(booking, lines)
+    BookingLine.objects.bulk_create(_rows(booking, lines))
 
 
-def _add_lines(booking: Booking, lines: list[Line]) -> None:
-    BookingLine.objects.bulk_create(
+def _rows(booking: Booking, lines: list[Line]) -> list[BookingLine]:
+    return [
         BookingLine(
             booking=booking,
             position=position,
@@ -227,4 +258,4 @@ def _add_lines(booking: Booking, lines: list[Line]) -> None:
             currency=booking.currency,
         )
         for position, line in enumerate(lines)
-    )
+    ]

@@ -1,0 +1,117 @@
+"""Rows of several tables in one statement: as the tables want them, all or none."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.postgres.fields import ArrayField
+from django.db import IntegrityError, models, transaction
+
+from apps.core.models import IdempotencyKey, OutboxMessage
+from apps.core.together import Claim, Part, Together
+from apps.integrations.models import WebhookEndpoint
+from apps.users.models import MailToken, Session, User
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+CLAIM = Claim(
+    """claimed AS (
+        INSERT INTO core_idempotencykey (caller, key, fingerprint, created_at) VALUES (%(caller)s, 'k', '100%%', %(now)s)
+        ON CONFLICT DO NOTHING RETURNING id, key
+    )""",
+    "SELECT claimed.id, claimed.key FROM (SELECT) AS always LEFT JOIN claimed ON true",
+    caller="varchar",
+    now="timestamptz",
+)
+SIGN_UP = Together("sign_up", CLAIM, Part(User, is_keyed=True), Part(Session), Part(OutboxMessage))
+
+
+def sign_up(caller: str, user: User, *sessions: Session, messages: int = 0) -> tuple[object, ...]:
+    jobs = [OutboxMessage(task="x.y", arguments={"number": number, "text": "ö'%s"}) for number in range(messages)]
+    return SIGN_UP.write({"caller": caller, "now": NOW}, [user], list(sessions), jobs)
+
+
+def person(pk: int, email: str) -> User:
+    return User(pk=pk, email=email, role="GUEST", password="!", first_name="O'Neil %(x)s")
+
+
+def test_each_table_gets_its_rows() -> None:
+    user = person(10**9, "a@example.com")
+    sessions = [
+        Session(user=user, created_at=NOW, last_used_at=NOW, device="100%", ended_at=ended) for ended in (None, NOW)
+    ]
+    answer = sign_up("one", user, *sessions, messages=2)
+
+    claim = IdempotencyKey.objects.get()
+    assert answer == (claim.pk, "k")
+    assert (claim.caller, claim.fingerprint, claim.created_at) == ("one", "100%", NOW)
+    found = User.objects.get()
+    left_out = {"_state", "joined_at", "profile_picture"}
+    assert {k: v for k, v in vars(found).items() if k not in left_out} == {
+        k: v for k, v in vars(user).items() if k not in left_out
+    }
+    rows = Session.objects.order_by("pk").values_list("user", "device", "ended_at", "network")
+    assert list(rows) == [(10**9, "100%", None, ""), (10**9, "100%", NOW, "")]
+    # The database makes what it makes by itself: keys, and the moment.
+    jobs = OutboxMessage.objects.order_by("pk").values_list("arguments", flat=True)
+    assert list(jobs) == [{"number": 0, "text": "ö'%s"}, {"number": 1, "text": "ö'%s"}]
+    assert not user._state.adding
+    user.first_name = "Grace"
+    user.save()
+    assert User.objects.get().first_name == "Grace"
+
+
+def test_a_part_may_have_no_rows() -> None:
+    sign_up("one", person(10**9, "a@example.com"))
+    assert (User.objects.count(), Session.objects.count(), OutboxMessage.objects.count()) == (1, 0, 0)
+
+
+def test_without_the_claim_nothing_is_written() -> None:
+    sign_up("one", person(10**9, "a@example.com"))
+    late = person(10**9 + 1, "b@example.com")
+    answer = sign_up("one", late, Session(user=late, created_at=NOW, last_used_at=NOW), messages=3)
+    assert answer == (None, None)
+    assert late._state.adding
+    assert (User.objects.count(), Session.objects.count(), OutboxMessage.objects.count()) == (1, 0, 0)
+
+
+@pytest.mark.parametrize(("pk", "email"), [(10**9, "b@example.com"), (10**9 + 1, "A@example.com")])
+def test_what_one_table_refuses_none_gets(pk: int, email: str) -> None:
+    sign_up("one", person(10**9, "a@example.com"))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        sign_up("two", person(pk, email), messages=1)
+    assert (User.objects.count(), OutboxMessage.objects.count(), IdempotencyKey.objects.count()) == (1, 0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_a_step_of_a_transaction() -> None:
+    with pytest.raises(RuntimeError, match="outside a unit of work"):
+        sign_up("one", person(10**9, "a@example.com"))
+    assert not User.objects.exists()
+
+
+def test_a_text_that_is_too_long_is_refused_and_not_cut() -> None:
+    user = person(10**9, "a@example.com")
+    user.role = "G" * 500
+    with pytest.raises(Exception, match="too long"), transaction.atomic():
+        sign_up("one", user)
+    assert not User.objects.exists()
+
+
+def test_a_column_that_is_an_array_is_refused_at_once() -> None:
+    assert any(isinstance(field, ArrayField) for field in WebhookEndpoint._meta.concrete_fields)
+    arrays = Together("arrays", CLAIM, Part(WebhookEndpoint))
+    with pytest.raises(ValueError, match="is an array"), transaction.atomic():
+        arrays.write({"caller": "one", "now": NOW}, [])
+
+
+def test_every_column_is_written() -> None:
+    """A model that gets a column has it written by itself; what is left out is the database's own."""
+    model: type[models.Model]
+    for model in (User, Session, MailToken):
+        own = {field.column for field in model._meta.concrete_fields if field.has_db_default() or field.generated}
+        statement = Together("columns", CLAIM, Part(model, is_keyed=True))
+        statement.write({"caller": model.__name__, "now": NOW}, [])
+        assert statement._compiled is not None
+        written = {column.field.column for column in statement._compiled[1][0]}
+        assert written == {field.column for field in model._meta.concrete_fields} - own
