@@ -11,30 +11,25 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.core.wsgi import get_wsgi_application
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "booking.settings")
 
-wsgi = get_wsgi_application()
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
 
-from django.conf import settings  # noqa: E402 - the settings are there now
-from django.core.exceptions import DisallowedHost  # noqa: E402
-from django.core.handlers.asgi import ASGIRequest  # noqa: E402
-
-from apps.audit.origin import address_of  # noqa: E402
-from apps.core.metrics import OPEN_SOCKETS, SOCKETS_REFUSED  # noqa: E402
-from apps.core.waits import bound_sessions  # noqa: E402
-from booking.bridge import BodyTooLarge, Bridge, Gone, Receive, Send, read_body  # noqa: E402
-from booking.watching.pages import PATHS, page  # noqa: E402
-from schema.live.event_streams import EventStream, wants_events  # noqa: E402
-from schema.live.hub import Hub  # noqa: E402
-from schema.live.room import Room  # noqa: E402
-from schema.live.sockets import Socket  # noqa: E402
-from schema.views import engine  # noqa: E402
+from apps.audit.origin import address_of
+from apps.core.metrics import OPEN_SOCKETS, SOCKETS_REFUSED
+from booking.bridge import BodyTooLarge, Bridge, Gone, Receive, Send, read_body
+from booking.watching.pages import PATHS, page
+from booking.wsgi import application as wsgi
+from schema.live.event_streams import EventStream, wants_events
+from schema.live.hub import Hub
+from schema.live.room import Room
+from schema.live.sockets import Socket
+from schema.views import engine
 
 PATH = "/graphql"
 
-bound_sessions(settings.WEB_WAITS)
 _http = Bridge(wsgi, threads=settings.HTTP_THREADS, seconds=settings.REQUEST_SECONDS)
 _hubs: list[Hub] = []
 _room = Room()

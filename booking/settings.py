@@ -77,6 +77,15 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+# What posts to /graphql pass: no cookie signs anybody in there, and no file is served.
+NOT_FOR_API = {
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+}
+API_MIDDLEWARE = [each for each in MIDDLEWARE if each not in NOT_FOR_API]
 
 ROOT_URLCONF = "booking.urls"
 WSGI_APPLICATION = "booking.wsgi.application"
@@ -110,7 +119,7 @@ TEMPLATES = [
 
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "apps.core.postgres",
         **ENV.database,
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,

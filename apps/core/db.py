@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 from django.db import connection, transaction
-from psycopg2 import InterfaceError, OperationalError
-from psycopg2.extensions import ISOLATION_LEVEL_DEFAULT, ISOLATION_LEVEL_REPEATABLE_READ
 
 from apps.core.faults import fault_point
+from apps.core.postgres.base import DatabaseWrapper
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
@@ -55,20 +54,6 @@ def one_snapshot() -> Iterator[None]:
         return
     connection.close_if_health_check_failed()
     connection.ensure_connection()
-    session = connection.connection
-    try:
-        with transaction.atomic():
-            # Without a statement of its own: it goes with the BEGIN that the first statement brings.
-            session.isolation_level = ISOLATION_LEVEL_REPEATABLE_READ
-            yield
-    finally:
-        _restore(session)
-
-
-def _restore(session: Any) -> None:
-    """Give a connection its isolation back, or give it up: nobody may get one that broke or reads the past."""
-    if not session.closed:
-        try:
-            session.isolation_level = ISOLATION_LEVEL_DEFAULT
-        except (InterfaceError, OperationalError):
-            connection.close()
+    with transaction.atomic():
+        cast(DatabaseWrapper, connection).begin_snapshot()
+        yield
