@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import cast
 
 import pytest
+from django.core.signals import request_started
 from django.db import connection, connections
 
 from apps.core.db import one_snapshot
@@ -59,9 +60,7 @@ def test_one_that_the_server_ended_is_given_up(wrapper: DatabaseWrapper) -> None
     finally:
         other.close()
     assert not wrapper.is_usable()
-    # As at the beginning of a request.
-    connection.health_check_done = False
-    connection.health_check_enabled = True
+    request_started.send(sender=None)
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         assert cursor.fetchone() == (1,)
