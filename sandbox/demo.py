@@ -101,7 +101,11 @@ class Demo:
             [sys.executable, "-m", *command],
             log=self._logs / f"{name}.log",
             watcher=self._watcher,
-            environment=process_environment(self._settings),
+            # One process can listen at METRICS_PORT, and there is more to see of the worker than of beat.
+            environment={
+                **process_environment(self._settings),
+                **({} if name == "worker" else {"METRICS_PORT": "0"}),
+            },
             folder=ROOT,
         )
 

@@ -4,7 +4,7 @@ import functools
 import logging
 import re
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, time
 
 from django.contrib.admindocs.views import simplify_regex
 from django.http import HttpRequest, HttpResponseBase
@@ -13,7 +13,7 @@ from apps.core import journey
 from apps.core.journey import Journey
 from apps.core.metrics import RESPONSES
 from booking.watching import traces
-from booking.watching.logs import ACCESS
+from booking.watching.logs import ACCESS, AccessRecord
 
 access = logging.getLogger(ACCESS)
 
@@ -52,12 +52,13 @@ class WatchMiddleware:
 
 def _write(request: HttpRequest, trip: Journey, route: str, status: int, milliseconds: float) -> None:
     method = request.method if request.method in METHODS else "other"
-    asked = f" {trip.operation} {trip.points} points" if trip.operation else ""
+    said = f"{method} {route} {status} {milliseconds:.1f} ms"
     fields = {"method": method, "path": route, "status": status, "ms": round(milliseconds, 2)}
     if trip.operation:
+        said = f"{said} {trip.operation} {trip.points} points"
         fields["points"] = trip.points
         fields["statements"] = trip.statements
-    access.info("%s %s %s %.1f ms%s", method, route, status, milliseconds, asked, extra={"fields": fields})
+    access.handle(AccessRecord(said, fields, at=time()))
 
 
 # Answers by route and status: both come from the code.
