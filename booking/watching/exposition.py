@@ -6,15 +6,16 @@ for all of them: a counter that goes back would look like a burst, and the files
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 from booking.watching.gauges import SystemCollector
 
@@ -36,8 +37,21 @@ def exposition(*, with_system: bool) -> bytes:
     with _alone(folder):
         _put_away(folder)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(folder))
+        registry.register(_Counted(folder))
         return generate_latest(registry) + system
+
+
+class _Counted(Collector):
+    """What the processes counted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        # A file that a process is just making is empty for a moment, and cannot be read.
+        files = [str(path) for path in self._folder.glob("*.db") if path.stat().st_size]
+        found: Iterable[Metric] = MultiProcessCollector.merge(files, accumulate=True)
+        return found
 
 
 @contextmanager
@@ -57,9 +71,9 @@ def _put_away(folder: Path) -> None:
             # A process that was killed has not said that its sockets are closed.
             mark_process_dead(int(owner), str(folder))
             continue
-        with suppress(FileNotFoundError):
+        if path.stat().st_size:
             _add(path, folder / f"{sort}_{ENDED}.db", newest=sort == NEWEST)
-            path.unlink()
+        path.unlink()
 
 
 def _add(path: Path, kept: Path, *, newest: bool) -> None:

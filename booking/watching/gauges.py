@@ -164,8 +164,8 @@ class SystemCollector(Collector):
             found = self._database()
         except TooLate:
             found = []
-        except Exception:
-            logger.warning("the gauges of the database could not be asked", exc_info=True)
+        except Exception as error:
+            logger.warning("the gauges of the database could not be asked: %s", error)
             found = []
         up.add_metric(["database"], float(bool(found)))
         for ask, rows in found:
@@ -176,8 +176,8 @@ class SystemCollector(Collector):
             depths = self._queues()
         except TooLate:
             depths = {}
-        except Exception:
-            logger.warning("the queues could not be asked", exc_info=True)
+        except Exception as error:
+            logger.warning("the queues could not be asked: %s", error)
             depths = {}
         up.add_metric(["queues"], float(bool(depths)))
         if depths:

@@ -46,6 +46,16 @@ def test_the_counts_of_ended_processes_stay_and_their_files_do_not(tmp_path: Pat
     assert 'ended_things_total{of="a"} 4.0' in exposition(with_system=False).decode()
 
 
+def test_a_file_that_is_just_being_made_stops_nobody(tmp_path: Path, settings: Settings) -> None:
+    settings.METRICS_DIR = tmp_path
+    count(tmp_path, 1)
+    ended = next(int(path.stem.rpartition("_")[2]) for path in tmp_path.glob("counter_*.db"))
+    for owner in (os.getpid(), ended + 1):
+        (tmp_path / f"counter_{owner}.db").touch()
+    assert 'ended_things_total{of="a"} 1.0' in exposition(with_system=False).decode()
+    assert (tmp_path / f"counter_{os.getpid()}.db").exists()
+
+
 @pytest.fixture
 def _same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "")
