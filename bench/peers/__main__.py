@@ -64,6 +64,7 @@ def _set_up(*, needs_database: bool) -> None:
         "MODE": "production",
         "RATE_LIMITS": "off",
         "CACHE_SECONDS": "0",
+        "ACCESS_LOG": "off",
         "SECRET_KEY": "x" * 32,
         "DJANGO_SETTINGS_MODULE": "booking.settings",
     }

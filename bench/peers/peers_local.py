@@ -51,7 +51,9 @@ def _environment(database, *, is_cached):
         "MODE": "production",
         "RATE_LIMITS": "off",
         "CACHE_SECONDS": "10" if is_cached else "0",
+        # The others write no line for each request.
         "LOG_LEVEL": "error",
+        "ACCESS_LOG": "off",
         "DJANGO_SETTINGS_MODULE": "booking.settings",
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONWARNINGS": "ignore",
