@@ -31,6 +31,8 @@ def read_multipart(fields: Mapping[str, Any], files: Mapping[str, Any]) -> dict[
             raise MultipartError("map must give each file a list of paths.")
         if name not in files:
             raise MultipartError("map names a file that was not sent.")
+        # What graphql-core writes into a message where a file stands for something else.
+        files[name].__inspect__ = lambda: "a file"
         for path in paths:
             _put(operation, path, files[name])
     return operation

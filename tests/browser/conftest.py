@@ -18,6 +18,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1400,900",
+    # What is not on this machine is not there: a page that asks for it says so in the console.
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )  # fmt: skip
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
@@ -28,7 +30,11 @@ class Browser:
     def __init__(self, driver: str, binary: str, profile: Path) -> None:
         self._url = driver
         options = {"binary": binary, "args": [*QUIET, f"--user-data-dir={profile}"]}
-        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        wanted = {
+            "browserName": "chrome",
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+        }
         session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self._url = f"{driver}/session/{session['sessionId']}"
 
@@ -75,6 +81,15 @@ class Browser:
         """What the console says since the last look: errors of scripts, refused and missing files."""
         return [entry["message"] for entry in self._call("POST", "/se/log", {"type": "browser"})]
 
+    def requested(self) -> set[str]:
+        """The addresses that were asked for since the last look, whether they answered or not."""
+        events = [
+            json.loads(entry["message"])["message"] for entry in self._call("POST", "/se/log", {"type": "performance"})
+        ]
+        sent = [each["params"] for each in events if each["method"] == "Network.requestWillBeSent"]
+        opened = [each["params"] for each in events if each["method"] == "Network.webSocketCreated"]
+        return {each["request"]["url"] for each in sent} | {each["url"] for each in opened}
+
     def close(self) -> None:
         self._call("DELETE", "")
 
@@ -106,6 +121,7 @@ def browser(_browser: Browser) -> Browser:
     """The browser without what an earlier test left in its console."""
     _browser.open("about:blank")
     _browser.complaints()
+    _browser.requested()
     return _browser
 
 

@@ -78,8 +78,8 @@ def shown(schema: GraphQLSchema, field: GraphQLField) -> list[GraphQLObjectType]
     return [type_] if isinstance(type_, GraphQLObjectType) else []
 
 
-def list_fields(schema: GraphQLSchema) -> list[ListField]:
-    """Every list that queries lead to, by the shortest way on which its owner stands in a list itself, if there is one."""
+def ways_from_query(schema: GraphQLSchema) -> dict[tuple[str, bool], tuple[tuple[str, str], ...]]:
+    """The shortest way to each type that queries lead to: on which it stands in a list, True, or just to it, False."""
     assert schema.query_type is not None
     start = (schema.query_type.name, False)
     ways: dict[tuple[str, bool], tuple[tuple[str, str], ...]] = {start: ()}
@@ -93,10 +93,15 @@ def list_fields(schema: GraphQLSchema) -> list[ListField]:
                 if reached not in ways:
                     ways[reached] = (*ways[name, is_many], (name, field_name))
                     waiting.append(reached)
-    owners = sorted({name for name, _ in ways})
+    return ways
+
+
+def list_fields(schema: GraphQLSchema) -> list[ListField]:
+    """Every list that queries lead to, by a way on which its owner stands in a list itself, if there is one."""
+    ways = ways_from_query(schema)
     return [
         ListField(owner, name, ways.get((owner, True)) or ways[owner, False])
-        for owner in owners
+        for owner in sorted({name for name, _ in ways})
         for name, field in fields_of(schema, owner)
         if is_list(field)
     ]
@@ -127,15 +132,20 @@ def arguments_of(owner: str, field: GraphQLField) -> str | None:
 
 def query_for(schema: GraphQLSchema, wanted: ListField) -> str:
     """A query that reads the list, all that is in it, and what that leads to."""
-    text = asked(schema, wanted.owner, wanted.name, DEPTH)
-    below = wanted.owner
-    for owner, name in reversed(wanted.way):
-        field: GraphQLField = schema.type_map[owner].fields[name]  # type: ignore[attr-defined]
+    return along(schema, wanted.owner, wanted.way, asked(schema, wanted.owner, wanted.name, DEPTH))
+
+
+def along(schema: GraphQLSchema, owner: str, way: tuple[tuple[str, str], ...], text: str, **variables: str) -> str:
+    """A query that goes that way to the owner and asks it for the text; `variables` are the types of more variables."""
+    below = owner
+    for above, name in reversed(way):
+        field: GraphQLField = schema.type_map[above].fields[name]  # type: ignore[attr-defined]
         inner = f"__typename ... on {below} {{ {text} }}"
-        text = f"{name}{arguments_of(owner, field)} {{ {_in_edges(field, inner)} }}"
-        below = owner
-    used = [f"${name}: {type_}" for name, type_ in VARIABLES.items() if f"${name}" in text]
-    return f"query({', '.join(used)}) {{ {text} }}" if used else f"{{ {text} }}"
+        text = f"{name}{arguments_of(above, field)} {{ {_in_edges(field, inner)} }}"
+        below = above
+    known = {name: type_ for name, type_ in {**VARIABLES, **variables}.items() if f"${name}" in text}
+    declared = ", ".join(f"${name}: {type_}" for name, type_ in known.items())
+    return f"query({declared}) {{ {text} }}" if known else f"{{ {text} }}"
 
 
 def asked(schema: GraphQLSchema, owner: str, name: str, depth: int) -> str:
