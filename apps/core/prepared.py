@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import connection
+from django.db import NotSupportedError, connection
 from django.db.models import Expression, Field, Model, QuerySet
 from django.db.models.query import get_related_populators
 
@@ -58,14 +58,19 @@ class Prepared:
         if places != set(types):
             raise ValueError(f"{name}: places and types differ in {', '.join(sorted(places ^ set(types)))}")
         order = list(types)
-        numbered = PLACE.sub(lambda found: f"${order.index(found[1]) + 1}", text).replace("%%", "%")
-        self.name = f"{name}_{next(_numbers)}"
-        self._prepare = f"PREPARE {self.name} {_listed(types.values())} AS {numbered}"
+        self._title = name
+        self._numbered = PLACE.sub(lambda found: f"${order.index(found[1]) + 1}", text).replace("%%", "%")
+        self._whole = PLACE.sub(lambda found: f"CAST({found[0]} AS {types[found[1]]})", text)
+        self._types = _listed(types.values())
         # An array says nothing of its type where it is empty or holds nothing but null.
         given = (f"%({place})s{'::' + types[place] if types[place].endswith('[]') else ''}" for place in order)
-        self._execute = f"EXECUTE {self.name} {_listed(given)}"
-        _texts[self._execute] = numbered
-        self._whole = PLACE.sub(lambda found: f"CAST({found[0]} AS {types[found[1]]})", text)
+        self._given = _listed(given)
+        self._name_anew()
+
+    def _name_anew(self) -> None:
+        self.name = f"{self._title}_{next(_numbers)}"
+        self._execute = f"EXECUTE {self.name} {self._given}"
+        _texts[self._execute] = self._numbered
 
     def text(self) -> str:
         """What to execute with the values for the places, on the connection of this thread."""
@@ -77,12 +82,22 @@ class Prepared:
             known = _known[session] = set()
         if self.name not in known:
             with connection.wrap_database_errors, session.cursor() as cursor:
-                cursor.execute(self._prepare)
+                cursor.execute(f"PREPARE {self.name} {self._types} AS {self._numbered}")
             known.add(self.name)
         return self._execute
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         """Carry it out, in the transaction if one is open. Returns all rows; none where it returns nothing."""
+        try:
+            return self._rows(values)
+        except NotSupportedError:
+            # A migration has changed the type of a column meanwhile, and what was prepared holds no more, on any connection.
+            self._name_anew()
+            if connection.in_atomic_block:
+                raise
+            return self._rows(values)
+
+    def _rows(self, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(self.text(), values)
             return cursor.fetchall() if cursor.description else []

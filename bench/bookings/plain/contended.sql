@@ -1,4 +1,4 @@
--- One ticket held, by the statements of the action in their order.
+-- One ticket held, as plain statements in the order of the hold.
 BEGIN;
 SELECT EXISTS (SELECT FROM availability_allocation WHERE listing_id = listing.id AND is_active AND held_until <= now()) FROM listings_listing AS listing WHERE id = :event FOR KEY SHARE;
 SELECT id, host_id, status, price_minor, currency, starts_at, ends_at FROM listings_listing JOIN event_event ON listing_id = id WHERE id = :event AND deleted_at IS NULL;

@@ -1,4 +1,4 @@
--- One night held, by the statements of the action: of the home and the night that the client's next number stands for.
+-- One night held, as plain statements: of the home and the night that the client's next number stands for.
 \set step :step + 1
 \set number :base + :client_id * :stride + :step
 \set home :first + :number % :homes
