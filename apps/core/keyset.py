@@ -40,6 +40,12 @@ class Key:
         expression = F(self.name)
         return expression.desc(**nulls) if descending else expression.asc(**nulls)
 
+    def term(self, *, backwards: bool) -> str:
+        """The same in SQL, for a table with a column of the key's name."""
+        falling = self.descending != backwards
+        nulls = (" NULLS FIRST" if backwards else " NULLS LAST") if self.nullable else ""
+        return f'"{self.name}" {"DESC" if falling else "ASC"}{nulls}'
+
     def equal(self, value: Any) -> Q:
         return Q(**{f"{self.name}__isnull": True}) if value is None else Q(**{self.name: value})
 

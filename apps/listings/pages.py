@@ -36,16 +36,26 @@ def page_statement(
     free: Q,
     count: int,
     backwards: bool,
+    gathered: bool = False,
 ) -> Statement | None:
     """The statement that reads these columns of the first `count` rows in the order for which `free` is true.
 
-    None where there can be no rows.
+    `gathered` has all candidates gathered and sorted, rather than looked for in the order of the page: right where they may
+    be few or none and the planner cannot know. None where there can be no rows.
     """
-    rows = rows.order_by(*(key.order(backwards=backwards) for key in order)).values_list(*names)
+    rows = rows.values_list(*names)
+    in_order = rows.order_by(*(key.order(backwards=backwards) for key in order))
     try:
-        if not free:
-            return rows[:count].query.sql_with_params()
-        candidates, values = rows.query.sql_with_params()
+        if gathered:
+            some, values = rows.order_by().query.sql_with_params()
+            terms = ", ".join(key.term(backwards=backwards) for key in order)
+            candidates = f"SELECT * FROM ({some} OFFSET 0) AS gathered ORDER BY {terms}"
+            if not free:
+                return f"{candidates} LIMIT {count}", values
+        elif not free:
+            return in_order[:count].query.sql_with_params()
+        else:
+            candidates, values = in_order.query.sql_with_params()
         itself = Exact(F("pk"), RawSQL('candidate."id"', ()))
         question, asked = Listing.objects.filter(Q(itself) & free).order_by().values("pk").query.sql_with_params()
     except EmptyResultSet:

@@ -19,7 +19,7 @@ from apps.listings.models import Listing, ListingStatus
 from apps.listings.pages import Statement, fetched, one_after_the_other, page_statement
 from apps.listings.ranking import ranking, stars
 from apps.listings.search import KIND_FIELDS, ListingOrder, ListingSearch
-from apps.listings.words import SoughtWord, finding, levels, sought_words
+from apps.listings.words import FREQUENT, Level, finding, levels, sought_words
 from apps.users.models import User, UserRole
 
 PUBLISHED = Q(status=ListingStatus.PUBLISHED, deleted_at=None)
@@ -83,16 +83,18 @@ class FoundListings:
         rows = Listing.objects.filter(PUBLISHED)
         if search.text and not words:
             rows = rows.none()
-        rows = _filtered(rows, search, words, now)
+        rows = _filtered(rows, search, now)
         if search.near is not None:
             rows = rows.filter(within(search.near), reached(search.near, in_its_order="rank_chord" in ranked.computed))
         # What is asked of the columns, and what is then asked of the calendar of each that was found.
-        self._candidates = rows
+        self._candidates = rows.filter(finding(words)) if words else rows
         self._free = _free(kinds, search, now)
         self._computed = ranked.computed
         # The order by start is read in two parts, each by an index of its own: what takes place, and what is always there.
         self._has_parts = "rank_start" in ranked.computed
         # The order by likeness is read level by level, each in the order of an index.
+        # Having a likeness says that the words are found; saying so again would have the planner expect too few.
+        self._of_any_likeness = rows
         self._levels = levels(words) if "rank_likeness" in ranked.computed else None
 
     @property
@@ -120,11 +122,13 @@ class FoundListings:
         return list(dict.fromkeys(["id", *(key.name for key in self.keys), *near]))
 
     def _statement(
-        self, rows: QuerySet[Listing], order: Sequence[Key], *, count: int, backwards: bool
+        self, rows: QuerySet[Listing], order: Sequence[Key], *, count: int, backwards: bool, gathered: bool = False
     ) -> Statement | None:
         if self._near is not None:
             rows = rows.annotate(distance_km=distance_km_to(self._near))
-        return page_statement(rows, order, self._names, free=self._free, count=count, backwards=backwards)
+        return page_statement(
+            rows, order, self._names, free=self._free, count=count, backwards=backwards, gathered=gathered
+        )
 
     def _read(
         self,
@@ -141,17 +145,18 @@ class FoundListings:
         return read_slice(rows, order, limit=limit, place=place, backwards=backwards, first_of=first_of)
 
     def _part_by_level(
-        self, levels: Mapping[int, Q], *, limit: int, place: Sequence[Any] | None, backwards: bool
+        self, levels: Mapping[int, Level], *, limit: int, place: Sequence[Any] | None, backwards: bool
     ) -> Slice[Any]:
         statements = []
         for level in sorted(levels, reverse=not backwards):
-            rows = self._candidates.filter(levels[level]).annotate(rank_likeness=Value(level))
+            rows = self._of_any_likeness.filter(levels[level].condition).annotate(rank_likeness=Value(level))
             if place is not None:
                 if level > place[0] if not backwards else level < place[0]:
                     continue
                 if level == place[0]:
                     rows = rows.filter(beyond(self.keys[1:], place[1:], backwards=backwards))
-            statement = self._statement(rows, self.keys[1:], count=limit + 1, backwards=backwards)
+            rare = levels[level].share < FREQUENT
+            statement = self._statement(rows, self.keys[1:], count=limit + 1, backwards=backwards, gathered=rare)
             if statement is not None:
                 statements.append(statement)
         found = fetched(one_after_the_other(statements, enough=limit + 1)) if statements else []
@@ -218,11 +223,8 @@ def _start(kinds: Sequence[Kind]) -> Combinable | None:
     return paths[0] if len(paths) == 1 else Coalesce(*paths, output_field=DateTimeField())
 
 
-def _filtered(
-    rows: QuerySet[Listing], search: ListingSearch, words: Sequence[SoughtWord], now: datetime
-) -> QuerySet[Listing]:
-    if words:
-        rows = rows.filter(finding(words))
+def _filtered(rows: QuerySet[Listing], search: ListingSearch, now: datetime) -> QuerySet[Listing]:
+    """What is asked of the columns but for words and distance."""
     if search.city:
         rows = rows.filter(Exact(Lower("city"), Lower(Value(search.city))))
     if search.host_id is not None:

@@ -32,12 +32,31 @@ SHORTEST_BEGINNING = 3
 SHORTEST_MISTYPED = 5
 
 
+# In what share of listings something is found: from it on, to look through the newest finds a page sooner than the index
+# of words does. Less is also what the planner takes a word for that it has never met, and such a walk might find nothing.
+FREQUENT = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class Frequencies:
+    """In what share of listings the word is known to be, and it or what is near it: in their texts, in their titles.
+
+    They decide how a search is carried out, never what it finds; 0 stands for whatever is not frequent.
+    """
+
+    written: float = 0.0
+    near: float = 0.0
+    written_in_title: float = 0.0
+    near_in_title: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class SoughtWord:
     """A word of a search with the words of listings that one typing error could have made of it."""
 
     word: str
     mistyped: tuple[str, ...] = ()
+    frequencies: Frequencies = Frequencies()
 
     @property
     def near(self) -> str:
@@ -48,14 +67,29 @@ class SoughtWord:
 
 # The halves of a word are looked up as ranges, which an index of patterns reads though they are only known at run time.
 # `_` is one letter of any kind. A letter is only thought to be missing or needless where five are left or were meant.
+# How frequent words are the planner's own statistics tell.
 LOOK_UP = """
-WITH sought AS (
+WITH frequent AS MATERIALIZED (
+    SELECT tablename = 'listing_title_words' AS in_title, word, frequency
+    FROM pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs) AS known (word, frequency)
+    WHERE schemaname = current_schema() AND (
+        tablename = 'listings_listing' AND attname = 'search_vector' OR tablename = 'listing_title_words'
+    )
+), sought AS (
     SELECT word, min(place) AS place, length(word) AS size, left(word, length(word) / 2) AS head,
         reverse(substr(word, length(word) / 2 + 1)) AS tail
     FROM search_words(%(text)s) WITH ORDINALITY AS split (word, place)
     GROUP BY word ORDER BY 2 LIMIT %(words)s
 )
-SELECT sought.word, CASE WHEN size >= %(shortest)s - 1 AND word !~ '^[0-9]+$' THEN ARRAY(
+SELECT word, mistyped, (
+    SELECT ARRAY[
+        coalesce(sum(frequency) FILTER (WHERE NOT in_title AND known.word = found.word), 0),
+        coalesce(sum(frequency) FILTER (WHERE NOT in_title), 0),
+        coalesce(sum(frequency) FILTER (WHERE in_title AND known.word = found.word), 0),
+        coalesce(sum(frequency) FILTER (WHERE in_title), 0)
+    ] FROM frequent AS known WHERE starts_with(known.word, found.word) OR known.word = ANY (mistyped)
+) AS frequencies
+FROM (SELECT sought.word, place, CASE WHEN size >= %(shortest)s - 1 AND word !~ '^[0-9]+$' THEN ARRAY(
     SELECT DISTINCT known.word FROM listings_word AS known
     WHERE known.word <> sought.word AND (
         (
@@ -77,8 +111,8 @@ SELECT sought.word, CASE WHEN size >= %(shortest)s - 1 AND word !~ '^[0-9]+$' TH
         ))
     )
     ORDER BY known.word LIMIT %(forms)s
-) ELSE '{}' END AS mistyped
-FROM sought ORDER BY place
+) ELSE '{}' END AS mistyped FROM sought) AS found
+ORDER BY place
 """
 
 
@@ -89,7 +123,7 @@ def sought_words(text: str) -> list[SoughtWord]:
     limits = {"words": MOST_WORDS, "forms": MOST_FORMS, "shortest": SHORTEST_MISTYPED}
     with connection.cursor() as cursor:
         cursor.execute(LOOK_UP, {"text": readable, **limits})
-        return [SoughtWord(word, tuple(mistyped)) for word, mistyped in cursor]
+        return [SoughtWord(word, tuple(mistyped), Frequencies(*shares)) for word, mistyped, shares in cursor]
 
 
 class Finds(Func):
@@ -139,27 +173,46 @@ def _likeness_of(word: SoughtWord) -> Combinable:
     )
 
 
-def levels(words: Sequence[SoughtWord]) -> dict[int, Q] | None:
-    """For each likeness that what was found can have, the highest first: the condition of having it.
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The listings of one likeness: the condition of having it, and the share of listings that are known to."""
+
+    condition: Q
+    share: float
+
+    def __or__(self, other: "Level") -> "Level":
+        return Level(self.condition | other.condition, self.share + other.share)
+
+    def __and__(self, other: "Level") -> "Level":
+        return Level(self.condition & other.condition, self.share * other.share)
+
+
+def levels(words: Sequence[SoughtWord]) -> dict[int, Level] | None:
+    """What there is for each likeness that something found can have, the highest first.
 
     None for so many words that there would be too many conditions.
     """
     if len(words) > MOST_WORDS_IN_LEVELS:
         return None
-    found: dict[int, Q] = {}
-    for combination in product(*[_conditions_of(word).items() for word in words]):
-        condition = reduce(and_, [each for _, each in combination])
-        level = sum(own for own, _ in combination)
-        found[level] = found[level] | condition if level in found else condition
+    found: dict[int, Level] = {}
+    for combination in product(*[_levels_of(word).items() for word in words]):
+        both = reduce(and_, [each for _, each in combination])
+        likeness_of_both = sum(own for own, _ in combination)
+        found[likeness_of_both] = found[likeness_of_both] | both if likeness_of_both in found else both
     return dict(sorted(found.items(), reverse=True))
 
 
-def _conditions_of(word: SoughtWord) -> dict[int, Q]:
+def _levels_of(word: SoughtWord) -> dict[int, Level]:
     """The cases of `_likeness_of`, apart from each other."""
+    known = word.frequencies
     written, in_title = Q(Finds(word.word)), Q(Finds(word.word, in_title=True))
-    cases = {4: in_title, 3: written & ~in_title}
+    cases = {
+        4: Level(in_title, known.written_in_title),
+        3: Level(written & ~in_title, max(0.0, known.written - known.written_in_title)),
+    }
     if word.near != word.word:
         nearly_in_title = Q(Finds(word.near, in_title=True))
-        cases[2] = nearly_in_title & ~written
-        cases[1] = Q(Finds(word.near)) & ~nearly_in_title & ~written
+        nearly = Q(Finds(word.near)) & ~nearly_in_title & ~written
+        cases[2] = Level(nearly_in_title & ~written, max(0.0, known.near_in_title - known.written_in_title))
+        cases[1] = Level(nearly, max(0.0, known.near - max(known.written, known.near_in_title)))
     return cases

@@ -123,7 +123,7 @@ class Client:
             {"filter": stay},
             {"filter": {"city": self._dice.choice(CITIES)}, "by": "RATING_DESC"},
             {"filter": {"text": self._dice.choice(["garden", "quiet flat", "central", "jazz"])}},
-            {"filter": {"near": {"latitude": 51.5, "longitude": -0.12, "radiusKm": 10}}, "by": "DISTANCE"},
+            {"filter": {"near": {"latitude": 51.5, "longitude": -0.12, "distance": 10}}, "by": "DISTANCE"},
         ])  # fmt: skip
 
     async def _ask(self, what: str, query: str, **variables: Any) -> dict[str, Any] | None:
@@ -152,7 +152,7 @@ def memory_of(root: int) -> dict[str, float]:
     """Resident megabytes below the process, by part. What processes share is counted in each."""
     parents, commands, resident = {}, {}, {}
     for place in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, IndexError):  # threads of the kernel have no memory
             pid = int(place.name)
             status = (place / "status").read_text()
             parents[pid] = int(status.partition("PPid:")[2].split()[0])

@@ -157,15 +157,15 @@ def cases(*, listings: int, now: datetime) -> list[Case]:
             "a frequent word, cheapest", ORDER.PRICE_ASC, lambda dice: every(currency="EUR", text=frequent(dice))
         ),
         # Pages far in.
-        Case("everything, newest, half way", ORDER.NEWEST, lambda dice: every(), depth=0.5),
-        Case("everything, best rated, half way", ORDER.RATING_DESC, lambda dice: every(), depth=0.5),
-        Case("everything, best rated, near the end", ORDER.RATING_DESC, lambda dice: every(), depth=0.97),
-        Case("everything, cheapest in all currencies, half way", ORDER.PRICE_ASC, lambda dice: every(), depth=0.5),
-        Case("everything, dearest in all currencies, half way", ORDER.PRICE_DESC, lambda dice: every(), depth=0.5),
+        Case("everything, newest, half way", ORDER.NEWEST, lambda dice: every(), variants=2, depth=0.5),
+        Case("everything, best rated, half way", ORDER.RATING_DESC, lambda dice: every(), variants=2, depth=0.5),
+        Case("everything, best rated, near the end", ORDER.RATING_DESC, lambda dice: every(), variants=2, depth=0.97),
+        Case("everything, cheapest in all currencies, half way", ORDER.PRICE_ASC, lambda dice: every(), variants=2, depth=0.5),
+        Case("everything, dearest in all currencies, half way", ORDER.PRICE_DESC, lambda dice: every(), variants=2, depth=0.5),
         Case(
-            "the dense city, cheapest, half way", ORDER.PRICE_ASC, lambda dice: every(city=dense, currency="JPY"), depth=0.5
+            "the dense city, cheapest, half way", ORDER.PRICE_ASC, lambda dice: every(city=dense, currency="JPY"), variants=2, depth=0.5
         ),
-        Case("everything in euros, cheapest, half way", ORDER.PRICE_ASC, lambda dice: every(currency="EUR"), depth=0.5),
+        Case("everything in euros, cheapest, half way", ORDER.PRICE_ASC, lambda dice: every(currency="EUR"), variants=2, depth=0.5),
         # Where hardly anything is free.
         Case(
             "homes in the city of the fair, cheapest",

@@ -11,6 +11,7 @@ from apps.core.keyset import key_of
 from apps.listings.models import Listing
 from apps.listings.search import ListingOrder, ListingSearch
 from apps.listings.selectors import FoundListings, find_listings
+from apps.listings.words import Frequencies, sought_words
 from tests.recipes import make_host, make_parking_spot, make_property
 
 pytestmark = pytest.mark.django_db
@@ -103,6 +104,19 @@ def test_a_level_that_the_page_does_not_reach_is_not_read() -> None:
     )
     assert [row.pk for row in rows] == [nearly.pk]
     assert levels_read(last) == [True, True, True]
+
+
+def test_how_frequent_words_are_is_known_from_the_statistics() -> None:
+    host = make_host()
+    for number in range(40):
+        make_property(host=host, title=f"Lagoon {number}", description="Lagoons and palms", city="")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE listings_listing")
+    frequencies = {word.word: word.frequencies for word in sought_words("lagoon palms lagpon zebra")}
+    assert frequencies["lagoon"] == Frequencies(written=1.0, near=2.0, written_in_title=1.0, near_in_title=1.0)
+    assert frequencies["palms"] == Frequencies(written=1.0, near=1.0)
+    assert frequencies["lagpon"] == Frequencies(near=1.0, near_in_title=1.0)
+    assert frequencies["zebra"] == Frequencies()
 
 
 def test_a_later_page_of_a_rising_and_falling_order_begins_at_its_place() -> None:

@@ -144,6 +144,18 @@ def test_combinations_agree_with_the_oracle(check: Check, seed: int) -> None:
         check(ListingSearch(**fields), dice.choice(orders))
 
 
+@pytest.mark.parametrize("frequent", [0.0, 2.0], ids=["walked", "gathered"])
+def test_words_agree_with_the_oracle_however_frequent_they_are(
+    check: Check, monkeypatch: pytest.MonkeyPatch, frequent: float
+) -> None:
+    monkeypatch.setattr("apps.listings.selectors.FREQUENT", frequent)
+    for text in ["harbour", "gardn", "quiet flat", "cot", "ha"]:
+        assert check(ListingSearch(text=text), ListingOrder.RELEVANCE) or text == "ha"
+    free = Period(MORNING, MORNING + timedelta(hours=1))
+    for search in (ListingSearch(text="flat", city="berlin"), ListingSearch(text="garden", free=free)):
+        assert check(search, ListingOrder.RELEVANCE)
+
+
 def test_distance_is_the_number_that_was_compared(check: Check) -> None:
     far = find_listings(search=ListingSearch(near=Near(52.5, 13.4, 60)), order=ListingOrder.DISTANCE, now=NOW)
     rows = far.page(limit=100).rows
