@@ -19,7 +19,7 @@ from schema.core.ids import to_global_id
 from tests.recipes import make_event, make_guest, make_host, make_parking_spot, make_property, make_service
 from tests.reviews.stays import book_ticket
 from tests.schema.listings.api import global_id
-from tests.schema.listings.keeping import answer, data, is_kept
+from tests.schema.listings.keeping import answer, data, is_kept, outcomes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -313,7 +313,9 @@ def test_a_mutation_shows_what_it_has_written_and_not_what_was_kept() -> None:
     about = {name: value for name, value in house.questions()[0][1].items() if name != "id"}
     for _ in range(3):
         before = data(FREE_TIMES, {"id": global_id(house.home), **about}, viewer=house.host)
+    looked = outcomes("Listing.availability")
     found = data(mutation, {"input": window(house), **about}, viewer=house.host)
+    assert outcomes("Listing.availability") == looked
     present = data(FREE_TIMES, {"id": global_id(house.home), **about}, keeps=False)["listing"]["availability"]
     assert found["blockPeriod"]["listing"]["availability"] == present != before["listing"]["availability"]
 
