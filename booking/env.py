@@ -265,6 +265,7 @@ class Environment:
     metrics_operations: tuple[str, ...]
     traces_url: str
     sentry_dsn: str
+    compiled_reads: bool
 
     @classmethod
     def read(cls, environ: Mapping[str, str], *, base: Path) -> "Environment":
@@ -324,6 +325,7 @@ class Environment:
             worker_statement_seconds=read.seconds("WORKER_STATEMENT_SECONDS", 300),
             access_token_seconds=read.seconds("ACCESS_TOKEN_SECONDS", 300),
             refresh_token_seconds=read.seconds("REFRESH_TOKEN_SECONDS", 2_592_000),
+            compiled_reads=read.switch("COMPILED_READS", default=True),
             log_level=read.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info").upper(),
             log_format=read.choice("LOG_FORMAT", ("line", "json"), "line"),
             access_log=read.switch("ACCESS_LOG", default=True),

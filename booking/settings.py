@@ -132,6 +132,8 @@ DATABASES = {
     }
 }
 PREPARED_STATEMENTS = ENV.prepared_statements
+# Through `apps.core.reads`; else through Django's query sets.
+COMPILED_READS = ENV.compiled_reads
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = ENV.redis_url

@@ -2,24 +2,42 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from django.db.models import prefetch_related_objects
+from django.db.models import DateTimeField, QuerySet, Value
+from django.db.models.functions import Lower, Upper
 
 from apps.availability.models import Block, Unit
-from apps.availability.selectors import taken_of, tickets_left_of
+from apps.availability.selectors import taken_in, tickets_left_of
 from apps.core.periods import Period, merge, subtract
+from apps.core.reads import INSTANT, INTEGERS, OneOf, Parameter, Read
 from apps.listings.kinds import kind_of
 from apps.listings.models import Listing
+
+
+def _busy(*, ids: Parameter, start: Parameter, end: Parameter, now: Parameter) -> QuerySet[Any]:
+    """Of each offered unit a row without a period, and one for each period that is taken of it."""
+    nothing = Value(None, output_field=DateTimeField())
+    units = Unit.objects.filter(OneOf("listing_id", ids), is_offered=True)
+    taken = taken_in(start, end, now=now).filter(OneOf("listing_id", ids))
+    return units.values_list("listing_id", "pk", nothing, nothing).union(
+        taken.values_list("listing_id", "unit_id", Lower("period"), Upper("period")), all=True
+    )
+
+
+BUSY: Read[tuple[int, int, datetime | None, datetime | None]] = Read(
+    _busy, ids=INTEGERS, start=INSTANT, end=INSTANT, now=INSTANT
+)
 
 
 def busy_by_listing(listing_ids: Sequence[int], window: Period, *, now: datetime) -> dict[int, list[list[Period]]]:
     """For each offered unit of each listing, when it is taken inside the window: merged and ordered."""
     busy: dict[int, dict[int, list[Period]]] = {pk: {} for pk in listing_ids}
-    units = Unit.objects.filter(listing__in=listing_ids, is_offered=True).order_by("listing", "number")
-    for unit, listing in units.values_list("pk", "listing"):
-        busy[listing][unit] = []
-    for listing, unit, period in taken_of(listing_ids, window, now=now).values_list("listing", "unit", "period"):
-        busy[listing][unit].append(Period(period.lower, period.upper))
+    rows = BUSY.rows(ids=list(listing_ids), start=window.start, end=window.end, now=now)
+    for listing, unit, start, end in rows:
+        periods = busy[listing].setdefault(unit, [])
+        if start is not None and end is not None:
+            periods.append(Period(start, end))
     return {pk: [merge(periods) for periods in units_of.values()] for pk, units_of in busy.items()}
 
 
@@ -27,7 +45,7 @@ def free_periods_of(listings: Sequence[Listing], window: Period, *, now: datetim
     """When at least one unit of each listing is free inside the window; of a counted kind its period while some is left."""
     kinds = {listing.pk: kind_of(listing) for listing in listings}
     for kind in set(kinds.values()):
-        prefetch_related_objects([each for each in listings if kinds[each.pk] is kind], *kind.prefetched)
+        kind.prepare([each for each in listings if kinds[each.pk] is kind])
     counted = [listing.pk for listing in listings if kinds[listing.pk].capacity(listing).stock is not None]
     left = tickets_left_of(counted, now=now) if counted else {}
     exclusive = [pk for pk in kinds if pk not in set(counted)]

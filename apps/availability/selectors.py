@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.contrib.postgres.fields import DateTimeRangeField
 from django.db.models import (
@@ -51,19 +52,20 @@ def free_units(listing: int | Combinable, taken: QuerySet[Allocation]) -> QueryS
     return Unit.objects.filter(listing=listing, is_offered=True).exclude(pk__in=busy).order_by("number")
 
 
-def taken_of(listing_ids: Sequence[int], window: Period, *, now: datetime) -> QuerySet[Allocation]:
-    """The allocations of the offered units of these listings that take something of the window.
+def taken_in(start: Any, end: Any, *, now: Any) -> QuerySet[Allocation]:
+    """The allocations of offered units that take something of [start, end): instants, or where they will be.
 
     The condition on the window is written so that the index of all periods is of no use for it: read for a short window, it
     holds what everybody else has booked in it, and PostgreSQL takes it to be worth that.
     """
     return Allocation.objects.filter(
-        taking(now=now),
-        listing__in=listing_ids,
-        unit__is_offered=True,
-        period__startswith__lt=window.end,
-        period__endswith__gt=window.start,
+        taking(now=now), unit__is_offered=True, period__startswith__lt=end, period__endswith__gt=start
     )
+
+
+def taken_of(listing_ids: Sequence[int], window: Period, *, now: datetime) -> QuerySet[Allocation]:
+    """The allocations of the offered units of these listings that take something of the window."""
+    return taken_in(window.start, window.end, now=now).filter(listing__in=listing_ids)
 
 
 def unit_is_free(start: Instant, end: Instant, *, now: datetime, listing: str = "pk") -> Exists:
@@ -168,7 +170,7 @@ def is_free(
     taken = overlapping(period.start, period.end, now=now).filter(unit=OuterRef("pk"))
     if without_holder is not None:
         taken = taken.exclude(holder=without_holder)
-    return Unit.objects.filter(~Exists(taken), listing=listing, is_offered=True).exists()
+    return Unit.objects.filter(~Exists(taken), listing=listing.pk, is_offered=True).exists()
 
 
 def free_periods(listing: Listing, window: Period, *, now: datetime) -> list[Period]:

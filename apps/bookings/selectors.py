@@ -1,8 +1,10 @@
 """Reads of bookings: always "visible to whom"."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from django.db import connection
 from django.db.models import DateTimeField, Exists, F, Func, OuterRef, Q, QuerySet
@@ -14,9 +16,13 @@ from apps.bookings.states import LIVE, OPENS_ADDRESS, Actor, BookingStatus
 from apps.core.db import require_transaction
 from apps.core.errors import NotFound
 from apps.core.ids import READABLE, same_secret
+from apps.core.keyset import keys
+from apps.core.read_pages import ReadPages
+from apps.core.reads import INSTANT, INTEGER, INTEGERS, TEXTS, OneOf, Parameter, Read
 from apps.listings.kinds import relations
 from apps.payments.models import OPEN_STATUSES, Charge
 from apps.users.models import User, UserRole
+from apps.users.selectors import UNSHOWN
 
 # What a booking is nearly always read with.
 RELATED = ("allocation", "bill", "guest")
@@ -116,40 +122,92 @@ def visible_bookings(*, viewer: User | None, ids: Iterable[int]) -> dict[int, Bo
     return {row.pk: row for row in rows}
 
 
-def bookings_of(
-    *, guest: User, statuses: Iterable[str] | None = None, when: BookingWhen | None = None, now: datetime
+def _page(
+    side: Actor,
+    when: BookingWhen | None,
+    has_statuses: bool,
+    of_listing: bool,
+    *,
+    person: Parameter,
+    statuses: Parameter,
+    listing: Parameter,
+    now: Parameter,
 ) -> QuerySet[Booking]:
-    """A person's own bookings, in no order yet."""
-    rows = _rows().filter(guest=guest)
-    if statuses is not None:
-        rows = rows.filter(status__in=list(statuses))
+    """The bookings of a person as guest or as host, in these states or this part, of all listings or of one."""
+    rows = Booking.objects.select_related("bill", "guest", "listing", *(f"listing__{name}" for name in relations()))
+    rows = rows.defer(*(f"guest__{name}" for name in UNSHOWN))
+    rows = rows.filter(guest_id=person) if side is Actor.GUEST else rows.filter(listing__host_id=person)
+    if has_statuses:
+        rows = rows.filter(OneOf("status", statuses))
+    if of_listing:
+        rows = rows.filter(listing_id=listing)
     start = Func(F("period"), function="lower", output_field=DateTimeField())
     end = Func(F("period"), function="upper", output_field=DateTimeField())
     finished = Q(status__in=FINISHED)
-    if when is BookingWhen.UPCOMING:
-        rows = rows.filter(~finished, GreaterThan(start, now))
-    elif when is BookingWhen.CURRENT:
-        rows = rows.filter(~finished, LessThanOrEqual(start, now), GreaterThan(end, now))
-    elif when is BookingWhen.PAST:
-        rows = rows.filter(finished | Q(LessThanOrEqual(end, now)))
-    return rows
+    match when:
+        case BookingWhen.UPCOMING:
+            return rows.filter(~finished, GreaterThan(start, now))
+        case BookingWhen.CURRENT:
+            return rows.filter(~finished, LessThanOrEqual(start, now), GreaterThan(end, now))
+        case BookingWhen.PAST:
+            return rows.filter(finished | Q(LessThanOrEqual(end, now)))
+        case None:
+            return rows
 
 
-def hosted_bookings(
-    *, host: User, statuses: Iterable[str] | None = None, listing_id: int | None = None
-) -> QuerySet[Booking]:
-    """The bookings of a person's listings, in no order yet."""
-    rows = _rows().filter(listing__host=host)
-    if statuses is not None:
-        rows = rows.filter(status__in=list(statuses))
-    return rows if listing_id is None else rows.filter(listing=listing_id)
+# A person's bookings with bill, guest and listing, newest first: by `own_bookings` and `hosted_bookings`.
+BOOKINGS: ReadPages[Booking] = ReadPages(
+    _page,
+    keys("-created_at", "-id"),
+    (INSTANT, INTEGER),
+    person=INTEGER,
+    statuses=TEXTS,
+    listing=INTEGER,
+    now=INSTANT,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which of BOOKINGS are asked for: the shape of the read and its values."""
+
+    shape: tuple[Hashable, ...]
+    values: dict[str, Any]
+
+
+def own_bookings(
+    *, guest: User, statuses: Iterable[str] | None = None, when: BookingWhen | None = None, now: datetime
+) -> Asked:
+    """What a person booked."""
+    wanted = None if statuses is None else list(statuses)
+    values = {"person": guest.pk, "statuses": wanted, "listing": None, "now": now}
+    return Asked((Actor.GUEST, when, wanted is not None, False), values)
+
+
+def hosted_bookings(*, host: User, statuses: Iterable[str] | None = None, listing_id: int | None = None) -> Asked:
+    """The bookings of a person's listings."""
+    wanted = None if statuses is None else list(statuses)
+    values = {"person": host.pk, "statuses": wanted, "listing": listing_id, "now": None}
+    return Asked((Actor.HOST, None, wanted is not None, listing_id is not None), values)
+
+
+def _lines(*, ids: Parameter) -> QuerySet[BookingLine]:
+    return BookingLine.objects.filter(OneOf("booking_id", ids)).order_by("booking", "position")
+
+
+def _history(*, ids: Parameter) -> QuerySet[BookingEvent]:
+    return BookingEvent.objects.filter(OneOf("booking_id", ids)).order_by("booking", "pk")
+
+
+LINES: Read[BookingLine] = Read(_lines, ids=INTEGERS)
+HISTORY: Read[BookingEvent] = Read(_history, ids=INTEGERS)
 
 
 def lines_of(booking_ids: Iterable[int]) -> dict[int, list[BookingLine]]:
     """The price lines of each booking, in order."""
     ids = list(booking_ids)
     found: dict[int, list[BookingLine]] = {pk: [] for pk in ids}
-    for line in BookingLine.objects.filter(booking__in=ids).order_by("booking", "position"):
+    for line in LINES.rows(ids=ids):
         found[line.booking_id].append(line)
     return found
 
@@ -162,7 +220,7 @@ def history_of(booking_ids: Iterable[int]) -> dict[int, list[BookingEvent]]:
     """
     ids = list(booking_ids)
     found: dict[int, list[BookingEvent]] = {pk: [] for pk in ids}
-    for event in BookingEvent.objects.filter(booking__in=ids).order_by("booking", "pk"):
+    for event in HISTORY.rows(ids=ids):
         found[event.booking_id].append(event)
     return found
 

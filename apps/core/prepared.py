@@ -53,7 +53,7 @@ class Prepared:
     `name` is for whoever reads the logs. Raises ValueError for places and types that do not fit each other.
     """
 
-    def __init__(self, name: str, text: str, **types: str) -> None:
+    def __init__(self, name: str, text: str, /, **types: str) -> None:
         places = set(PLACE.findall(text))
         if places != set(types):
             raise ValueError(f"{name}: places and types differ in {', '.join(sorted(places ^ set(types)))}")
@@ -85,6 +85,12 @@ class Prepared:
                 cursor.execute(f"PREPARE {self.name} {self._types} AS {self._numbered}")
             known.add(self.name)
         return self._execute
+
+    def forget(self) -> None:
+        """Have the connection told again: it said that it does not know the statement."""
+        known = _known.get(connection.connection)
+        if known is not None:
+            known.discard(self.name)
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         """Carry it out, in the transaction if one is open. Returns all rows; none where it returns nothing."""
@@ -212,7 +218,7 @@ def _compiled_by(compiler: SQLCompiler) -> tuple[str, dict[str, str]]:
             types[parameter.name] = type_of(parameter.output_field)
             pieces.append(f"%({parameter.name})s")
         else:
-            pieces.append(_literal(parameter))
+            pieces.append(literal(parameter))
         pieces.append(part)
     return "".join(pieces), types
 
@@ -222,7 +228,7 @@ def type_of(field: Field[Any, Any]) -> str:
     return LENGTH.sub("", str(field.db_type(connection)))
 
 
-def _literal(constant: Any) -> str:
+def literal(constant: Any) -> str:
     """A value that the code gives always, as a part of the text: the planner can see that a partial index fits it."""
     with _session().cursor() as cursor:
         text: str = cursor.mogrify("%s", [constant]).decode()

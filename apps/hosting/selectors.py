@@ -2,15 +2,25 @@
 
 from collections.abc import Iterable
 
+from django.db.models import QuerySet
+
+from apps.core.reads import INTEGERS, OneOf, Parameter, Read
 from apps.hosting.models import ImportedCalendar
 from apps.listings.models import Image
+
+
+def _images(*, ids: Parameter) -> QuerySet[Image]:
+    return Image.objects.filter(OneOf("listing_id", ids)).order_by("listing", "position")
+
+
+IMAGES: Read[Image] = Read(_images, ids=INTEGERS)
 
 
 def images_of(*, listing_ids: Iterable[int]) -> dict[int, list[Image]]:
     """The pictures of each listing, in order."""
     ids = list(listing_ids)
     found: dict[int, list[Image]] = {pk: [] for pk in ids}
-    for image in Image.objects.filter(listing__in=ids).order_by("listing", "position"):
+    for image in IMAGES.rows(ids=ids):
         found[image.listing_id].append(image)
     return found
 

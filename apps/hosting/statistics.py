@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
-from django.db.models import Count, DateTimeField, Func, Q, Sum, prefetch_related_objects
+from django.db.models import Count, DateTimeField, Func, Q, Sum
 from django.db.models.lookups import GreaterThanOrEqual, LessThan
 
 from apps.availability.calendars import blocks_of_many
@@ -113,7 +113,7 @@ def _seconds_offered(*, host: User, window: Period) -> float:
         if _sells_time(kind_of(listing))
     ]
     for kind in {kind_of(listing) for listing in listings}:
-        prefetch_related_objects([each for each in listings if kind_of(each) is kind], *kind.prefetched)
+        kind.prepare([each for each in listings if kind_of(each) is kind])
     ids = [listing.pk for listing in listings]
     units = dict(
         Unit.objects.filter(listing__in=ids, is_offered=True).values_list("listing").annotate(number=Count("pk"))

@@ -40,12 +40,14 @@ class Kind(ABC):
     ends_early: bool = False  # whether `endBooking` is meant for it
     needs_coordinates: bool = False  # whether a listing of it must say where on the map it is
     has_private_address: bool = False  # whether strangers do not see where it is to the door
-    prefetched: tuple[str, ...] = ()  # lookups from the listing that its answers read, for many listings at once
     capacity_field: str = "units"  # the input field that says how much there is to sell
 
     def details(self, listing: "Listing") -> Any:
         """The kind's own row of the listing."""
         return getattr(listing, self.relation)
+
+    def prepare(self, listings: Sequence["Listing"]) -> None:  # noqa: B027 - most kinds have nothing to read
+        """Read for many listings of the kind at once what its answers need of each. Here: nothing."""
 
     @abstractmethod
     def clean_details(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from enum import Enum
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -13,6 +14,7 @@ from django.db.models.functions import Coalesce, Lower
 from django.db.models.lookups import Exact, GreaterThanOrEqual, IsNull
 
 from apps.core.keyset import Key, Slice, beyond, exists_beyond, read_slice, slice_of
+from apps.core.reads import INTEGER, INTEGERS, OneOf, Parameter, Read
 from apps.listings.geo import distance_km_to, inside, reached, within
 from apps.listings.kinds import Kind, all_kinds, relations
 from apps.listings.models import Listing, ListingStatus
@@ -21,17 +23,14 @@ from apps.listings.ranking import ranking, stars
 from apps.listings.search import KIND_FIELDS, ListingOrder, ListingSearch
 from apps.listings.words import FREQUENT, Level, finding, levels, sought_words
 from apps.users.models import User, UserRole
+from apps.users.selectors import UNSHOWN
 
 PUBLISHED = Q(status=ListingStatus.PUBLISHED, deleted_at=None)
 
 
 def visible_to(viewer: User | None) -> QuerySet[Listing]:
     """Published listings to everybody, those of any status to their host and to staff. A deleted one to nobody."""
-    if viewer is None:
-        return Listing.objects.filter(PUBLISHED)
-    if viewer.role == UserRole.STAFF:
-        return Listing.objects.filter(deleted_at=None)
-    return Listing.objects.filter(Q(status=ListingStatus.PUBLISHED) | Q(host=viewer), deleted_at=None)
+    return _seen(_sight_of(viewer), None if viewer is None else viewer.pk)
 
 
 def listings_of(*, host_id: int, viewer: User | None) -> QuerySet[Listing]:
@@ -44,21 +43,71 @@ def with_relations(rows: QuerySet[Listing]) -> QuerySet[Listing]:
     return rows.select_related("host", *relations())
 
 
-def listings_by_id(*, listing_ids: Iterable[int], viewer: User | None) -> dict[int, Listing]:
-    """Those of the listings that the viewer may see, with host and kind. What a booking shows to its guest is not in here."""
-    return with_relations(visible_to(viewer)).in_bulk(list(listing_ids))
+class Sight(Enum):
+    """Which listings are meant: those that somebody sees, or all of a state."""
+
+    ANYBODY = "what is published"
+    PERSON = "that, and the viewer's own"
+    STAFF = "what is not deleted"
+    ARCHIVED = "what is archived"
+    ALL = "what there ever was"
 
 
-def archived_by_id(*, listing_ids: Iterable[int]) -> dict[int, Listing]:
+def _seen(sight: Sight, viewer_id: Any) -> QuerySet[Listing]:
+    match sight:
+        case Sight.ANYBODY:
+            return Listing.objects.filter(PUBLISHED)
+        case Sight.PERSON:
+            return Listing.objects.filter(Q(status=ListingStatus.PUBLISHED) | Q(host_id=viewer_id), deleted_at=None)
+        case Sight.STAFF:
+            return Listing.objects.filter(deleted_at=None)
+        case Sight.ARCHIVED:
+            return Listing.objects.filter(status=ListingStatus.ARCHIVED, deleted_at=None)
+        case Sight.ALL:
+            return Listing.objects.all()
+
+
+def _sight_of(viewer: User | None) -> Sight:
+    if viewer is None:
+        return Sight.ANYBODY
+    return Sight.STAFF if viewer.role == UserRole.STAFF else Sight.PERSON
+
+
+def _listings(sight: Sight, kinds: frozenset[str] | None, *, ids: Parameter, viewer_id: Parameter) -> QuerySet[Listing]:
+    """With the rows of these kinds, of all where it is None: of a listing of another kind its own row is not read."""
+    related = [kind.relation for kind in all_kinds() if kinds is None or kind.code in kinds]
+    rows = _seen(sight, viewer_id).filter(OneOf("pk", ids)).select_related("host", *related)
+    return rows.defer(*(f"host__{name}" for name in UNSHOWN))
+
+
+LISTINGS: Read[Listing] = Read(_listings, ids=INTEGERS, viewer_id=INTEGER)
+
+
+def _by_id(
+    sight: Sight, listing_ids: Iterable[int], *, kinds: frozenset[str] | None = None, viewer: User | None = None
+) -> dict[int, Listing]:
+    rows = LISTINGS.rows(sight, kinds, ids=list(listing_ids), viewer_id=None if viewer is None else viewer.pk)
+    return {row.pk: row for row in rows}
+
+
+def listings_by_id(
+    *, listing_ids: Iterable[int], viewer: User | None, kinds: frozenset[str] | None = None
+) -> dict[int, Listing]:
+    """Those of the listings that the viewer may see, with host and kind. What a booking shows to its guest is not in here.
+
+    With `kinds` only those of these kinds are of use.
+    """
+    return _by_id(_sight_of(viewer), listing_ids, kinds=kinds, viewer=viewer)
+
+
+def archived_by_id(*, listing_ids: Iterable[int], kinds: frozenset[str] | None = None) -> dict[int, Listing]:
     """Those of the listings that are archived; for viewers of whom the caller knows that they booked them."""
-    return with_relations(Listing.objects.filter(status=ListingStatus.ARCHIVED, deleted_at=None)).in_bulk(
-        list(listing_ids)
-    )
+    return _by_id(Sight.ARCHIVED, listing_ids, kinds=kinds)
 
 
 def any_listings_by_id(*, listing_ids: Iterable[int]) -> dict[int, Listing]:
     """The listings whatever their state, deleted ones too; for whoever reaches them through something of their own."""
-    return with_relations(Listing.objects.all()).in_bulk(list(listing_ids))
+    return _by_id(Sight.ALL, listing_ids)
 
 
 def find_listings(*, search: ListingSearch, order: ListingOrder, now: datetime) -> "FoundListings":
@@ -80,6 +129,7 @@ class FoundListings:
         ranked = ranking(search=search, order=order, words=words, start=_start(kinds))
         self.keys: tuple[Key, ...] = ranked.keys
         self._near = search.near
+        self._kinds = search.kinds
         rows = Listing.objects.filter(PUBLISHED)
         if search.text and not words:
             rows = rows.none()
@@ -113,7 +163,7 @@ class FoundListings:
             part = self._part_by_level(self._levels, limit=limit, place=place, backwards=backwards)
         else:
             part = self._read(self._ranked, self.keys, limit=limit, place=place, backwards=backwards)
-        return Slice(_hydrated(part.rows, self._names), part.has_more)
+        return Slice(_hydrated(part.rows, self._names, self._kinds), part.has_more)
 
     @property
     def _names(self) -> list[str]:
@@ -199,9 +249,12 @@ class FoundListings:
         return exists_beyond(self._rows, self.keys, place, backwards=backwards, including=including)
 
 
-def _hydrated(found: list[Any], names: Sequence[str]) -> list[Listing]:
-    """The listings of the rows, in their order, with what the rows computed. The first name is the key's."""
-    listings = with_relations(Listing.objects.all()).in_bulk([row[0] for row in found])
+def _hydrated(found: list[Any], names: Sequence[str], kinds: frozenset[str] | None) -> list[Listing]:
+    """The listings of the rows, in their order, with what the rows computed. The first name is the key's.
+
+    `kinds` are those that the search asked for.
+    """
+    listings = _by_id(Sight.ALL, [row[0] for row in found], kinds=kinds) if found else {}
     hydrated = []
     for row in found:
         # One that was deleted for good between the two statements is no longer there.

@@ -5,15 +5,23 @@ from collections.abc import Iterable
 from django.db import connection
 from django.db.models import QuerySet
 
+from apps.core.reads import INTEGERS, OneOf, Parameter, Read
 from apps.payments.models import DISPUTE_TAKES_BACK, Charge, Dispute
 from apps.users.models import User
+
+
+def _charges(*, ids: Parameter) -> QuerySet[Charge]:
+    return Charge.objects.filter(OneOf("bill_id", ids)).order_by("bill", "pk")
+
+
+CHARGES: Read[Charge] = Read(_charges, ids=INTEGERS)
 
 
 def charges_of_bills(bill_ids: Iterable[int]) -> dict[int, list[Charge]]:
     """The charges of each bill, oldest first."""
     ids = list(bill_ids)
     found: dict[int, list[Charge]] = {pk: [] for pk in ids}
-    for charge in Charge.objects.filter(bill__in=ids).order_by("bill", "pk"):
+    for charge in CHARGES.rows(ids=ids):
         found[charge.bill_id].append(charge)
     return found
 

@@ -6,11 +6,15 @@ from decimal import Decimal
 from django.db.models import Count, Q, QuerySet, Sum
 
 from apps.bookings.selectors import completed_by
+from apps.core.keyset import keys
 from apps.core.money import quantize
 from apps.core.periods import Period
+from apps.core.read_pages import ReadPages
+from apps.core.reads import INSTANT, INTEGER
 from apps.listings.models import ListingStatus
 from apps.reviews.models import Review
 from apps.users.models import User, UserRole
+from apps.users.selectors import UNSHOWN
 
 
 def reviewable(*, viewer: User | None, listing_ids: Iterable[int]) -> set[int]:
@@ -25,6 +29,14 @@ def reviewable(*, viewer: User | None, listing_ids: Iterable[int]) -> set[int]:
 def reviews() -> QuerySet[Review]:
     """All reviews that nobody has hidden, in no order yet. Whoever may see the listing may see what is said of it."""
     return Review.objects.filter(hidden_at=None)
+
+
+def _shown() -> QuerySet[Review]:
+    return reviews().select_related("author").defer(*(f"author__{name}" for name in UNSHOWN))
+
+
+# The reviews of listings with their authors, newest first.
+SHOWN: ReadPages[Review] = ReadPages(_shown, keys("-created_at", "-id"), (INSTANT, INTEGER), parent="listing_id")
 
 
 def visible_to(viewer: User | None) -> QuerySet[Review]:

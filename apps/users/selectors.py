@@ -13,9 +13,22 @@ from apps.core.errors import AccountClosed, InvalidToken
 from apps.core.ids import derive
 from apps.core.network import network_of
 from apps.core.prepared import Given, PreparedQuery
+from apps.core.reads import INTEGERS, OneOf, Parameter, Read
 from apps.users.models import Session, User, UserRole
 from apps.users.tokens import read_access_token
 
+# What no answer shows of somebody else's account, so that it is not read for one.
+UNSHOWN = (
+    "password",
+    "last_login",
+    "is_superuser",
+    "phone_number",
+    "email_verified_at",
+    "token_version",
+    "updated_at",
+    "source",
+    "external_id",
+)
 LONGEST_SEARCH = 200
 LONGEST_EMAIL = 254
 
@@ -86,9 +99,16 @@ def has_signed_in_from(*, email: str, address: str) -> bool:
     return rows.exists()
 
 
+def _users(*, ids: Parameter) -> QuerySet[User]:
+    return User.objects.filter(OneOf("pk", ids)).defer(*UNSHOWN)
+
+
+USERS: Read[User] = Read(_users, ids=INTEGERS)
+
+
 def users_by_id(*, ids: Iterable[int]) -> dict[int, User]:
     """The accounts with these ids. What of one a caller may see is decided field by field; deleted ones are nameless."""
-    return {user.pk: user for user in User.objects.filter(pk__in=list(ids))}
+    return {user.pk: user for user in USERS.rows(ids=list(ids))}
 
 
 def visible_users(*, viewer: User | None, ids: Iterable[int]) -> dict[int, User]:

@@ -6,13 +6,13 @@ from typing import Any
 
 import graphene
 
+from apps.bookings.selectors import BOOKINGS, hosted_bookings, own_bookings
 from apps.bookings.selectors import BookingWhen as When
-from apps.bookings.selectors import bookings_of, hosted_bookings
 from apps.payments.selectors import charges_of
 from schema.bookings.types import BookingConnection, BookingStatus, describe
 from schema.core.context import Info
 from schema.core.ids import read_global_id
-from schema.core.pagination import NEWEST, connection_field, paginate, read_page
+from schema.core.pagination import NEWEST, connection_field, paginate, paginate_read, read_page
 from schema.payments.types import PaymentConnection
 
 LISTING_TYPES = ("Property", "Service", "Event", "ParkingSpot")
@@ -49,17 +49,17 @@ class ViewerBookings:
     payments = connection_field(PaymentConnection, description="What this person paid or tried to, newest first.")
 
     def resolve_bookings(parent: Any, info: Info, **arguments: Any) -> Any:
-        rows = bookings_of(
+        asked = own_bookings(
             guest=parent, statuses=_names(arguments), when=_when(arguments.get("when")), now=info.context.now
         )
-        return paginate(rows, NEWEST, read_page(info, arguments, owner=parent.pk))
+        return paginate_read(BOOKINGS, read_page(info, arguments, owner=parent.pk), *asked.shape, **asked.values)
 
     def resolve_hosted_bookings(parent: Any, info: Info, **arguments: Any) -> Any:
         wanted = arguments.get("listing_id")
         # An id that nothing has is no reason to show everything.
         listing_id = None if wanted is None else read_global_id(wanted, *LISTING_TYPES) or 0
-        rows = hosted_bookings(host=parent, statuses=_names(arguments), listing_id=listing_id)
-        return paginate(rows, NEWEST, read_page(info, arguments, owner=parent.pk))
+        asked = hosted_bookings(host=parent, statuses=_names(arguments), listing_id=listing_id)
+        return paginate_read(BOOKINGS, read_page(info, arguments, owner=parent.pk), *asked.shape, **asked.values)
 
     def resolve_payments(parent: Any, info: Info, **arguments: Any) -> Any:
         return paginate(charges_of(payer=parent), NEWEST, read_page(info, arguments, owner=parent.pk))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import graphene
 
+from apps.core.rows import model_of
 from schema.core.errors import BadUserInput
 from schema.core.ids import split_global_id, to_global_id
 from schema.core.permissions import RootField, anyone
@@ -72,7 +73,7 @@ def registered_nodes() -> set[str]:
 
 def graphene_type_of(instance: Any) -> Any:
     """The graphene type that shows the instance. Raises TypeError when its class was not registered."""
-    for base in type(instance).__mro__:
+    for base in model_of(instance).__mro__:
         if base in _types:
             return _types[base](instance)
     raise TypeError(f"No GraphQL type is registered for {type(instance).__name__}.")

@@ -32,7 +32,7 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,7 @@ from schema.core.errors import BadUserInput
 from schema.core.permissions import Permission, RootField
 
 if TYPE_CHECKING:
+    from apps.core.read_pages import ReadPages
     from schema.core.context import Info
 
 DEFAULT_PAGE = 20
@@ -324,6 +325,21 @@ def paginate_many(
     """The pages of many parents: one query for all that ask alike, and one more for all their counts when one is asked
     for.
     """
+
+    def read(owners: Iterable[Any], **part: Any) -> dict[Any, Slice[Any]]:
+        return read_slices(rows, order, parent=parent, parents=owners, **part)
+
+    return _connections(wanted, order, read, lambda: rows, parent=parent)
+
+
+def _connections(
+    wanted: Iterable[tuple[Any, Page]],
+    order: Sequence[Key],
+    read: Callable[..., dict[Any, Slice[Any]]],
+    rows: Callable[[], QuerySet[Any]],
+    *,
+    parent: str,
+) -> dict[tuple[Any, Page], Connection]:
     alike: dict[tuple[Any, ...], list[tuple[Any, Page]]] = {}
     for key in wanted:
         page = key[1]
@@ -331,15 +347,7 @@ def paginate_many(
     totals = _Totals(rows, parent, [owner for keys_ in alike.values() for owner, _ in keys_])
     connections = {}
     for (limit, backwards, place), its in alike.items():
-        parts = read_slices(
-            rows,
-            order,
-            parent=parent,
-            parents={owner for owner, _ in its},
-            limit=limit,
-            place=place,
-            backwards=backwards,
-        )
+        parts = read({owner for owner, _ in its}, limit=limit, place=place, backwards=backwards)
         for owner, page in its:
             connections[owner, page] = connection_of(
                 parts[owner],
@@ -347,21 +355,46 @@ def paginate_many(
                 order,
                 count=lambda owner=owner: totals.of(owner),
                 exists=lambda place, backwards, including, owner=owner: exists_beyond(
-                    rows.filter(**{parent: owner}), order, place, backwards=backwards, including=including
+                    rows().filter(**{parent: owner}), order, place, backwards=backwards, including=including
                 ),
             )
     return connections
 
 
+def paginate_read(pages: ReadPages[Any], page: Page, *shape: Hashable, **values: Any) -> Connection:
+    """The page of a list that is read compiled. One statement."""
+    part = pages.slice(*shape, limit=page.limit, place=page.place, backwards=page.backwards, **values)
+    return connection_of(
+        part,
+        page,
+        pages.order,
+        count=lambda: pages.query_set(*shape, **values).count(),
+        exists=lambda place, backwards, including: exists_beyond(
+            pages.query_set(*shape, **values), pages.order, place, backwards=backwards, including=including
+        ),
+    )
+
+
+def paginate_each(
+    pages: ReadPages[Any], wanted: Iterable[tuple[int, Page]], *shape: Hashable, **values: Any
+) -> dict[tuple[int, Page], Connection]:
+    """The pages of many parents, as `paginate_many` has them, of a list that is read compiled."""
+
+    def read(owners: Iterable[int], **part: Any) -> dict[int, Slice[Any]]:
+        return pages.slices(owners, *shape, **part, **values)
+
+    return _connections(wanted, pages.order, read, lambda: pages.query_set(*shape, **values), parent=pages.parent)
+
+
 class _Totals:
     """The number of rows of each parent, counted together at the first question."""
 
-    def __init__(self, rows: QuerySet[Any], parent: str, owners: list[Any]) -> None:
+    def __init__(self, rows: Callable[[], QuerySet[Any]], parent: str, owners: list[Any]) -> None:
         self._rows, self._parent, self._owners = rows, parent, owners
 
     @cached_property
     def _counts(self) -> dict[Any, int]:
-        own = self._rows.filter(**{f"{self._parent}__in": self._owners}).order_by()
+        own = self._rows().filter(**{f"{self._parent}__in": self._owners}).order_by()
         return dict(own.values(self._parent).annotate(number=Count(F("pk"))).values_list(self._parent, "number"))
 
     def of(self, owner: Any) -> int:

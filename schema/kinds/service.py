@@ -6,12 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import graphene
-from django.db.models import prefetch_related_objects
 
 from apps.core.families import AVAILABILITY, LISTINGS
 from apps.core.versions import only
-from apps.kinds.service.selectors import slots_of
-from apps.listings.kinds import kind_named
+from apps.kinds.service.selectors import opening_hours_of, read_opening_hours, slots_of
 from schema.core.errors import QueryTooComplex
 from schema.core.nodes import Node
 from schema.core.scalars import Time
@@ -50,8 +48,8 @@ class OpeningHoursInput(graphene.InputObjectType):
 def opening_hours(context: Context, listings: list[ListingRow]) -> dict[ListingRow, list[Any]]:
     """The opening hours of each service, from Monday on."""
     with only(LISTINGS, *(listing.pk for listing in listings)):
-        prefetch_related_objects(listings, *kind_named(KIND).prefetched)
-    return {listing: list(listing.service.opening_hours.all()) for listing in listings}
+        read_opening_hours(listings)
+    return {listing: opening_hours_of(listing) for listing in listings}
 
 
 def free_slots(context: Context, keys: list[tuple[ListingRow, Span]]) -> dict[tuple[ListingRow, Span], list[Span]]:

@@ -41,21 +41,26 @@ FREE_COUNT = declare(
 )
 
 
-def visible_listings(context: Context, listing_ids: list[int]) -> dict[int, ListingRow]:
-    """Those of the listings that the caller may see: archived ones too, where the account has a booking of it."""
+def visible_listings(
+    context: Context, listing_ids: list[int], kinds: frozenset[str] | None = None
+) -> dict[int, ListingRow]:
+    """Those of the listings that the caller may see: archived ones too, where the account has a booking of it.
+
+    With `kinds` only those of these kinds are of use.
+    """
     with only(LISTINGS, *listing_ids):
-        found = listings_by_id(listing_ids=listing_ids, viewer=context.user)
+        found = listings_by_id(listing_ids=listing_ids, viewer=context.user, kinds=kinds)
     hidden = [pk for pk in listing_ids if pk not in found]
     if hidden and context.user is not None:
         booked = booked_listing_ids(viewer=context.user, listing_ids=hidden)
         if booked:
-            found.update(archived_by_id(listing_ids=booked))
+            found.update(archived_by_id(listing_ids=booked, kinds=kinds))
     return found
 
 
 def _fetch_of(kind: str) -> Callable[[Context, list[int]], dict[int, ListingRow]]:
     def fetch(context: Context, listing_ids: list[int]) -> dict[int, ListingRow]:
-        found = visible_listings(context, listing_ids)
+        found = visible_listings(context, listing_ids, frozenset({kind}))
         return {pk: listing for pk, listing in found.items() if listing.kind == kind}
 
     return fetch

@@ -17,6 +17,7 @@ import graphene
 
 from apps.core.periods import Period as Span
 from apps.core.pictures import picture_url
+from apps.core.rows import has_read
 from apps.hosting.selectors import images_by_ids
 from apps.listings.kinds import kind_of
 from apps.listings.models import Image as ImageRow
@@ -183,7 +184,7 @@ class Listing(graphene.Interface):
         return graphene_type_of(instance)
 
     def resolve_host(listing: ListingRow, info: Info) -> Any:
-        return listing.host if "host" in listing._state.fields_cache else _host(listing, info)
+        return listing.host if has_read(listing, "host") else _host(listing, info)
 
     def resolve_location(listing: ListingRow, info: Info) -> ListingRow:
         return listing

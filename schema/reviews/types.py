@@ -8,11 +8,12 @@ import graphene
 
 from apps.core.families import REVIEWS
 from apps.core.versions import only
+from apps.core.rows import has_read
 from apps.reviews.models import Review as ReviewRow
-from apps.reviews.selectors import reviews, visible_reviews
+from apps.reviews.selectors import SHOWN, visible_reviews
 from apps.users.selectors import users_by_id
 from schema.core.nodes import Node, register_node
-from schema.core.pagination import NEWEST, Connection, Page, connection_type, paginate_many
+from schema.core.pagination import Connection, Page, connection_type, paginate_each
 from schema.core.scalars import DateTime
 from schema.listings.loaders import listings_by_id
 
@@ -45,7 +46,9 @@ class Review(graphene.ObjectType):
         return info.context.load(listings_by_id, review.listing_id)
 
     def resolve_author(review: ReviewRow, info: Info) -> Any:
-        return None if review.author_id is None else info.context.load(authors_by_id, review.author_id)
+        if review.author_id is None or not has_read(review, "author"):
+            return None if review.author_id is None else info.context.load(authors_by_id, review.author_id)
+        return review.author if review.author is not None and review.author.deleted_at is None else None
 
     def resolve_rating(review: ReviewRow, info: Info) -> int:
         return review.rating or 0
@@ -60,7 +63,7 @@ ReviewConnection = connection_type(Review)
 def review_pages(context: Context, keys: list[tuple[int, Page]]) -> dict[tuple[int, Page], Connection]:
     """The pages of reviews of many listings, newest first."""
     with only(REVIEWS, *(listing_id for listing_id, _ in keys)):
-        return paginate_many(reviews(), NEWEST, keys, parent="listing_id")
+        return paginate_each(SHOWN, keys)
 
 
 def reviews_for_node(context: Context, pks: list[int]) -> dict[int, ReviewRow]:

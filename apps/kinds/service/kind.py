@@ -11,7 +11,7 @@ from apps.core.money import Money
 from apps.core.periods import Period
 from apps.kinds.service import rules
 from apps.kinds.service.models import OpeningHours, Service
-from apps.kinds.service.selectors import some_slot_is_free, terms_of
+from apps.kinds.service.selectors import read_opening_hours, some_slot_is_free, terms_of
 from apps.listings.inputs import DetailsInput
 from apps.listings.kinds import Capacity, Kind
 from apps.listings.models import Listing
@@ -29,7 +29,9 @@ class ServiceKind(Kind):
     request_fields = frozenset({"starts_at"})
     change_fields = request_fields
     capacity_field = "staff"
-    prefetched = ("service__opening_hours",)
+
+    def prepare(self, listings: Sequence[Listing]) -> None:
+        read_opening_hours(listings)
 
     def clean_details(
         self, fields: dict[str, Any], *, existing: Model | None, listing: Listing, now: datetime

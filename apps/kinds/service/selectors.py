@@ -6,23 +6,51 @@ from typing import Any
 
 from django.contrib.postgres.fields import DateTimeRangeField
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, DateTimeField, F, Func, Value, prefetch_related_objects
+from django.db.models import BooleanField, DateTimeField, F, Func, QuerySet, Value
 from django.db.models.sql.compiler import SQLCompiler
 
 from apps.availability.calendars import busy_by_listing
 from apps.availability.selectors import busy_by_unit, busy_units
 from apps.core.periods import Period
+from apps.core.reads import INTEGERS, OneOf, Parameter, Read
+from apps.core.rows import Row
 from apps.kinds.service import rules
-from apps.kinds.service.models import Service
-from apps.listings.kinds import kind_of
+from apps.kinds.service.models import OpeningHours, Service
 from apps.listings.models import Listing
 from apps.listings.offers import HORIZON
 
 LONGEST_BUFFER = timedelta(minutes=1440)
 
 
+def _opening_hours(*, ids: Parameter) -> QuerySet[OpeningHours]:
+    return OpeningHours.objects.filter(OneOf("service_id", ids)).order_by("service", "weekday", "opens_at")
+
+
+OPENING_HOURS: Read[OpeningHours] = Read(_opening_hours, ids=INTEGERS)
+READ = "read_opening_hours"
+
+
+def read_opening_hours(listings: Sequence[Listing]) -> None:
+    """Have the opening hours of the services at hand, read with one statement where they are not."""
+    lacking = {listing.pk: listing.service for listing in listings if READ not in vars(listing.service)}
+    found: dict[int, list[OpeningHours]] = {pk: [] for pk in lacking}
+    for hours in OPENING_HOURS.rows(ids=list(lacking)) if lacking else ():
+        found[hours.service_id].append(hours)
+    for pk, service in lacking.items():
+        setattr(service, READ, found[pk])
+
+
+def opening_hours_of(listing: Listing) -> list[OpeningHours]:
+    """When the service is open, from Monday on."""
+    service: Service = listing.service
+    if isinstance(service, Row):
+        read_opening_hours([listing])
+    at_hand: list[OpeningHours] | None = vars(service).get(READ)
+    return list(service.opening_hours.all()) if at_hand is None else at_hand
+
+
 def terms_of(listing: Listing) -> rules.ServiceTerms:
-    """The service's terms; its opening hours may have been prefetched."""
+    """The service's terms."""
     service: Service = listing.service
     return rules.ServiceTerms(
         time_zone=listing.time_zone,
@@ -30,7 +58,7 @@ def terms_of(listing: Listing) -> rules.ServiceTerms:
         buffer=timedelta(minutes=service.buffer_minutes),
         openings=tuple(
             rules.Opening(weekday=hours.weekday, opens_at=hours.opens_at, closes_at=hours.closes_at)
-            for hours in service.opening_hours.all()
+            for hours in opening_hours_of(listing)
         ),
     )
 
@@ -47,7 +75,7 @@ def slots(*, listing: Listing, window: Period, now: datetime) -> list[Period]:
 
 def slots_of(*, listings: Sequence[Listing], window: Period, now: datetime) -> dict[int, list[Period]]:
     """The same for many services at once."""
-    prefetch_related_objects(listings, *kind_of(listings[0]).prefetched)
+    read_opening_hours(listings)
     terms = {listing.pk: terms_of(listing) for listing in listings}
     longest = max(timing.step for timing in terms.values())
     ahead = window.clip(Period(now, now + HORIZON + longest))

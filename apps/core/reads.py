@@ -1,0 +1,258 @@
+"""Reads that are declared as query sets, compiled to SQL once for each shape, and then only filled in.
+
+    def _listings(kinds: frozenset[str], *, ids: Parameter) -> QuerySet[Listing]:
+        return with_kinds(Listing.objects.filter(OneOf("pk", ids)), kinds)
+
+    LISTINGS = Read(_listings, ids=INTEGERS)
+
+    rows = LISTINGS.rows(frozenset({"PROPERTY"}), ids=[1, 2, 3])
+
+What comes positionally is the shape: it decides what the query looks like, so it has few values. What comes by name are
+values: they are sent with the compiled text. A declaration must treat every value alike, as it sees only where the value goes.
+
+The rows stand in for instances of the model: the same attributes, relations that were selected along, and the properties and
+methods of the class. They have slots instead of fields, cannot be saved, and never ask the database for what was not read:
+that is an AttributeError. A range has only its `lower` and `upper`.
+
+The compiled text is a prepared statement (`apps.core.prepared`). COMPILED_READS=off takes the plain way instead: the query
+set itself, and instances of the model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from datetime import timezone
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField, RangeField
+from django.db import DatabaseError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    DateField,
+    DateTimeField,
+    DecimalField,
+    Expression,
+    F,
+    Field,
+    Func,
+    QuerySet,
+    TextField,
+    Value,
+)
+from django.db.models.query import ModelIterable
+from django.db.models.sql.compiler import SQLCompiler
+from psycopg2.errors import InvalidSqlStatementName
+
+from apps.core.prepared import Prepared, literal
+from apps.core.rows import Layout, reader
+
+Found = TypeVar("Found")
+# From what the driver returned to what the caller gets.
+Reader = Callable[[Sequence[tuple[Any, ...]]], list[Any]]
+
+# Beside what a declaration names: how many rows at most, and of whom.
+LIMIT = "limit"
+PARENTS = "parents"
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """What a value is: to Django, and by its name in PostgreSQL."""
+
+    name: str
+    field: Field[Any, Any]
+
+
+INTEGER = Type("bigint", BigIntegerField())
+INTEGERS = Type("bigint[]", ArrayField(BigIntegerField()))
+WORD = Type("text", TextField())
+TEXTS = Type("text[]", ArrayField(TextField()))
+INSTANT = Type("timestamptz", DateTimeField())
+DAY = Type("date", DateField())
+NUMBER = Type("numeric", DecimalField())
+
+
+class Slot(NamedTuple):
+    """The place of a value in a compiled statement."""
+
+    name: str
+
+
+class Parameter(Value):
+    """A value of a read, or the place where it will be. It is cast, so that its type is the column's: a bigint and no int."""
+
+    def __init__(self, value: Any, type_: Type) -> None:
+        super().__init__(value, output_field=type_.field)
+        self.type = type_
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        return f"%s::{self.type.name}", [self.value]
+
+
+class Parent(Expression):
+    """In a read for many parents at once: the key of the parent that its rows are found for."""
+
+    def __init__(self) -> None:
+        super().__init__(output_field=BigIntegerField())
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        return '"parent"."id"', []
+
+
+class OneOf(Func):
+    """The condition that a column is one of the values of an array."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = " = ANY "
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(self, column: str, values: Parameter) -> None:
+        super().__init__(F(column), Func(values, template="(%(expressions)s)"))
+
+
+class Compiled:
+    """One shape of a read: its statement and what makes rows of the answer."""
+
+    __slots__ = ("_read", "_statement")
+
+    def __init__(
+        self, name: str, rows: QuerySet[Any], *, types: dict[str, Type], is_limited: bool, of_parents: bool = False
+    ) -> None:
+        compiler = rows.query.get_compiler(connection=connection)
+        sql, given = compiler.as_sql()
+        # What is read as values comes as tuples.
+        self._read: Reader = list
+        if compiler.klass_info is not None and issubclass(rows._iterable_class, ModelIterable):
+            sql, self._read = _rows_of(compiler, compiler.klass_info, sql)
+        # The constants of a shape stand in its text: a partial index is of use only where its condition is known.
+        places = {LIMIT: INTEGER, PARENTS: INTEGERS, **types}
+        values = iter(given)
+        text = re.sub("%s", lambda _: _written(next(values)), sql)
+        if is_limited:
+            text += f" LIMIT %({LIMIT})s"
+        if of_parents:
+            # So the rows of each parent are found by an index in their order, and no more of them than are wanted.
+            owners = f"unnest(%({PARENTS})s) AS parent (id)"
+            text = f"SELECT found.* FROM {owners} CROSS JOIN LATERAL ({text}) AS found"  # noqa: S608 - our own words
+        used = set(re.findall(r"%\((\w+)\)s", text))
+        self._statement = Prepared(
+            name, text, **{place: type_.name for place, type_ in places.items() if place in used}
+        )
+
+    def read(self, values: dict[str, Any]) -> list[Any]:
+        """The rows with these values in their places."""
+        with connection.cursor() as cursor:
+            # The session's zone is UTC, so that this gives the one object that says so, without a line of Python.
+            cursor.cursor.tzinfo_factory = timezone
+            try:
+                cursor.execute(self._statement.text(), values)
+            except DatabaseError as error:
+                if isinstance(error.__cause__, InvalidSqlStatementName):
+                    # Whatever lies between has given us another connection: the next one is told again.
+                    self._statement.forget()
+                raise
+            return self._read(cursor.fetchall())
+
+
+def _written(value: Any) -> str:
+    """A parameter as it stands in the text: as the place of a value, or as itself."""
+    return f"%({value.name})s" if isinstance(value, Slot) else literal(value)
+
+
+def _rows_of(compiler: SQLCompiler, info: dict[str, Any], sql: str) -> tuple[str, Reader]:
+    """The statement with ranges read as their bounds, and what makes rows of its answer."""
+    # Where the value of each selected expression stands in the answer.
+    places: list[int] = []
+    ranges: set[int] = set()
+    width = 0
+    converters = compiler.get_converters([selected[0] for selected in compiler.select])
+    for expression, (column, _), _alias in compiler.select:
+        places.append(width)
+        if isinstance(expression.output_field, RangeField):
+            # The list of what is selected comes first in a statement.
+            sql = sql.replace(column, f"lower({column}), upper({column})", 1)
+            ranges.add(width)
+            width += 1
+        width += 1
+    by_place = {places[index]: _converter(*found) for index, found in converters.items()}
+    layout = _layout(compiler, info, places, ranges, by_place)
+    for name, index in compiler.annotation_col_map.items():
+        layout.columns.append((name, places[index]))
+    return sql, reader(layout, width)
+
+
+def _layout(
+    compiler: SQLCompiler,
+    info: dict[str, Any],
+    places: list[int],
+    ranges: set[int],
+    converters: dict[int, Callable[[Any], Any]],
+) -> Layout:
+    layout = Layout(info["model"], ranges=ranges, converters=converters)
+    for index in info["select_fields"]:
+        target = compiler.select[index][0].target
+        layout.columns.append((target.attname, places[index]))
+    for related in info.get("related_klass_infos", ()):
+        relation = related["field"]
+        name = relation.remote_field.get_accessor_name() if related["reverse"] else relation.name
+        layout.relations.append((name, _layout(compiler, related, places, ranges, converters)))
+    return layout
+
+
+def _converter(chain: list[Callable[..., Any]], expression: Any) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        for each in chain:
+            value = each(value, expression, connection)
+        return value
+
+    return convert
+
+
+class Read(Generic[Found]):
+    """A read that is declared by a function from a shape and places of values to a query set."""
+
+    def __init__(self, declare: Callable[..., QuerySet[Any]], **types: Type) -> None:
+        self._declare = declare
+        self._types = types
+        self._compiled: dict[Hashable, Compiled] = {}
+
+    def query_set(self, *shape: Hashable, **values: Any) -> QuerySet[Any]:
+        """The read in the plain way, for what is to be asked of it besides."""
+        return self._declare(*shape, **{name: Parameter(values[name], self._types[name]) for name in self._types})
+
+    def rows(self, *shape: Hashable, limit: int | None = None, **values: Any) -> list[Found]:
+        """What is found, at most `limit`. With a limit, the declaration says an order."""
+        if not settings.COMPILED_READS:
+            found = self.query_set(*shape, **values)
+            return list(found if limit is None else found[:limit])
+        if limit is not None:
+            values[LIMIT] = limit
+        return self._of(shape, is_limited=limit is not None).read(values)
+
+    def rows_of(self, parents: Sequence[int], *shape: Hashable, limit: int, **values: Any) -> list[Found]:
+        """At most `limit` for each of the parents. The declaration takes `parent`, the key of one of them, and says an order.
+
+        Not for the plain way.
+        """
+        compiled = self._of(shape, is_limited=True, of_parents=True)
+        return compiled.read({**values, LIMIT: limit, PARENTS: list(parents)})
+
+    def _of(self, shape: tuple[Hashable, ...], *, is_limited: bool, of_parents: bool = False) -> Compiled:
+        key = (shape, is_limited, of_parents)
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            connection.ensure_connection()
+            places: dict[str, Any] = {name: Parameter(Slot(name), type_) for name, type_ in self._types.items()}
+            if of_parents:
+                places["parent"] = Parent()
+            rows = self._declare(*shape, **places)
+            compiled = self._compiled[key] = Compiled(
+                self._declare.__name__.strip("_"), rows, types=self._types, is_limited=is_limited, of_parents=of_parents
+            )
+        return compiled

@@ -1,0 +1,203 @@
+"""The hot reads answer the same in all three ways, whatever is asked of them and by whom."""
+
+import json
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
+
+from apps.bookings.actions import hold
+from apps.bookings.models import Booking
+from apps.listings.models import Image, Listing, ListingStatus
+from apps.listings.offers import BookingRequest
+from apps.payments.models import Charge
+from apps.reviews.models import Review
+from apps.users.models import User
+from tests.hosting.inputs import NOW
+from tests.recipes import MAKE, make_guest, make_host, make_property, make_staff
+from tests.schema.listings.api import ask, global_id
+
+pytestmark = pytest.mark.django_db
+
+WINDOW = '(from: "2026-12-01T00:00:00Z", to: "2026-12-20T00:00:00Z")'
+PERSON = "{ id email firstName lastName displayName profilePicture joinedAt }"
+PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount"
+LISTING = f"""
+    id kind status title description distance priceUnit cancellationPolicy ratingAverage ratingCount viewerCanReview calendarUrl
+    createdAt updatedAt price {{ amount amountMinor currency }} host {PERSON} images {{ id url alt position }}
+    location {{ latitude longitude address city region country timeZone }} blocks{WINDOW} {{ reason source period {{ start end }} }}
+    availability{WINDOW} {{ start end }} calendars {{ id name }}
+    ... on Property {{ propertyType maxGuests bedrooms beds bathrooms amenities checkInTime checkOutTime minNights maxNights units
+        cleaningFee {{ amount }} stay: quote(checkIn: "2026-12-10", checkOut: "2026-12-12") {{ available total {{ amount }} }} }}
+    ... on Service {{ durationMinutes bufferMinutes staff openingHours {{ weekday opensAt closesAt }} slots{WINDOW} {{ start }}
+        visit: quote(startsAt: "2026-12-10T09:00:00Z") {{ available errors {{ code }} }} }}
+    ... on Event {{ startsAt endsAt venue totalTickets availableTickets seat: quote(tickets: 1) {{ available lines {{ label }} }} }}
+    ... on ParkingSpot {{ street maxMinutes availableNow }}
+"""
+REVIEWS = f"""reviews(%s) {{ {PAGE} edges {{ cursor node {{
+    id rating comment reply repliedAt createdAt updatedAt author {PERSON} listing {{ id }} }} }} }}"""
+BOOKING = f"""
+    id reference status email checkIn checkOut tickets guests paymentStatus expiresAt createdAt confirmedAt checkedInAt
+    checkedOutAt canceledAt ticketCode period {{ start end }} total {{ amount }} refundable {{ amount }} guest {PERSON}
+    lines {{ label quantity unitAmount {{ amount }} amount {{ amount }} }} history {{ at type actor data }}
+    payments {{ id status timing amount {{ amount }} refunded {{ amount }} receiptNumber receiptUrl cardBrand cardLast4
+        clientSecret nextActionUrl failureCode createdAt paidAt booking {{ id }} }}
+"""
+BOOKING_LISTING = f"listing {{ {LISTING} }}"
+
+
+@pytest.fixture
+def people() -> dict[str, User | None]:
+    """A small market in which everybody has something to see."""
+    host, other, guest = make_host(), make_host(), make_guest()
+    listings: list[Listing] = []
+    for number in range(10):
+        kind = list(MAKE)[number % 4]
+        owner = host if number % 3 else other
+        listings.append(
+            MAKE[kind](host=owner, price_minor=1_000 * (number % 4 + 1), city="Bonn" if number % 2 else "Ulm")
+        )
+    Listing.objects.filter(pk=listings[0].pk).update(status=ListingStatus.DRAFT)
+    homes = [make_property(host=host, units=2) for _ in range(3)]
+    for number, home in enumerate(homes):
+        stay = BookingRequest(
+            check_in=date(2026, 12, 1 + number), check_out=date(2026, 12, 3 + 2 * number), guests=number + 1
+        )
+        booking = hold(
+            kind_code="PROPERTY", listing_id=home.pk, listing_field="property_id", request=stay, guest=guest, now=NOW
+        )
+        _pay(booking, status=["CONFIRMED", "COMPLETED", "PENDING"][number])
+    Listing.objects.filter(pk=homes[1].pk).update(status=ListingStatus.ARCHIVED)
+    shown = [*listings, *homes]
+    Image.objects.bulk_create(
+        Image(listing=listing, file=f"listings/{listing.pk}-{number}.webp", alt="Ä", position=number)
+        for listing in shown[::2]
+        for number in range(3)
+    )
+    Review.objects.bulk_create(
+        Review(
+            listing=listing,
+            author=None if number == 3 else author,
+            rating=number or None,
+            comment=f"Number {number}",
+            created_at=NOW + timedelta(days=number // 2),
+            updated_at=NOW,
+            hidden_at=NOW if number == 1 else None,
+            external_id=f"{listing.pk}-{number}-{author.pk}",
+        )
+        for listing in shown
+        for number in range(5)
+        for author in (guest, other)
+    )
+    return {"nobody": None, "guest": guest, "host": host, "other": other, "staff": make_staff()}
+
+
+def _pay(booking: Booking, *, status: str) -> None:
+    if status != "PENDING":
+        Charge.objects.create(
+            bill=booking.bill,
+            payer=booking.guest,
+            timing="NOW",
+            status="SUCCEEDED",
+            amount_minor=booking.bill.total_minor,
+            currency="EUR",
+            payment_method="pm_card_visa",
+            idempotency_key=f"key-{booking.pk}",
+            receipt_number=f"2026-{booking.pk:06}",
+            card_last4="4242",
+            created_at=NOW,
+            paid_at=NOW,
+        )
+        Booking.objects.filter(pk=booking.pk).update(status=status, expires_at=None, confirmed_at=NOW)
+
+
+def answers(query: str, viewer: User | None, variables: dict[str, Any] | None = None) -> Any:
+    """The answer, which is the same in every way of reading."""
+    told = []
+    for is_compiled, is_prepared in ((True, True), (True, False), (False, False)):
+        with override_settings(COMPILED_READS=is_compiled, PREPARED_STATEMENTS=is_prepared):
+            told.append(ask(query, variables, viewer=viewer))
+    server, text, plain = (json.dumps(each, default=str) for each in told)
+    assert server == plain
+    assert text == plain
+    assert "INTERNAL" not in plain
+    return told[0]["data"]
+
+
+def page_of(data: DataObject, cursors: list[str]) -> str:
+    """Some part of a list, by its first or last rows, maybe from a cursor that it gave out before."""
+    size = data.draw(st.integers(0, 6))
+    is_backwards = data.draw(st.booleans())
+    cursor = data.draw(st.sampled_from([None, *cursors]))
+    part = f"{'last' if is_backwards else 'first'}: {size}"
+    return part if cursor is None else f'{part}, {"before" if is_backwards else "after"}: "{cursor}"'
+
+
+def cursors_of(connection: Any) -> list[str]:
+    return [edge["cursor"] for edge in connection["edges"]]
+
+
+VIEWERS = st.sampled_from(["nobody", "guest", "host", "other", "staff"])
+ORDERS = ["RELEVANCE", "PRICE_ASC", "PRICE_DESC", "RATING_DESC", "NEWEST", "STARTS_AT"]
+PARTS = {
+    "kind": ["[PROPERTY]", "[EVENT, SERVICE]"],
+    "city": ['"ulm"', '"Bonn"'],
+    "currency": ['"EUR"'],
+    "minRating": ["0", "3.5"],
+    "checkIn": ['"2026-12-02", checkOut: "2026-12-04"', '"2026-12-24", checkOut: "2026-12-26"'],
+    "availableFrom": ['"2026-12-02T09:00:00Z", availableTo: "2026-12-02T15:00:00Z"'],
+    "guests": ["2"],
+}
+FILTERS = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in PARTS.items()})
+EXAMPLES = settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@EXAMPLES
+@given(data=st.data())
+def test_searches(people: dict[str, User | None], data: DataObject) -> None:
+    viewer = people[data.draw(VIEWERS)]
+    asked = data.draw(FILTERS)
+    written = ", ".join(f"{name}: {value}" for name, value in asked.items())
+    order = data.draw(st.sampled_from(ORDERS))
+    arguments = f"filter: {{ {written} }}, orderBy: {order}"
+    first = answers(f"{{ listings({arguments}) {{ edges {{ cursor }} }} }}", viewer)
+    page = page_of(data, cursors_of(first["listings"]))
+    reviews = REVIEWS % page_of(data, [])
+    answers(
+        f"{{ listings({arguments}, {page}) {{ {PAGE} edges {{ cursor node {{ {LISTING} {reviews} }} }} }} }}", viewer
+    )
+
+
+@EXAMPLES
+@given(data=st.data())
+def test_listings_with_their_reviews(people: dict[str, User | None], data: DataObject) -> None:
+    viewer = people[data.draw(VIEWERS)]
+    listing = data.draw(st.sampled_from(list(Listing.objects.order_by("pk"))))
+    query = f"query($id: ID!) {{ listing(id: $id) {{ {LISTING} %s }} node(id: $id) {{ __typename id }} }}"
+    named = {"id": global_id(listing)}
+    found = answers(query % (REVIEWS % "first: 4"), viewer, named)["listing"]
+    cursors = [] if found is None else cursors_of(found["reviews"])
+    answers(query % (REVIEWS % page_of(data, cursors)), viewer, named)
+
+
+@EXAMPLES
+@given(data=st.data())
+def test_own_and_hosted_bookings(people: dict[str, User | None], data: DataObject) -> None:
+    viewer = people[data.draw(st.sampled_from(["guest", "host"]))]
+    field = data.draw(st.sampled_from(["bookings", "hostedBookings"]))
+    arguments = data.draw(st.sampled_from(["", "status: [CONFIRMED, PENDING], ", "status: [], "]))
+    if field == "bookings":
+        arguments += data.draw(st.sampled_from(["", "when: UPCOMING, ", "when: CURRENT, ", "when: PAST, "]))
+    first = answers(f"{{ me {{ {field}({arguments}first: 5) {{ edges {{ cursor }} }} }} }}", viewer)
+    page = page_of(data, cursors_of(first["me"][field]))
+    shown = f"{PAGE} edges {{ cursor node {{ {BOOKING} {BOOKING_LISTING} }} }}"
+    answers(f"{{ me {{ {field}({arguments}{page}) {{ {shown} }} }} }}", viewer)
