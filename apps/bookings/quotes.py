@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import prefetch_related_objects
-
 from apps.availability.selectors import free_places, tickets_left_of
 from apps.core.errors import DomainError, InputErrors, Unavailable
 from apps.core.money import Money
@@ -63,8 +61,7 @@ def quote_all(*, asked: Iterable[Asked], now: datetime) -> dict[Asked, QuoteResu
 def _prefetch(listings: list[Listing]) -> None:
     """Brings what the kinds read to answer, for all listings of a kind at once."""
     for kind in {kind_of(listing) for listing in listings}:
-        if kind.prefetched:
-            prefetch_related_objects([each for each in listings if kind_of(each) is kind], *kind.prefetched)
+        kind.prepare([each for each in listings if kind_of(each) is kind])
 
 
 def _plan(listing: Listing, request: BookingRequest, *, now: datetime) -> tuple[Occupancy, list[Line]] | DomainError:
