@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import graphene
 
 from apps.core.families import REVIEWS
-from apps.core.versions import only
 from apps.core.rows import has_read
+from apps.core.versions import only
 from apps.reviews.models import Review as ReviewRow
 from apps.reviews.selectors import SHOWN, visible_reviews
 from apps.users.selectors import users_by_id

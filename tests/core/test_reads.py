@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from apps.availability.models import Block
+from apps.core.families import LISTINGS, PEOPLE, statement_of
 from apps.core.keyset import keys
 from apps.core.read_pages import ReadPages
 from apps.core.reads import INSTANT, INTEGER, INTEGERS, WORD, OneOf, Parameter, Read
@@ -176,6 +177,21 @@ def test_preparing_is_done_once_on_a_connection(settings: Settings) -> None:
             read.rows("GUEST", ids=[1], name="Ada")
     assert [query["sql"].partition(" ")[0] for query in queries] == ["EXECUTE"] * 3
     assert kept() == before + 1
+
+
+def test_caches_see_what_a_read_looks_at(mode: str) -> None:
+    seen: list[str] = []
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        seen.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
+        Read[Listing](_homes, ids=INTEGERS).rows(ids=[1])
+    (statement,) = (statement_of(sql) for sql in seen)
+    assert (statement.reads, statement.writes) == ({LISTINGS, PEOPLE}, frozenset())
+    assert statement.is_covered
+    assert seen[0].startswith("EXECUTE" if mode == "server" else "SELECT")
 
 
 def _pictures() -> QuerySet[Image]:
