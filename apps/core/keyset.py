@@ -80,7 +80,8 @@ class RowBeyond(Func):
     output_field = BooleanField()
 
     def __init__(self, names: Sequence[str], place: Sequence[Any], *, falling: bool) -> None:
-        super().__init__(*(F(name) for name in names), *(Value(value) for value in place))
+        values = (each if hasattr(each, "resolve_expression") else Value(each) for each in place)
+        super().__init__(*(F(name) for name in names), *values)
         self.falling = falling
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *_: Any, **__: Any) -> tuple[str, Any]:

@@ -86,9 +86,11 @@ class Slot(NamedTuple):
 class Parameter(Value):
     """A value of a read, or the place where it will be. It is cast, so that its type is the column's: a bigint and no int."""
 
-    def __init__(self, value: Any, type_: Type) -> None:
+    def __init__(self, value: Any, type_: Type, *, is_one: bool = False) -> None:
+        """`is_one`: an array of one element."""
         super().__init__(value, output_field=type_.field)
         self.type = type_
+        self.is_one = is_one
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         return f"%s::{self.type.name}", [self.value]
@@ -105,15 +107,19 @@ class Parent(Expression):
 
 
 class OneOf(Func):
-    """The condition that a column is one of the values of an array."""
+    """The condition that a column is one of the values of an array.
+
+    Of an array of one it compares with that one: PostgreSQL keeps the plan of a statement only where it looks no worse than
+    one made for the values, and of an array that it does not know yet it expects ten.
+    """
 
     template = "(%(expressions)s)"
-    arg_joiner = " = ANY "
     output_field = BooleanField()
     conditional = True
 
     def __init__(self, column: str, values: Parameter) -> None:
-        super().__init__(F(column), Func(values, template="(%(expressions)s)"))
+        element = "(%(expressions)s)[1]" if values.is_one else "ANY (%(expressions)s)"
+        super().__init__(F(column), Func(values, template=element), arg_joiner=" = ")
 
 
 class Compiled:
@@ -122,7 +128,14 @@ class Compiled:
     __slots__ = ("_read", "_statement")
 
     def __init__(
-        self, name: str, rows: QuerySet[Any], *, types: dict[str, Type], is_limited: bool, of_parents: bool = False
+        self,
+        name: str,
+        rows: QuerySet[Any],
+        *,
+        types: dict[str, Type],
+        is_limited: bool,
+        of_parents: bool,
+        is_one: bool,
     ) -> None:
         compiler = rows.query.get_compiler(connection=connection)
         sql, given = compiler.as_sql()
@@ -138,7 +151,9 @@ class Compiled:
             text += f" LIMIT %({LIMIT})s"
         if of_parents:
             # So the rows of each parent are found by an index in their order, and no more of them than are wanted.
-            owners = f"unnest(%({PARENTS})s) AS parent (id)"
+            owners = (
+                f"(SELECT (%({PARENTS})s)[1] AS id) AS parent" if is_one else f"unnest(%({PARENTS})s) AS parent (id)"
+            )
             text = f"SELECT found.* FROM {owners} CROSS JOIN LATERAL ({text}) AS found"  # noqa: S608 - our own words
         used = set(re.findall(r"%\((\w+)\)s", text))
         self._statement = Prepared(
@@ -233,26 +248,36 @@ class Read(Generic[Found]):
             return list(found if limit is None else found[:limit])
         if limit is not None:
             values[LIMIT] = limit
-        return self._of(shape, is_limited=limit is not None).read(values)
+        is_one = all(len(value) == 1 for value in values.values() if isinstance(value, list))
+        return self._of(shape, is_limited=limit is not None, is_one=is_one).read(values)
 
     def rows_of(self, parents: Sequence[int], *shape: Hashable, limit: int, **values: Any) -> list[Found]:
         """At most `limit` for each of the parents. The declaration takes `parent`, the key of one of them, and says an order.
 
         Not for the plain way.
         """
-        compiled = self._of(shape, is_limited=True, of_parents=True)
+        compiled = self._of(shape, is_limited=True, of_parents=True, is_one=len(parents) == 1)
         return compiled.read({**values, LIMIT: limit, PARENTS: list(parents)})
 
-    def _of(self, shape: tuple[Hashable, ...], *, is_limited: bool, of_parents: bool = False) -> Compiled:
-        key = (shape, is_limited, of_parents)
+    def _of(self, shape: tuple[Hashable, ...], *, is_limited: bool, of_parents: bool = False, is_one: bool) -> Compiled:
+        key = (shape, is_limited, of_parents, is_one)
         compiled = self._compiled.get(key)
         if compiled is None:
             connection.ensure_connection()
-            places: dict[str, Any] = {name: Parameter(Slot(name), type_) for name, type_ in self._types.items()}
+            places: dict[str, Any] = {
+                # Of whose rows are read for parents, only those may be one.
+                name: Parameter(Slot(name), type_, is_one=is_one and not of_parents)
+                for name, type_ in self._types.items()
+            }
             if of_parents:
                 places["parent"] = Parent()
             rows = self._declare(*shape, **places)
             compiled = self._compiled[key] = Compiled(
-                self._declare.__name__.strip("_"), rows, types=self._types, is_limited=is_limited, of_parents=of_parents
+                self._declare.__name__.strip("_"),
+                rows,
+                types=self._types,
+                is_limited=is_limited,
+                of_parents=of_parents,
+                is_one=is_one,
             )
         return compiled
