@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 from apps.availability.models import Block
 from apps.core.families import LISTINGS, PEOPLE, statement_of
 from apps.core.keyset import keys
+from apps.core.prepared import meant
 from apps.core.read_pages import ReadPages
 from apps.core.reads import INSTANT, INTEGER, INTEGERS, WORD, OneOf, Parameter, Read
 from apps.core.rows import Bounds, Row, has_read, model_of
@@ -188,7 +189,7 @@ def test_caches_see_what_a_read_looks_at(mode: str) -> None:
 
     with connection.execute_wrapper(note):
         Read[Listing](_homes, ids=INTEGERS).rows(ids=[1])
-    (statement,) = (statement_of(sql) for sql in seen)
+    (statement,) = (statement_of(meant(sql)) for sql in seen)
     assert statement.reads == {LISTINGS, PEOPLE}
     assert not statement.writes
     assert statement.is_covered
