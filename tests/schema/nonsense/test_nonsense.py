@@ -141,7 +141,7 @@ def selection(field: Any) -> str:
 def wrong_with(response: Any) -> str:
     """What must not be in an answer, "" when nothing of it is."""
     text = response.content.decode()
-    if response.status_code not in {200, 400}:
+    if response.status_code not in {200, 400, 415}:
         return f"status {response.status_code}"
     body = json.loads(text)
     codes = {error.get("extensions", {}).get("code") for error in body.get("errors", ())}
