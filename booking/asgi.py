@@ -20,6 +20,7 @@ from django.core.handlers.asgi import ASGIRequest
 from apps.audit.origin import address_of
 from apps.core.metrics import OPEN_SOCKETS, SOCKETS_REFUSED
 from booking.bridge import BodyTooLarge, Bridge, Gone, Receive, Send, read_body
+from booking.headers import raw_headers
 from booking.watching.pages import PATHS, page
 from booking.wsgi import application as wsgi
 from schema.live.event_streams import EventStream, wants_events
@@ -29,6 +30,7 @@ from schema.live.sockets import Socket
 from schema.views import engine
 
 PATH = "/graphql"
+STREAM_HEADERS = raw_headers()
 
 _http = Bridge(wsgi, threads=settings.HTTP_THREADS, seconds=settings.REQUEST_SECONDS)
 _hubs: list[Hub] = []
@@ -148,6 +150,7 @@ async def _serve_events(scope: MutableMapping[str, Any], receive: Receive, send:
     try:
         origin = request.headers.get("Origin")
         headers = [(b"access-control-allow-origin", origin.encode("latin-1"))] if origin else []
+        headers += STREAM_HEADERS
         await EventStream(_hub(), receive, send, headers=headers).serve(request, ip=address)
     finally:
         OPEN_SOCKETS.labels("events").dec()
@@ -156,6 +159,10 @@ async def _serve_events(scope: MutableMapping[str, Any], receive: Receive, send:
 
 async def _say(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
     await send(
-        {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain"), *headers]}
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", b"text/plain"), *STREAM_HEADERS, *headers],
+        }
     )
     await send({"type": "http.response.body", "body": text})

@@ -170,7 +170,6 @@ class EventStream:
             (b"cache-control", b"no-store"),
             (b"vary", b"Accept, Authorization, Origin"),
             (b"x-accel-buffering", b"no"),
-            (b"x-content-type-options", b"nosniff"),
             *self._headers,
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})

@@ -1,0 +1,78 @@
+"""What browsers are told of every answer, whatever it is: to guess no types, to frame nothing, to load from nowhere else.
+
+A view that says more of an answer of its own is not overruled. What says nothing gets the narrowest policy there is; the admin one
+under which its scripts and styles come from here alone, and inline ones carry the nonce of the answer (`request.csp_nonce`).
+"""
+
+import secrets
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+ADMIN = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self' 'nonce-{nonce}'",
+        "style-src 'self' 'nonce-{nonce}'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+PERMISSIONS = ", ".join(
+    f"{name}=()"
+    for name in (
+        "accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "magnetometer", "microphone", "midi",
+        "payment", "publickey-credentials-get", "usb", "xr-spatial-tracking",
+    )
+)  # fmt: skip
+EVERYWHERE = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": PERMISSIONS,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": NOTHING,
+}
+# Pictures that pages of other origins show: of listings and people, and the codes of tickets.
+SHOWN_ELSEWHERE = ("/media/", "/tickets/")
+
+
+def transport_headers() -> dict[str, str]:
+    """What is added where people are on https: come back by it alone."""
+    seconds = settings.SECURE_HSTS_SECONDS
+    return {"Strict-Transport-Security": f"max-age={seconds}"} if seconds else {}
+
+
+def raw_headers() -> list[tuple[bytes, bytes]]:
+    """The headers of what no middleware sees: streams, and refusals before Django."""
+    headers = {**EVERYWHERE, **transport_headers()}
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+class HeadersMiddleware:
+    """Adds what the answer does not say itself."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self._always = tuple({**EVERYWHERE, **transport_headers()}.items())
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        nonce = secrets.token_urlsafe(16)
+        request.csp_nonce = nonce  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        if request.path.startswith("/admin/"):
+            response.headers.setdefault("Content-Security-Policy", ADMIN.format(nonce=nonce))
+        elif request.path.startswith(SHOWN_ELSEWHERE):
+            response.headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin")
+        for name, value in self._always:
+            response.headers.setdefault(name, value)
+        return response
