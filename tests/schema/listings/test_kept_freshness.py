@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 CARD = """
     id title description status ratingAverage ratingCount updatedAt
-    host { id firstName displayName profilePicture listings(first: 5) { totalCount edges { node { id title } } } }
+    host { id firstName displayName profilePicture }
     location { city } price { amountMinor currency } images { url alt position }
 """
 PAGE = """
@@ -48,7 +48,11 @@ FREE = """query Free($from: DateTime!, $to: DateTime!) {
 FREE_TIMES = """query Times($id: ID!, $from: DateTime!, $to: DateTime!) {
   listing(id: $id) { availability(from: $from, to: $to) { start end } }
 }"""
-NODES = "query Nodes($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Listing { title } ... on User { displayName } } }"
+NODES = """query Nodes($ids: [ID!]!) { nodes(ids: $ids) {
+  __typename id
+  ... on Listing { title }
+  ... on User { displayName listings(first: 5) { totalCount edges { node { id title } } } }
+} }"""
 
 
 @pytest.fixture(autouse=True)
