@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from django.conf import settings
 from django.db import transaction
-from prometheus_client import Counter, Gauge, Histogram
+
+# The settings say where values are kept, and prometheus_client asks when it is imported, once and for all.
+_IS_SHARED = bool(settings.METRICS_TOKEN)
+
+from prometheus_client import Counter, Gauge, Histogram  # noqa: E402
 
 OPERATIONS = Counter(
     "holdfast_operations",

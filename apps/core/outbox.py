@@ -33,7 +33,7 @@ def enqueue(task: str, **arguments: Any) -> None:
 
 def leave(task: str, **arguments: Any) -> None:
     """The same outside of a transaction, or in one that may go either way, for what is not urgent: beat alone sends it."""
-    OutboxMessage.objects.create(task=task, arguments=arguments)
+    OutboxMessage.objects.create(task=task, arguments=arguments, luggage=luggage())
 
 
 def _send(message: OutboxMessage) -> bool:

@@ -2,13 +2,18 @@
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def keep_values_in(folder: Path) -> None:
-    """Must be called before `prometheus_client` is imported. Raises OSError where the folder cannot be had for ourselves."""
+    """Raises OSError where the folder cannot be had for ourselves, and RuntimeError where `prometheus_client` is there already:
+    it would keep the values of this process to itself.
+    """
+    if "prometheus_client" in sys.modules:
+        raise RuntimeError("prometheus_client was imported before the settings; import apps.core.metrics instead")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
     # In a folder for temporary files anybody may have laid one of that name, or a link, before us.

@@ -19,6 +19,8 @@ from tests.live.wire import Wire
 from tests.serving import Site, eventually, reserved_port, serve
 
 TOKEN = "watching-0123456789abcdef"
+# Of the web server: few, so that a test can take all of them.
+THREADS = 2
 SENTRY_KEY = "0123456789abcdef0123456789abcdef"
 
 
@@ -86,6 +88,7 @@ def _watched(
         try:
             with serve(
                 folder,
+                threads=THREADS,
                 of_one={"worker": {"METRICS_PORT": str(port)}},
                 DATABASE_URL=database,
                 REDIS_URL=redis.settings()["REDIS_URL"],

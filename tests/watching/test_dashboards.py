@@ -11,6 +11,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from apps.core import metrics
 from booking.watching.gauges import ASKS, PART_UP, QUEUE_DEPTH
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +32,7 @@ UNUSED: dict[str, str] = {
 
 def exported() -> dict[str, set[str]]:
     """Each series that the product can show, with its labels."""
+    assert metrics.OPERATIONS, "they are registered when they are imported"
     found: dict[str, set[str]] = {PART_UP: {"part"}, QUEUE_DEPTH: {"queue"}}
     for ask in ASKS:
         found |= {name: set(ask.labels) for name, _ in ask.metrics}

@@ -81,6 +81,9 @@ def test_a_job_carries_the_name_of_its_request_and_keeps_it_while_the_broker_is_
     with travelling(Journey(request_id="sweep-1234")):
         outbox.send_waiting(now=message.created_at + 2 * outbox.SENDING)
     assert sent == [{REQUEST_ID: "order-4711"}]
+    with travelling(Journey(request_id="order-4712")):
+        outbox.leave("core.forget_keys")
+    assert OutboxMessage.objects.get().luggage == {REQUEST_ID: "order-4712"}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -59,6 +59,7 @@ def test_a_file_that_is_just_being_made_stops_nobody(tmp_path: Path, settings: S
 @pytest.fixture
 def _same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.delitem(sys.modules, "prometheus_client")
 
 
 @pytest.mark.usefixtures("_same_environment")
@@ -73,3 +74,18 @@ def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "mine")
     with pytest.raises(PermissionError):
         keep_values_in(tmp_path / "link")
+
+
+@pytest.mark.parametrize("first", ["booking.asgi", "booking.celery", "apps.core.metrics"])
+def test_values_are_shared_whatever_a_process_imports_first(first: str, tmp_path: Path) -> None:
+    code = f"import {first}, apps.core.metrics, prometheus_client.values; print(prometheus_client.values.ValueClass.__name__)"
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "booking.settings",
+        "METRICS_TOKEN": "0123456789abcdef",
+        "METRICS_DIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "MmapedValue\n", done.stderr
