@@ -104,7 +104,7 @@ class World:
             self.kills[place] += 1
             raise faults.Killed(place)
 
-    def send_task(self, name: str, *, kwargs: dict[str, Any]) -> None:
+    def send_task(self, name: str, *, kwargs: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         """The broker: away, forgetful, or delivering twice now and then."""
         fate = self.random.random()
         if fate < 0.05:
@@ -331,7 +331,7 @@ class _Reliable:
     def __init__(self, broker: list[tuple[str, dict[str, Any]]]) -> None:
         self._broker = broker
 
-    def send_task(self, name: str, *, kwargs: dict[str, Any]) -> None:
+    def send_task(self, name: str, *, kwargs: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         self._broker.append((name, kwargs))
 
 
