@@ -184,7 +184,7 @@ def begin_watching() -> None:
 def _look(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
     result = execute(sql, params, many, context)
     if settings.CACHE_SECONDS:
-        note(context["connection"], sql if isinstance(sql, str) else sql.as_string(context["cursor"].cursor))
+        note(context["connection"], meant(sql if isinstance(sql, str) else sql.as_string(context["cursor"].cursor)))
     return result
 
 

@@ -10,6 +10,7 @@ from pytest_django.fixtures import Settings
 from apps.core import versions
 from apps.core.families import AVAILABILITY, FAMILIES, LISTINGS, PEOPLE, REVIEWS, UNSEEN, statement_of
 from apps.core.models import OutboxMessage
+from apps.core.prepared import Prepared
 from apps.core.tasks import tell_versions
 from apps.core.versions import Recording, changed, key_of, may_read, only, read, recording
 from apps.listings.models import Listing
@@ -98,6 +99,20 @@ def test_a_transaction_tells_once_what_it_changed_of_whom(told: list[set[str]]) 
     with only(LISTINGS, 5), only(LISTINGS, home.pk):
         Listing.objects.filter(pk=home.pk).update(title="D")
     assert told == [{"listings", f"listings:{home.pk}"}]
+
+
+@pytest.mark.django_db
+def test_a_prepared_statement_is_what_it_carries_out(settings: Settings) -> None:
+    settings.CACHE_SECONDS = 60
+    settings.PREPARED_STATEMENTS = True
+    counted = Prepared(
+        "count_reviews", "SELECT count(*) FROM reviews_review WHERE listing_id = %(listing)s", listing="bigint"
+    )
+    into = Recording()
+    counted.rows(listing=1)
+    with recording(into):
+        counted.rows(listing=1)
+    assert (into.tags, into.is_covered) == ({"reviews"}, True)
 
 
 @pytest.mark.django_db(transaction=True)
