@@ -37,7 +37,7 @@ RATES = {
     "sign_ups": "20/hour",
     "resets": "20/hour",
     "bookings": "30/minute",
-    "payments": "30/minute",
+    "payments": "120/minute",
     "uploads": "200/hour",
 }
 
