@@ -17,7 +17,8 @@ from apps.audit.origin import address_of
 from apps.core.db import one_snapshot
 from schema.core.authentication import authenticate
 from schema.core.context import Context
-from schema.core.engine import Answer, DocumentRefused, Engine, may_look_inside
+from schema.core.documents import DocumentRefused
+from schema.core.engine import Answer, Engine, may_look_inside
 from schema.core.errors import Code, RateLimited, internal_error
 from schema.core.graphiql import graphiql_page, may_open
 from schema.core.http import (

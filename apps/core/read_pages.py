@@ -1,11 +1,13 @@
 """Keyset pages of compiled reads: of one list, or of the lists of many parents in one statement.
 
-def _reviews() -> QuerySet[Review]:
-    return Review.objects.filter(hidden_at=None)
+    def _reviews() -> QuerySet[Review]:
+        return Review.objects.filter(hidden_at=None)
 
-REVIEWS = ReadPages(_reviews, keys("-created_at", "-id"), (INSTANT, INTEGER), parent="listing_id")
+    REVIEWS = ReadPages(_reviews, keys("-created_at", "-id"), (INSTANT, INTEGER), parent="listing_id")
 
-REVIEWS.slices([1, 2], limit=10)            the ten newest of each
+    REVIEWS.slices([1, 2], limit=10)            the ten newest of each
+
+What a page is, and which order it may have, is said in `apps.core.keyset`.
 """
 
 from __future__ import annotations

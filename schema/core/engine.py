@@ -4,13 +4,12 @@
     answer = engine.answer(Operation(query="{ me { email } }"), context=context)
     answer.body()           {"data": {"me": None}}
 
-Parsed and validated documents are kept per process by their text, since clients send the same few again and again.
+`schema.core.documents` reads the text, `schema.core.execution` executes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,62 +19,37 @@ import graphene
 import orjson
 from django.conf import settings
 from graphql import (
-    ArgumentNode,
-    DocumentNode,
-    FieldNode,
-    FloatValueNode,
     GraphQLError,
-    IntValueNode,
-    NoSchemaIntrospectionCustomRule,
-    ObjectFieldNode,
     OperationDefinitionNode,
     OperationType,
-    ValidationRule,
-    Visitor,
     get_operation_ast,
-    parse,
-    specified_rules,
-    validate,
-    visit,
 )
-from graphql.validation.validate import ValidationAbortedError
 
-from schema.core.caching import Opened, keeps_field, open_kept
+from schema.core.caching import Opened, open_kept
 from schema.core.complexity import NOTHING, Limits, Measure, admit, measure
 from schema.core.context import Context
 from schema.core.costs import Prices
-from schema.core.errors import BadUserInput, QueryTooComplex, RateLimited, formatted, internal_error
+from schema.core.documents import Document, DocumentRefused, Documents, Plan
+from schema.core.errors import BadUserInput, RateLimited, formatted, internal_error
 from schema.core.execution import Executed, Reading, execute
 from schema.core.persisted import DocumentName, keep, text_of
-from schema.core.selections import Operations, is_supported
-from schema.core.shape import bound_validation, check_shape, check_text, check_variables
-from schema.core.watching import Watch, entered, name_of, unwatched
+from schema.core.selections import is_supported
+from schema.core.shape import check_variables
+from schema.core.watching import Watch, entered, unwatched
 
-KEPT_DOCUMENTS = 512
-# A longer text is rarely sent twice and would crowd out many short ones.
-LONGEST_KEPT = 20_000
 # Measures of one operation: by its page sizes and windows, which differ little.
 MOST_MEASURED = 50
 LONGEST_INSTANT = 64
 # Lists that are no pages may be longer than they are taken for; beyond so many times the largest query they end.
 CEILING = 4
 
-# Points: of reading and checking each node of a long text that is not kept yet, and of a text that is no valid document.
-POINTS_PER_NODE = 0.3
-FREE_NODES = 400
+# Points: of a text that is no valid document.
 REFUSAL_POINTS = 10
 CHARACTERS_PER_POINT = 40
 MOST_REFUSAL_POINTS = 500
 
-# Of one document: each may cost a search for what was meant.
-MOST_ERRORS = 10
-# What graphql-core says when it gives up comparing fields.
-GAVE_UP = "Validation aborted."
-
 # Takes points from a caller and says how many are left, None where they are not counted. Raises GraphQLError.
 Charge = Callable[[Context, int], int | None]
-# What opens something to whoever knows it; it may also come in a variable of an input type, so such inputs are named too.
-SECRET_ARGUMENTS = {"accessToken", "input"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,95 +88,6 @@ class Answer:
         return body
 
 
-class FiniteNumbersRule(ValidationRule):
-    """A number that is too large for a Float is no number: graphql-core would read it as infinity."""
-
-    def enter_float_value(self, node: FloatValueNode, *_: Any) -> None:
-        self._check(node)
-
-    def enter_int_value(self, node: IntValueNode, *_: Any) -> None:
-        self._check(node)
-
-    def _check(self, node: FloatValueNode | IntValueNode) -> None:
-        if math.isinf(float(node.value)):
-            self.report_error(GraphQLError("The number is too large.", node))
-
-
-OPEN_RULES = [*specified_rules, FiniteNumbersRule]
-CLOSED_RULES = [*OPEN_RULES, NoSchemaIntrospectionCustomRule]
-
-
-class DocumentRefused(Exception):
-    """The text is no valid document of this schema."""
-
-    def __init__(self, errors: list[GraphQLError]) -> None:
-        super().__init__("; ".join(error.message for error in errors))
-        self.errors = errors
-
-
-@dataclass(slots=True)
-class Plan:
-    """What an operation asks for, by the values of the variables that it hangs on."""
-
-    varies: tuple[str, ...]
-    measured: dict[tuple[str, ...], Measure]
-
-
-class Document:
-    """A valid document, with a plan of each of its operations that was asked for.
-
-    `is_public`: it only reads, and with nothing that opens what is not everybody's. `has_kept_fields`: it may ask for a field
-    that has a policy of `schema.core.caching`.
-    """
-
-    __slots__ = ("ast", "has_kept_fields", "is_public", "names", "operations", "plans", "reading")
-
-    def __init__(self, ast: DocumentNode, *, reading: int = 0) -> None:
-        self.ast = ast
-        # Points: what it took to read and check it, until somebody paid.
-        self.reading = reading
-        self.operations = Operations(ast)
-        self.plans: dict[str | None, Plan] = {}
-        self.names: dict[str | None, str] = {}
-        seen = _Visitor()
-        visit(ast, seen)
-        self.is_public = seen.is_public
-        self.has_kept_fields = seen.has_kept_fields
-
-    def take_reading(self) -> int:
-        """The points of reading it, once."""
-        points, self.reading = self.reading, 0
-        return points
-
-    def name_of(self, operation_name: str | None, node: OperationDefinitionNode) -> str:
-        """What the operation is called where it is watched."""
-        name = self.names.get(operation_name)
-        if name is None:
-            name = self.names[operation_name] = name_of(node)
-        return name
-
-
-class _Visitor(Visitor):
-    """Whether a document only reads what everybody may, and whether some field of it may be kept."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_public = True
-        self.has_kept_fields = False
-
-    def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
-        self.is_public = self.is_public and node.operation is OperationType.QUERY
-
-    def enter_field(self, node: FieldNode, *_: Any) -> None:
-        self.has_kept_fields = self.has_kept_fields or keeps_field(node.name.value)
-
-    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
-        self.is_public = self.is_public and node.name.value not in SECRET_ARGUMENTS
-
-    def enter_object_field(self, node: ObjectFieldNode, *_: Any) -> None:
-        self.is_public = self.is_public and node.name.value not in SECRET_ARGUMENTS
-
-
 class Engine:
     """Answers operations on one schema. Each query, and each event of a subscription, is executed inside `reading()`.
 
@@ -230,18 +115,13 @@ class Engine:
         self.prices = prices or Prices()
         self.reading = reading
         self.limits = limits or Limits()
-        bound_validation()
-        self._kept = functools.lru_cache(maxsize=KEPT_DOCUMENTS)(self._read)
+        self._documents = Documents(schema.graphql_schema, limits=self.limits)
 
     def document(self, query: str, *, is_open: bool) -> Document:
         """The parsed and validated document. Raises DocumentRefused. Without `is_open` it may not look at the schema
         itself.
         """
-        read = self._kept if len(query) <= LONGEST_KEPT else self._read
-        document = read(query, is_open)
-        if isinstance(document, Document):
-            return document
-        raise DocumentRefused(document)
+        return self._documents.of(query, is_open=is_open)
 
     def resolved(self, operation: Operation, *, context: Context) -> Operation:
         """The operation with its text, where only the name of its document came. Raises GraphQLError for what is not answered.
@@ -406,28 +286,6 @@ class Engine:
     ) -> Measure:
         schema = self.schema.graphql_schema
         return measure(schema, document.ast, node, variables=variables, limits=self.limits, prices=self.prices)
-
-    def _read(self, query: str, is_open: bool) -> Document | list[GraphQLError]:
-        """The document or what is wrong with it: who asks twice, as sockets do, is not let do the work twice."""
-        limits = self.limits
-        try:
-            check_text(query, limits)
-            ast = parse(query, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
-            size = check_shape(ast, limits)
-        except GraphQLError as error:
-            return [error.with_traceback(None)]
-        rules = OPEN_RULES if is_open else CLOSED_RULES
-        errors = validate(self.schema.graphql_schema, ast, rules, max_errors=MOST_ERRORS, hide_suggestions=not is_open)
-        if errors:
-            return [_told(error) for error in errors]
-        return Document(ast, reading=math.ceil(max(0, size - FREE_NODES) * POINTS_PER_NODE))
-
-
-def _told(error: GraphQLError) -> GraphQLError:
-    """The error of a validation; giving up says so in words that help."""
-    if isinstance(error, ValidationAbortedError) and error.message == GAVE_UP:
-        return QueryTooComplex("The query repeats and spreads the same fields too often.")
-    return error
 
 
 def _value(given: Any) -> str:

@@ -18,7 +18,8 @@ from typing import Any
 from django.http import HttpRequest
 from graphql import GraphQLError, OperationType
 
-from schema.core.engine import DocumentRefused, Operation, may_look_inside
+from schema.core.documents import DocumentRefused
+from schema.core.engine import Operation, may_look_inside
 from schema.core.errors import RateLimited, internal_error
 from schema.core.http import Refused, accepted, read_operation
 from schema.core.limits import REQUESTS

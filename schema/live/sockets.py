@@ -19,7 +19,8 @@ from typing import Any
 import orjson
 from graphql import OperationType
 
-from schema.core.engine import DocumentRefused, Operation, may_look_inside
+from schema.core.documents import DocumentRefused
+from schema.core.engine import Operation, may_look_inside
 from schema.core.errors import Code, RateLimited, internal_error
 from schema.core.limits import REQUESTS
 from schema.live.hub import Hub, Subscription

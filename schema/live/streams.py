@@ -32,7 +32,8 @@ from apps.users.live_sessions import viewers_still_in
 from apps.users.models import User
 from schema.core.authentication import authenticate
 from schema.core.context import Context
-from schema.core.engine import Document, DocumentRefused, Engine, Operation, may_look_inside
+from schema.core.documents import Document, DocumentRefused
+from schema.core.engine import Engine, Operation, may_look_inside
 from schema.core.errors import BadUserInput, Unauthenticated, formatted, internal_error
 from schema.core.execution import DeferredExecutionContext
 from schema.core.patience import Patience

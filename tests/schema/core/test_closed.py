@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from schema.core.engine import DocumentRefused, Operation
+from schema.core.documents import DocumentRefused
+from schema.core.engine import Operation
 from schema.views import engine
 from tests.recipes import make_guest, make_staff
 from tests.schema.core.sample import make_context
