@@ -135,7 +135,7 @@ def test_the_walk_sees_what_is_read_one_by_one(engine: Engine, monkeypatch: pyte
         "Property.images", "Service.reviews", "Quote.lines", "Viewer.hostedBookings", "User.listings",
         "WebhookEndpoint.deliveries",
     }  # fmt: skip
-    monkeypatch.setattr(Scheduler, "_dispatch", dispatch)
+    monkeypatch.setattr(Scheduler, "dispatch", dispatch)
     few, more = (count(engine, number, only=lists, callers=["host"]) for number in (1, 2))
     assert {name for name, _ in more.grown_from(few)} == lists
 
