@@ -50,7 +50,9 @@ def _environment(database, *, is_cached):
         "STRIPE_WEBHOOK_SECRET": "whsec_unused",
         "MODE": "production",
         "RATE_LIMITS": "off",
-        "CACHE_SECONDS": "10" if is_cached else "0",
+        # What hangs on the moment, as free periods do, is kept for SWEEP_SECONDS at most.
+        "CACHE_SECONDS": "300" if is_cached else "0",
+        "SWEEP_SECONDS": "300" if is_cached else "5",
         # The others write no line for each request.
         "LOG_LEVEL": "error",
         "ACCESS_LOG": "off",
