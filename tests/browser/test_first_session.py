@@ -11,7 +11,8 @@ import pytest
 from apps.bookings.models import Booking
 from tests.browser.conftest import Browser
 from tests.browser.test_pages import EDITOR, HEADERS, answer_of, open_graphiql
-from tests.readme.test_first_session import BLOCK, README
+from tests.readme.reading import BLOCK
+from tests.readme.test_first_session import README
 from tests.recipes import make_event, make_guest
 from tests.serving import Site, eventually
 
