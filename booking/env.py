@@ -224,6 +224,7 @@ class Environment:
     signing_keys: tuple[SigningKey, ...]
     database: dict[str, Any]
     redis_url: str
+    broker_url: str
     port: int
     public_url: str
     allowed_hosts: list[str]
@@ -293,6 +294,7 @@ class Environment:
             signing_keys=read.table("SIGNING_KEYS", read_signing_keys, (derived_key(secret_key),)),
             database=read.database("DATABASE_URL"),
             redis_url=read.url("REDIS_URL", ("redis", "rediss", "unix")),
+            broker_url=read.url("BROKER_URL", ("amqp", "amqps", "redis", "rediss"), ""),
             port=port,
             public_url=read.url("PUBLIC_URL", ("http", "https"), f"http://127.0.0.1:{port}").rstrip("/"),
             allowed_hosts=read.names("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]"),

@@ -198,19 +198,22 @@ CORS_EXPOSE_HEADERS = ["ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "
 CORS_URLS_REGEX = r"^/graphql$"
 CSRF_TRUSTED_ORIGINS = ENV.allowed_origins
 
-CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_URL = ENV.broker_url or REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {
+# RabbitMQ confirms what it has taken: the outbox forgets a job once it is sent.
+OF_RABBITMQ = {"confirm_publish": True}
+OF_REDIS = {
     "socket_connect_timeout": 2,
     "socket_timeout": 10,
     "global_keyprefix": "holdfast:",
     # A worker of both queues takes from the second only while the first is empty.
     "queue_order_strategy": "priority",
 }
+CELERY_BROKER_TRANSPORT_OPTIONS = OF_RABBITMQ if CELERY_BROKER_URL.startswith("amqp") else OF_REDIS
 # What somebody waits for, a payment above all, waits behind no sweep. Workers listen to both unless told with --queues.
 AWAITED, SWEEPS = "celery", "sweeps"
 CELERY_TASK_DEFAULT_QUEUE = AWAITED
