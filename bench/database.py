@@ -18,6 +18,7 @@ from sandbox.servers import settings_of, start_all, stop_all
 UNUSED = {
     "REDIS_URL": "redis://127.0.0.1:1/0",
     "CACHE_SECONDS": "0",
+    "RATE_LIMITS": "off",
     "STRIPE_SECRET_KEY": "sk_test_unused",
     "STRIPE_WEBHOOK_SECRET": "whsec_unused",
     "LOG_LEVEL": "warning",

@@ -7,14 +7,14 @@ from schema.core.costs import FieldCost, Prices
 
 PRICES = Prices(
     fields={
-        # A search may have to look far before the first page is full.
-        "Query.listings": FieldCost(once=30),
+        # A search may have to look far before the first page is full; one by frequent words is the dearest.
+        "Query.listings": FieldCost(once=90),
         "ListingConnection.totalCount": FieldCost(once=300),
         "ListingEdge.node": FieldCost(each=0.35),
         "ReviewEdge.node": FieldCost(each=0.1),
         "BookingEdge.node": FieldCost(each=0.35),
         "PaymentEdge.node": FieldCost(each=0.2),
-        "Image.url": FieldCost(each=0.14),
+        "Image.url": FieldCost(each=0.06),
         "Review.author": FieldCost(each=0.1),
         # Appointments leave many short gaps between them, and a list of listings may be all services.
         "Listing.availability": FieldCost(each=2, per_day=0.15, longest=740),
@@ -22,7 +22,7 @@ PRICES = Prices(
         "ParkingSpot.availability": FieldCost(each=2, per_day=0.03, longest=740),
         "Event.availability": FieldCost(each=2),
         "Listing.quote": FieldCost(each=1),
-        "Service.slots": FieldCost(each=2, per_day=0.85, longest=740),
+        "Service.slots": FieldCost(each=2, per_day=0.9, longest=740),
     },
     texts={
         "Listing.description": 2_000,
