@@ -92,7 +92,11 @@ def test_every_code_of_an_error_is_explained(served: GraphQLSchema) -> None:
     assert set(codes.values) <= set(re.findall(r"`([A-Z_]+)`", section))
 
 
-@pytest.mark.parametrize("page", [ROOT / "docs/clients.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "docs" / f"{name}.md" for name in ("clients", "contributing", "operations")],
+    ids=lambda page: page.name,
+)
 def test_its_prose_fits_a_screen(page: Path) -> None:
     prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     assert [line for line in prose.splitlines() if len(line) > LINE and not line.startswith("|")] == []
