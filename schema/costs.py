@@ -8,13 +8,12 @@ from schema.core.costs import FieldCost, Prices
 PRICES = Prices(
     fields={
         # A search may have to look far before the first page is full; one by frequent words is the dearest.
-        "Query.listings": FieldCost(once=90),
+        "Query.listings": FieldCost(once=150),
         "ListingConnection.totalCount": FieldCost(once=300),
         "ListingEdge.node": FieldCost(each=0.35),
         "ReviewEdge.node": FieldCost(each=0.1),
         "BookingEdge.node": FieldCost(each=0.35),
         "PaymentEdge.node": FieldCost(each=0.2),
-        "Image.url": FieldCost(each=0.06),
         "Review.author": FieldCost(each=0.1),
         # Appointments leave many short gaps between them, and a list of listings may be all services.
         "Listing.availability": FieldCost(each=2, per_day=0.15, longest=740),

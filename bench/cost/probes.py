@@ -84,7 +84,7 @@ PROBES = [
     ),
     Probe("100 nothing found of 50,000", listings("id", arguments=', filter: {text: "cottage", minRating: 5}')),
     Probe(
-        "30 root fields",
-        "{" + " ".join(f"q{n}: listings(first: 20) {{ edges {{ node {{ id title }} }} }}" for n in range(30)) + "}",
+        "12 root fields",
+        "{" + " ".join(f"q{n}: listings(first: 20) {{ edges {{ node {{ id title }} }} }}" for n in range(12)) + "}",
     ),
 ]

@@ -27,7 +27,7 @@ from tests.schema.core.attacks import FAMOUS, FITTED, VARIABLES
 from tests.schema.core.sample import make_context
 
 LONGEST_REFUSAL = 0.050
-TRIES = 4
+TRIES = 12
 LIST_OF_IDS = "query($ids:[ID!]!){nodes(ids:$ids){id}}"
 LIMITS = Limits()
 
