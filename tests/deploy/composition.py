@@ -1,5 +1,6 @@
 """docker-compose.yml as Compose reads it: merged, with the variables of an environment filled in."""
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -34,11 +35,16 @@ def fill(text: str, given: Mapping[str, str]) -> str:
     return VARIABLE.sub(one, text)
 
 
-def composition(given: Mapping[str, str] = GIVEN) -> dict[str, Any]:
-    """Raises Missing."""
-    read = yaml.safe_load(fill(FILE.read_text(), given))
+@functools.cache
+def _read(text: str) -> dict[str, Any]:
+    read = yaml.safe_load(text)
     assert isinstance(read, dict)
     return read
+
+
+def composition(given: Mapping[str, str] = GIVEN) -> dict[str, Any]:
+    """Raises Missing."""
+    return _read(fill(FILE.read_text(), given))
 
 
 def services(given: Mapping[str, str] = GIVEN) -> dict[str, dict[str, Any]]:
