@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.demo import listens
 from sandbox.processes import free_port
 from tests.deploy.linters import ROOT, complaints, linters
 
@@ -85,14 +86,10 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
             until = time.monotonic() + PATIENCE_SECONDS
-            while True:
-                try:
-                    if Proxy(port, web).ask("/metrics")[0] == 404:
-                        break
-                except OSError:
-                    assert process.poll() is None, (folder / "log").read_text()
-                    assert time.monotonic() < until
-                    time.sleep(0.05)
+            while not listens(port):
+                assert process.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < until
+                time.sleep(0.05)
             yield Proxy(port, web)
         finally:
             process.terminate()
