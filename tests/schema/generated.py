@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Set
 from typing import Any
 
@@ -17,6 +18,8 @@ from graphql import (
 )
 from graphql.pyutils import Undefined
 from hypothesis import strategies as st
+
+from schema.core.engine import Answer
 
 # The literals that an argument may be given; none: it is left out.
 Literals = Callable[[str, GraphQLArgument], list[str]]
@@ -84,6 +87,28 @@ class _Writer:
         place = len(self.fragments) - 1
         self.fragments[place] = f"fragment {name} on {parent.name} {self.selection(parent, depth)}"
         return f"...{name}"
+
+
+def told(answer: Answer) -> tuple[Any, ...]:
+    """What an answer tells, for two executors to be compared by: all but which of several failures inside one thing that
+    became null is named, as they may be found in any order, and but the ids under which bugs are logged.
+    """
+    body = answer.body()
+    errors = set()
+    for error in body.pop("errors", []):
+        place = _nulled(body.get("data"), error.get("path", []))
+        named = error["message"] if place == tuple(error.get("path", [])) else ""
+        errors.add((place, named))
+    return json.dumps(body), frozenset(errors), answer.executed, answer.is_public
+
+
+def _nulled(data: Any, path: list[Any]) -> tuple[Any, ...]:
+    """The place of the null that an error at this path is the reason of."""
+    for depth, key in enumerate(path):
+        if data is None:
+            return tuple(path[:depth])
+        data = data[key]
+    return tuple(path)
 
 
 @st.composite
