@@ -54,7 +54,9 @@ def steps_of(world: World, flow: str) -> tuple[int, list[Step]]:
     began = booking.span.start + timedelta(minutes=25)
 
     def change(nights: int) -> Booking:
-        stay = BookingRequest(check_out=world.now.date() + timedelta(days=10 + nights))
+        assert booking.check_in is not None
+        # From its own first night: while the steps take their minutes, a day may end.
+        stay = BookingRequest(check_out=booking.check_in + timedelta(days=nights))
         return actions.change(viewer=world.guest, booking_id=booking.pk, change=stay, now=world.now)
 
     def refund() -> Charge:
