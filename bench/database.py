@@ -44,6 +44,17 @@ def running_database(parent: Path) -> Iterator[Database]:
         place / "postgres", log=place / "postgres.log", password=folder.secret("postgres"), watcher=watcher
     )
     try:
+        with migrated(folder, server) as database:
+            yield database
+    finally:
+        folder.close()
+        watcher.close()
+
+
+@contextmanager
+def migrated(folder: DataFolder, server: Postgres) -> Iterator[Database]:
+    """Start the server and bring its database to the schema of this checkout; stop it in the end."""
+    try:
         start_all([server])
         settings = {**demo_settings(folder, 1, {}), **UNUSED, **settings_of([server])}
         migrate = [sys.executable, "manage.py", "migrate", "-v", "0"]
@@ -53,5 +64,3 @@ def running_database(parent: Path) -> Iterator[Database]:
         yield Database(settings, server.child.pid)
     finally:
         stop_all([server])
-        folder.close()
-        watcher.close()

@@ -6,7 +6,7 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "booking.settings")
 
-_whole = get_wsgi_application()
+whole = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402 - the settings are there now
 
@@ -14,4 +14,4 @@ from apps.core.waits import bound_sessions  # noqa: E402
 from booking.short_way import with_short_way  # noqa: E402
 
 bound_sessions(settings.WEB_WAITS)
-application = with_short_way(_whole)
+application = with_short_way(whole)

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from django.db import connection
 from redis import Redis
 
 from sandbox.processes import Child, Watcher
+from sandbox.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 30.0
@@ -206,3 +208,23 @@ def at_once(calls: Sequence[Callable[[], Result]]) -> list[Result]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(run, calls))
+
+
+@dataclass
+class OnRedis:
+    """A site on a Redis of its own, which can be killed and started again."""
+
+    site: Site
+    redis: Valkey
+
+    def kill_redis(self) -> None:
+        child = self.redis.child
+        assert child is not None
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGKILL)
+        eventually(lambda: child.ended() is not None, "Redis ended")
+
+    def start_redis(self) -> None:
+        assert self.redis.child is not None
+        self.redis.child.start()
+        eventually(self.redis.answers, "Redis answers")

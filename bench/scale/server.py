@@ -1,17 +1,13 @@
 """A PostgreSQL on a folder that stays: a market of a million listings is not made for each measurement."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.database import UNUSED, Database
-from sandbox.configuration import demo_settings, process_environment
-from sandbox.folder import ROOT, DataFolder
+from bench.database import Database, migrated
+from sandbox.folder import DataFolder
 from sandbox.postgres import Postgres
 from sandbox.processes import Watcher
-from sandbox.servers import settings_of, start_all, stop_all
 
 # What whoever serves a million listings sets. What the planner goes by is left as PostgreSQL comes. The data can be made
 # again, so it is not written with care.
@@ -38,14 +34,8 @@ def kept_database(folder: Path) -> Iterator[Database]:
         options=OPTIONS,
     )
     try:
-        start_all([server])
-        settings = {**demo_settings(data, 1, {}), **UNUSED, **settings_of([server])}
-        migrate = [sys.executable, "manage.py", "migrate", "-v", "0"]
-        subprocess.run(migrate, cwd=ROOT, env=process_environment(settings), check=True)
-        assert server.child is not None
-        assert server.child.pid is not None
-        yield Database(settings, server.child.pid)
+        with migrated(data, server) as database:
+            yield database
     finally:
-        stop_all([server])
         data.close()
         watcher.close()

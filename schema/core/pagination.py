@@ -26,23 +26,18 @@ side of `pageInfo` cost a query only when they are asked for.
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import hashlib
-import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import graphene
-import orjson
-from django.conf import settings
 from django.db.models import Count, F, QuerySet
 
 from apps.core.keyset import Key, Slice, exists_beyond, key_of, keys, read_slice, read_slices
+from schema.core.cursors import read_cursor, write_cursor
 from schema.core.errors import BadUserInput
 from schema.core.permissions import Permission, RootField
 
@@ -52,7 +47,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
-MAC_BYTES = 12
 
 NEWEST = keys("-created_at", "-id")
 
@@ -166,58 +160,6 @@ def _scope(info: Info, arguments: Mapping[str, Any], owner: object) -> bytes:
     others = {name: value for name, value in arguments.items() if name not in {"first", "after", "last", "before"}}
     named = [info.parent_type.name, info.field_name, str(owner), others]
     return hashlib.sha256(json.dumps(named, sort_keys=True, default=str).encode()).digest()
-
-
-_WRITERS: list[tuple[type, str, Callable[[Any], str]]] = [
-    (datetime.datetime, "t", datetime.datetime.isoformat),
-    (datetime.date, "d", datetime.date.isoformat),
-    (decimal.Decimal, "n", str),
-]
-_READERS: dict[str, Callable[[str], Any]] = {
-    "t": datetime.datetime.fromisoformat,
-    "d": datetime.date.fromisoformat,
-    "n": decimal.Decimal,
-}
-
-
-def _writable(value: Any) -> Any:
-    if value is None or isinstance(value, str | int | float):
-        return value
-    for kind, letter, write in _WRITERS:
-        if isinstance(value, kind):
-            return [letter, write(value)]
-    raise TypeError(f"A cursor cannot carry {type(value).__name__}.")
-
-
-@lru_cache(maxsize=4)
-def _cursor_key(secret: str) -> bytes:
-    return hashlib.blake2b(secret.encode(), person=b"cursor").digest()
-
-
-def _mac(payload: bytes, scope: bytes) -> bytes:
-    return hashlib.blake2b(scope + payload, digest_size=MAC_BYTES, key=_cursor_key(settings.SECRET_KEY)).digest()
-
-
-def write_cursor(place: Sequence[Any], scope: bytes) -> str:
-    """The opaque cursor of a place in the order."""
-    payload = orjson.dumps([_writable(value) for value in place])
-    return urlsafe_b64encode(_mac(payload, scope) + payload).rstrip(b"=").decode()
-
-
-def read_cursor(cursor: str, scope: bytes) -> tuple[Any, ...]:
-    """The place in the order. Raises BadUserInput unless `write_cursor` made it for this scope."""
-    try:
-        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-    except ValueError:
-        raise BadUserInput("The cursor is unreadable.") from None
-    # Decoding overlooks stray characters: only what we would write ourselves is ours.
-    if urlsafe_b64encode(raw).decode().rstrip("=") != cursor:
-        raise BadUserInput("The cursor is unreadable.")
-    mac, payload = raw[:MAC_BYTES], raw[MAC_BYTES:]
-    if not hmac.compare_digest(mac, _mac(payload, scope)):
-        raise BadUserInput("The cursor does not belong to this list.")
-    values = orjson.loads(payload)
-    return tuple(_READERS[value[0]](value[1]) if isinstance(value, list) else value for value in values)
 
 
 class Edge:

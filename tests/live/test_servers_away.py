@@ -4,8 +4,6 @@ The site of these tests has a Redis of its own, and reaches the database over a 
 """
 
 import asyncio
-import os
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,28 +24,14 @@ from tests.live.conftest import beside, book, token_of
 from tests.live.test_subscriptions import CHANGED, spot_id
 from tests.live.wire import Wire
 from tests.recipes import make_parking_spot
-from tests.serving import Site, eventually, serve
+from tests.serving import OnRedis, serve
 
 
 @dataclass
-class Fragile:
+class Fragile(OnRedis):
     """The site with what it stands on."""
 
-    site: Site
-    redis: Valkey
     database: Wire
-
-    def kill_redis(self) -> None:
-        child = self.redis.child
-        assert child is not None
-        assert child.pid is not None
-        os.kill(child.pid, signal.SIGKILL)
-        eventually(lambda: child.ended() is not None, "Redis ended")
-
-    def start_redis(self) -> None:
-        assert self.redis.child is not None
-        self.redis.child.start()
-        eventually(self.redis.answers, "Redis answers")
 
 
 @pytest.fixture(scope="module")

@@ -89,6 +89,14 @@ class _Writer:
         return f"...{name}"
 
 
+def exactly(answer: Answer) -> str:
+    """The answer as it is sent, without the ids under which bugs are logged."""
+    body = answer.body()
+    for error in body.get("errors", []):
+        error["extensions"].pop("id", None)
+    return json.dumps([body, answer.executed, answer.is_public])
+
+
 def told(answer: Answer) -> tuple[Any, ...]:
     """What an answer tells, for two executors to be compared by: all but which of several failures inside one thing that
     became null is named, as they may be found in any order, and but the ids under which bugs are logged.

@@ -1,7 +1,5 @@
 """The product as real processes that are watched, on servers that can be taken away."""
 
-import os
-import signal
 import socket
 import urllib.error
 import urllib.request
@@ -16,7 +14,7 @@ from sandbox.processes import Watcher
 from sandbox.valkey import Valkey
 from tests.integrations.receiver import Receiver, receiving, status
 from tests.live.wire import Wire
-from tests.serving import Site, eventually, reserved_port, serve
+from tests.serving import OnRedis, eventually, reserved_port, serve
 
 TOKEN = "watching-0123456789abcdef"
 # Of the web server: few, so that a test can take all of them.
@@ -25,27 +23,13 @@ SENTRY_KEY = "0123456789abcdef0123456789abcdef"
 
 
 @dataclass
-class Watched:
+class Watched(OnRedis):
     """The site, what it stands on, and who it tells. `worker` is where the worker is watched."""
 
-    site: Site
-    redis: Valkey
     database: Wire
     collector: Receiver
     folder: Path
     worker: str
-
-    def kill_redis(self) -> None:
-        child = self.redis.child
-        assert child is not None
-        assert child.pid is not None
-        os.kill(child.pid, signal.SIGKILL)
-        eventually(lambda: child.ended() is not None, "Redis ended")
-
-    def start_redis(self) -> None:
-        assert self.redis.child is not None
-        self.redis.child.start()
-        eventually(self.redis.answers, "Redis answers")
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from pytest_django.fixtures import Settings
 
-from booking.wsgi import _whole, application
+from booking.wsgi import application, whole
 
 pytestmark = pytest.mark.django_db
 
@@ -66,14 +66,14 @@ def call(app: Any, **environ: str) -> tuple[str, dict[str, str], bytes]:
     ids=str,
 )
 def test_both_ways_answer_alike(environ: dict[str, str]) -> None:
-    short, whole = call(application, **environ), call(_whole, **environ)
-    for answer in (short, whole):
+    short, long = call(application, **environ), call(whole, **environ)
+    for answer in (short, long):
         # Each request has an id of its own.
         answer[1].pop("X-Request-Id", None)
         # Only the whole way has looked whether a cookie signs somebody in, and forgets one that does not.
         answer[1].pop("Set-Cookie", None)
         answer[1]["Vary"] = answer[1]["Vary"].replace("Cookie, ", "")
-    assert short == whole
+    assert short == long
 
 
 def test_all_else_takes_the_whole_way() -> None:
