@@ -113,7 +113,7 @@ def _browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         browser.close()
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def browser(_browser: Browser) -> Browser:
 
 def _listens(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=60) as answer:
             return bool(json.load(answer)["value"]["ready"])
     except OSError:
         return False

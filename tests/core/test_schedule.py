@@ -44,7 +44,7 @@ def test_a_worker_begins_with_what_somebody_waits_for_however_many_sweeps_came_b
         with connection.Consumer(queues, callbacks=[take]) as consumer:
             consumer.qos(prefetch_count=1)
             for _ in range(51):
-                connection.drain_events(timeout=10)
+                connection.drain_events(timeout=60)
         for queue in queues:
             queue.bind(connection.default_channel).delete()
     assert taken == ["payment", *["sweep"] * 50]

@@ -133,7 +133,7 @@ def test_who_leaves_the_queue_costs_nothing_more() -> None:
 
     def work(patience: Patience) -> None:
         seen.append(patience)
-        go_on.wait(30)
+        go_on.wait(60)
 
     async def story() -> None:
         bridge = Bridge(answering(work), threads=1)

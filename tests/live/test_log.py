@@ -23,7 +23,7 @@ class Held:
         self._is_written = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(topic,))
         self._thread.start()
-        assert self._is_written.wait(30)
+        assert self._is_written.wait(60)
 
     def commit(self) -> None:
         self._may_commit.set()
@@ -34,7 +34,7 @@ class Held:
             with transaction.atomic():
                 publish(topic=topic)
                 self._is_written.set()
-                self._may_commit.wait(30)
+                self._may_commit.wait(60)
         finally:
             connection.close()
 

@@ -183,7 +183,7 @@ def test_frames_that_are_none_end_their_connection_alone(site: Site, name: str) 
     address = urlsplit(site.url)
     assert address.hostname is not None
     assert address.port is not None
-    with sockets.create_connection((address.hostname, address.port), timeout=20) as raw:
+    with sockets.create_connection((address.hostname, address.port), timeout=60) as raw:
         raw.sendall(HANDSHAKE.format(host=address.netloc).encode())
         said = raw.recv(4096)
         assert said.startswith(b"HTTP/1.1 101"), said

@@ -14,7 +14,7 @@ from sandbox.processes import Child, Watcher
 from sandbox.watcher import alive
 
 
-def until(condition: Callable[[], object], *, seconds: float = 10.0) -> bool:
+def until(condition: Callable[[], object], *, seconds: float = 60.0) -> bool:
     """Whether `condition` becomes true in time."""
     end = time.monotonic() + seconds
     while not condition():

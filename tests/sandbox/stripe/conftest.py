@@ -53,7 +53,7 @@ class Running:
     def _gone(self) -> int:
         assert self.process.stdout is not None
         self.process.stdout.close()
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 class Account:
@@ -68,7 +68,7 @@ class Account:
 
     def http(self, method: str, path: str, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.key}", **options.pop("headers", {})}
-        return requests.request(method, self.url + path, headers=headers, timeout=10, allow_redirects=False, **options)
+        return requests.request(method, self.url + path, headers=headers, timeout=60, allow_redirects=False, **options)
 
     def pay(self, method: str = "pm_card_visa", amount: int = 1_000, **more: Any) -> stripe.PaymentIntent:
         """A confirmed PaymentIntent; `key` is its idempotency key."""
@@ -122,11 +122,11 @@ class Receiver:
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
 
-    def take(self, number: int, seconds: float = 5.0) -> list[dict[str, Any]]:
+    def take(self, number: int, seconds: float = 60.0) -> list[dict[str, Any]]:
         """The next events, in the order of their arrival."""
         return [json.loads(body) for _, body, _ in self.take_raw(number, seconds)]
 
-    def take_raw(self, number: int, seconds: float = 5.0) -> list[tuple[float, bytes, str]]:
+    def take_raw(self, number: int, seconds: float = 60.0) -> list[tuple[float, bytes, str]]:
         return [self.got.get(timeout=seconds) for _ in range(number)]
 
     def silent(self, seconds: float) -> bool:
