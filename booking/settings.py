@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
 from apps.core.waits import Waits
+from apps.staff.look import LOOK
 from booking.env import read_environment
 from booking.watching.logs import logging_settings
 from booking.watching.values import keep_values_in
@@ -31,7 +32,11 @@ PUBLIC_URL = ENV.public_url
 ALLOWED_HOSTS = [*ENV.allowed_hosts, "testserver"] if MODE == "test" else ENV.allowed_hosts
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # The theme stands before the admin that it covers.
+    "apps.staff",
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "apps.staff.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -107,13 +112,13 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [("django.template.loaders.cached.Loader", ["apps.staff.patches.PatchingLoader"])],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
         },
     }
 ]
@@ -164,6 +169,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+UNFOLD = LOOK
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

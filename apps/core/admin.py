@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import unfold.admin
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
@@ -18,13 +19,8 @@ if TYPE_CHECKING:
     _Inline = admin.TabularInline[Any, Any]
     _Pages = Paginator[Any]
 else:
-    # Only the type stubs know an admin of something.
-    _Admin, _Inline, _Pages = admin.ModelAdmin, admin.TabularInline, Paginator
-
-admin.site.site_header = admin.site.site_title = "Holdfast"
-admin.site.index_title = "What staff looks after"
-# Django's own, with a way to the pages that stand on no table.
-admin.site.index_template = "core/admin_index.html"
+    # Only the type stubs know an admin of something, and the theme has none.
+    _Admin, _Inline, _Pages = unfold.admin.ModelAdmin, unfold.admin.TabularInline, Paginator
 
 # Whoever looks for something farther back searches or filters for it.
 MOST_COUNTED = 5_000
@@ -41,14 +37,19 @@ class ShallowPaginator(_Pages):
         return rows.order_by().values("pk")[:MOST_COUNTED].count()
 
 
-class ReadOnlyAdmin(_Admin):
-    """Rows that can be seen and not written: what changes them are the actions of their app."""
+class StaffAdmin(_Admin):
+    """What every admin of a model is made of: the theme, and lists that cost the same in a big table."""
 
     list_per_page = 50
     list_max_show_all = 0
+    list_fullwidth = True
     paginator = ShallowPaginator
     show_full_result_count = False
-    ordering = ("-pk",)
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
+
+
+class ReadOnlyAdmin(StaffAdmin):
+    """Rows that can be seen and not written: what changes them are the actions of their app."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,34 +1,16 @@
 """What people were told and mailed, in Django admin: looked through, and sent again where it did not leave."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.core.admin import ReadOnlyAdmin
 from apps.notifications.letters import render
 from apps.notifications.mailing import try_again
 from apps.notifications.models import Letter, Notification
-
-if TYPE_CHECKING:
-    _ForLetters = admin.ModelAdmin[Letter]
-    _ForNotifications = admin.ModelAdmin[Notification]
-else:
-    _ForLetters = _ForNotifications = admin.ModelAdmin
-
-
-class ReadOnly:
-    """Nobody writes in somebody's name, or takes away what was said."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 class LetterState(admin.SimpleListFilter):
@@ -60,7 +42,7 @@ class LetterState(admin.SimpleListFilter):
 
 
 @admin.register(Letter)
-class LetterAdmin(ReadOnly, _ForLetters):
+class LetterAdmin(ReadOnlyAdmin):
     """What a letter says is shown without the secrets of its links."""
 
     list_display = ("id", "to", "template", "booking", "created_at", "sent_at", "failed_at", "tries", "last_error")
@@ -72,7 +54,6 @@ class LetterAdmin(ReadOnly, _ForLetters):
         "to", "template", "booking", "created_at", "sent_at", "failed_at", "next_try_at", "tries", "last_error", "words",
     )  # fmt: skip
     readonly_fields = ("words",)
-    show_full_result_count = False
     actions = ("send_again",)
 
     @admin.display(description="text")
@@ -90,7 +71,7 @@ class LetterAdmin(ReadOnly, _ForLetters):
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnly, _ForNotifications):
+class NotificationAdmin(ReadOnlyAdmin):
     """What people were told in their accounts."""
 
     list_display = ("id", "recipient", "type", "title", "created_at", "read_at")
@@ -98,4 +79,3 @@ class NotificationAdmin(ReadOnly, _ForNotifications):
     list_select_related = ("recipient",)
     search_fields = ("=recipient__email", "=booking__reference")
     ordering = ("-created_at", "-id")
-    show_full_result_count = False

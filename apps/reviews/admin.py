@@ -1,24 +1,18 @@
 """Reviews in Django admin: read, hidden and shown again; never written in somebody's name."""
 
-from typing import TYPE_CHECKING
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.core.admin import ReadOnlyAdmin
 from apps.reviews.actions import set_hidden
 from apps.reviews.models import Review
 from apps.users.models import User
 
-if TYPE_CHECKING:
-    _ForReviews = admin.ModelAdmin[Review]
-else:
-    _ForReviews = admin.ModelAdmin
-
 
 @admin.register(Review)
-class ReviewAdmin(_ForReviews):
+class ReviewAdmin(ReadOnlyAdmin):
     """What a listing shows of a review, and its average, follow at once."""
 
     list_display = ("id", "listing", "author", "rating", "created_at", "hidden_at")
@@ -26,17 +20,7 @@ class ReviewAdmin(_ForReviews):
     list_select_related = ("listing", "author")
     search_fields = ("=listing__id", "=author__email")
     ordering = ("-created_at", "-id")
-    show_full_result_count = False
     actions = ("hide", "show")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Review | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Review | None = None) -> bool:
-        return False
 
     def has_moderate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("reviews.change_review")

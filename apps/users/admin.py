@@ -1,6 +1,6 @@
 """Accounts, sessions and groups in Django admin."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
@@ -10,15 +10,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.core.admin import ReadOnlyAdmin, StaffAdmin
 from apps.users.actions import standing
 from apps.users.models import Session, User
-
-if TYPE_CHECKING:
-    _ForUsers = admin.ModelAdmin[User]
-    _ForSessions = admin.ModelAdmin[Session]
-else:
-    # Only the type stubs know a ModelAdmin of something.
-    _ForUsers = _ForSessions = admin.ModelAdmin
 
 
 def actor_of(request: HttpRequest) -> int:
@@ -28,7 +22,7 @@ def actor_of(request: HttpRequest) -> int:
 
 
 @admin.register(User)
-class UserAdmin(_ForUsers):
+class UserAdmin(StaffAdmin):
     """Profile, role and standing can be changed. Passwords and addresses are their owners' to change, by mail."""
 
     list_display = ("id", "email", "first_name", "last_name", "role", "is_active", "joined_at")
@@ -42,7 +36,6 @@ class UserAdmin(_ForUsers):
         ("History", {"fields": ("joined_at", "updated_at", "last_login", "deleted_at", "source")}),
     )
     filter_horizontal = ("groups", "user_permissions")
-    show_full_result_count = False
     actions = ("end_sessions",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -85,7 +78,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RightsAdmin(GroupAdmin):
+class RightsAdmin(StaffAdmin, GroupAdmin):
     """What members of the staff may change. A superuser's to say: whoever could change a group could give themself every right."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -119,24 +112,14 @@ class RightsAdmin(GroupAdmin):
 
 
 @admin.register(Session)
-class SessionAdmin(_ForSessions):
+class SessionAdmin(ReadOnlyAdmin):
     """Sessions can be seen and ended, not written."""
 
     list_display = ("id", "user", "device", "created_at", "last_used_at", "ended_at")
     list_select_related = ("user",)
     search_fields = ("user__email",)
     ordering = ("-last_used_at", "-id")
-    show_full_result_count = False
     actions = ("end_selected",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
-        return False
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("users.change_session")

@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
+from unfold.forms import AdminOwnPasswordChangeForm
 
 from apps.audit.actions import record
 from apps.audit.models import AuditKind
@@ -22,10 +22,11 @@ from apps.users.guesses import password_counts, who_signs_in
 from apps.users.models import User
 
 
-class OwnPasswordForm(PasswordChangeForm):
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
     """The old password once, the new one twice. Tries at the old one count together with sign-ins."""
 
     required_css_class = "required"
+    user: User
 
     @sensitive_variables("old_password")
     def clean_old_password(self) -> str:

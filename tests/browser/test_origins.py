@@ -66,7 +66,7 @@ def test_another_origin_makes_nobody_do_anything(site: Site, browser: Browser, e
     browser.open(f"{site.url}/admin/")
     browser.type("#id_username", staff.email)
     browser.type("#id_password", PASSWORD)
-    browser.click("input[type=submit]")
+    browser.click("#login-form button[type=submit]")
     browser.open(elsewhere)
     outcomes = browser.run(TRY, f"{site.url}/graphql", SIGN_UP)
     assert set(outcomes.values()) == {"refused"}, outcomes

@@ -83,11 +83,11 @@ def test_staff_signs_in_to_the_admin(site: Site, browser: Browser) -> None:
     browser.open(f"{site.url}/admin/")
     browser.type("#id_username", staff.email)
     browser.type("#id_password", PASSWORD)
-    browser.click("input[type=submit]")
-    eventually(lambda: browser.has("#user-tools"), "the admin opens")
+    browser.click("#login-form button[type=submit]")
+    eventually(lambda: browser.has("#nav-sidebar"), "the admin opens")
     browser.open(f"{site.url}/admin/users/user/")
     assert staff.email in browser.text("#result_list")
-    # The styles came along: without them the header has no colour of its own.
-    colour = browser.run("return getComputedStyle(document.querySelector('#header')).backgroundColor")
+    # The styles came along: without them the navigation has no colour of its own.
+    colour = browser.run("return getComputedStyle(document.querySelector('#nav-sidebar')).backgroundColor")
     assert colour not in {"rgba(0, 0, 0, 0)", "transparent"}
     assert browser.complaints() == []

@@ -46,7 +46,7 @@ def test_staff_reads_the_mails(name: str) -> None:
 
 def test_the_start_of_the_admin_leads_there(name: str, settings: Settings) -> None:
     client = of(make_staff())
-    assert '<a href="/admin/mails/">' in client.get("/admin/").content.decode()
+    assert 'href="/admin/mails/"' in client.get("/admin/").content.decode()
     settings.MAIL_DIR = None
     assert "/admin/mails/" not in client.get("/admin/").content.decode()
 

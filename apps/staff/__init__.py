@@ -1,0 +1,1 @@
+"""The staff's desk: Django admin's site, its look and its navigation."""
