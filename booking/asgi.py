@@ -21,6 +21,7 @@ from apps.audit.origin import address_of
 from apps.core.metrics import OPEN_SOCKETS, SOCKETS_REFUSED
 from booking.bridge import BodyTooLarge, Bridge, Gone, Receive, Send, read_body
 from booking.headers import raw_headers
+from booking.stopping import is_stopping, is_watched
 from booking.watching.pages import PATHS, page
 from booking.wsgi import application as wsgi
 from schema.live.event_streams import EventStream, wants_events
@@ -31,10 +32,15 @@ from schema.views import engine
 
 PATH = "/graphql"
 STREAM_HEADERS = raw_headers()
+# How soon the process notices that it is to stop, and how long it leaves the proxy to notice, in seconds.
+STOPPING_LOOK_SECONDS = 0.2
+STOPPING_PAUSE_SECONDS = 1.0
 
 _http = Bridge(wsgi, threads=settings.HTTP_THREADS, seconds=settings.REQUEST_SECONDS)
 _hubs: list[Hub] = []
 _room = Room()
+# Whoever is being told things now.
+_listening: set[Socket | EventStream] = set()
 
 
 def _hub() -> Hub:
@@ -59,15 +65,30 @@ async def application(scope: MutableMapping[str, Any], receive: Receive, send: S
 
 
 async def _live(receive: Receive, send: Send) -> None:
+    farewell = asyncio.create_task(_send_listeners_away()) if is_watched() else None
     while True:
         message = await receive()
         if message["type"] == "lifespan.shutdown":
+            if farewell is not None:
+                farewell.cancel()
             for hub in _hubs:
                 await hub.stop()
             _http.close()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+async def _send_listeners_away() -> None:
+    """Once this process is to stop, whoever listens is told to come back: to another, and with the last event it saw."""
+    while not is_stopping():
+        await asyncio.sleep(STOPPING_LOOK_SECONDS)
+    await asyncio.sleep(STOPPING_PAUSE_SECONDS)
+    while True:
+        for listener in list(_listening):
+            listener.send_away()
+            await asyncio.sleep(0)
+        await asyncio.sleep(STOPPING_LOOK_SECONDS)
 
 
 async def _be_watched(scope: MutableMapping[str, Any], send: Send) -> None:
@@ -110,9 +131,12 @@ async def _serve_socket(scope: MutableMapping[str, Any], receive: Receive, send:
         await send({"type": "websocket.close", "code": 1013, "reason": "Try again later"})
         return
     OPEN_SOCKETS.labels("websocket").inc()
+    socket = Socket(_hub(), receive, send, **visitor)
+    _listening.add(socket)
     try:
-        await Socket(_hub(), receive, send, **visitor).serve(scope["subprotocols"])
+        await socket.serve(scope["subprotocols"])
     finally:
+        _listening.discard(socket)
         OPEN_SOCKETS.labels("websocket").dec()
         _room.leave(visitor["ip"])
 
@@ -147,12 +171,15 @@ async def _serve_events(scope: MutableMapping[str, Any], receive: Receive, send:
         await _say(send, 503, b"Too many listen already.", (b"retry-after", b"10"))
         return
     OPEN_SOCKETS.labels("events").inc()
+    origin = request.headers.get("Origin")
+    headers = [(b"access-control-allow-origin", origin.encode("latin-1"))] if origin else []
+    headers += STREAM_HEADERS
+    stream = EventStream(_hub(), receive, send, headers=headers)
+    _listening.add(stream)
     try:
-        origin = request.headers.get("Origin")
-        headers = [(b"access-control-allow-origin", origin.encode("latin-1"))] if origin else []
-        headers += STREAM_HEADERS
-        await EventStream(_hub(), receive, send, headers=headers).serve(request, ip=address)
+        await stream.serve(request, ip=address)
     finally:
+        _listening.discard(stream)
         OPEN_SOCKETS.labels("events").dec()
         _room.leave(address)
 

@@ -10,6 +10,7 @@ import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from booking.stopping import is_stopping
 from booking.watching.exposition import CONTENT_TYPE, exposition
 from booking.watching.health import OK, readiness
 
@@ -41,6 +42,9 @@ def page(method: str, path: str, *, authorization: str, with_system: bool = True
         return Page(404, TEXT, b"Not found.\n")
     if method not in {"GET", "HEAD"}:
         return Page(405, TEXT, b"Use GET.\n", {"Allow": "GET, HEAD"})
+    if is_stopping() and path != "/metrics":
+        # Whoever sends requests here is to send them elsewhere.
+        return Page(503, JSON, orjson.dumps({"status": "stopping"}))
     if path == "/healthz":
         return Page(200, JSON, orjson.dumps({"status": "alive"}))
     if path == "/readyz":

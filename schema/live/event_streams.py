@@ -53,7 +53,7 @@ class EventStream:
         self._receive = receive
         self._send = send
         self._headers = headers
-        self._outbox = Outbox(self._send_text, self._refetch, stuck=self._leave)
+        self._outbox = Outbox(self._send_text, self._refetch, stuck=self.send_away)
         self._over = asyncio.Event()
         self._subscription: Subscription | None = None
 
@@ -119,7 +119,8 @@ class EventStream:
         if not self._over.is_set():
             self._end_with(token_error(state))
 
-    def _leave(self) -> None:
+    def send_away(self) -> None:
+        """End without `complete`: the client comes back, to whoever serves then, and says what it has seen."""
         self._over.set()
 
     def _end_with(self, result: dict[str, Any]) -> None:
@@ -142,8 +143,7 @@ class EventStream:
             self._end_with(refused.body)
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, the client gets an answer
             if is_outage(error):
-                # Without `complete`: the client comes back and says what it has seen.
-                self._leave()
+                self.send_away()
             else:
                 self._end_with({"errors": [internal_error(error, request_id="")]})
 

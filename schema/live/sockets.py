@@ -161,10 +161,14 @@ class Socket:
             if self._reading is not None:
                 self._reading.cancel()
 
+    def send_away(self) -> None:
+        """Have the client come back, to whoever serves then; it says what it has seen when it does."""
+        self.close(1013, "Try again later")
+
     def _is_away(self, error: Exception) -> bool:
-        """Whether the database is; the client is then told to come back, and says what it has seen when it does."""
+        """Whether the database is; the client is then sent away."""
         if is_outage(error):
-            self.close(1013, "Try again later")
+            self.send_away()
             return True
         return False
 

@@ -22,6 +22,7 @@ from tests.deploy.cluster import (
     pods,
     selected,
 )
+from tests.deploy.fleet import command_of
 from tests.deploy.linters import complaints
 from tests.deploy.test_compose import option
 from tests.readme.test_env_example import REQUIRED, ROOT
@@ -164,9 +165,10 @@ def test_what_is_begun_is_finished_before_a_process_is_killed() -> None:
         grace = pods()[name]["spec"]["terminationGracePeriodSeconds"]
         pause = container(pods()[name]).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         if name == "web":
-            assert grace > pause + settings.ENV.request_seconds
+            assert grace > pause + int(option(command_of("web"), "--after")) + settings.ENV.request_seconds
         if name == "live":
-            assert grace > pause + int(option(container(pods()[name])["command"], "--workers-kill-timeout"))
+            command = container(pods()[name])["command"]
+            assert grace > pause + int(option(command, "--after")) + int(option(command, "--workers-kill-timeout"))
         if name in ("web", "live"):
             assert pause >= 5
             assert deployments()[name]["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}

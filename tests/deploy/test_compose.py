@@ -7,6 +7,7 @@ import pytest
 from booking import settings
 from booking.env import Environment
 from tests.deploy.composition import GIVEN, Missing, composition, services, variables
+from tests.deploy.fleet import command_of
 from tests.deploy.linters import ROOT, complaints
 from tests.deploy.test_image import variables_of
 from tests.readme.test_env_example import REQUIRED
@@ -123,9 +124,12 @@ def test_what_is_begun_is_finished_before_a_process_is_killed() -> None:
     of_web = re.search(r"--workers-kill-timeout (\d+) ", recipe)
     assert of_web
     assert int(of_web[1]) >= patience
-    assert seconds(services()["web"]["stop_grace_period"]) > int(of_web[1])
-    of_live = int(option(services()["live"]["command"], "--workers-kill-timeout"))
-    assert seconds(services()["live"]["stop_grace_period"]) > of_live
+    # First it says that it will stop, then it finishes what it has begun.
+    saying = int(option(command_of("web"), "--after"))
+    assert seconds(services()["web"]["stop_grace_period"]) > int(of_web[1]) + saying
+    of_live = services()["live"]["command"]
+    finishing = int(option(of_live, "--workers-kill-timeout"))
+    assert seconds(services()["live"]["stop_grace_period"]) > finishing + int(option(of_live, "--after"))
     assert seconds(services()["proxy"]["stop_grace_period"]) > patience
     for name in ("worker", "sweeper"):
         assert seconds(services()[name]["stop_grace_period"]) >= 60
@@ -133,9 +137,7 @@ def test_what_is_begun_is_finished_before_a_process_is_killed() -> None:
 
 
 def test_live_is_the_same_server_as_web() -> None:
-    started = re.search(r'exec (granian .*)"\]$', (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    assert started
-    web = started[1].replace('\\"$PORT\\"', "8000").split()
+    web = command_of("web")
     live: list[str] = services()["live"]["command"]
     assert "command" not in services()["web"]
     differing = {(ours, theirs) for ours, theirs in zip(web, live, strict=True) if ours != theirs}
