@@ -62,13 +62,13 @@ class Traffic:
         with closing(self._connected()) as client:
             while not self._over.is_set():
                 self._ask(client, FIND, {})
-                time.sleep(0.05)
+                time.sleep(0.1)
 
     def _book(self) -> None:
         with closing(self._connected()) as client:
             while not self._over.is_set():
                 self._book_one(client)
-                time.sleep(0.1)
+                time.sleep(0.2)
 
     def _book_one(self, client: http.client.HTTPConnection) -> None:
         contact = {"email": "walker@example.com", "firstName": "Jo", "lastName": "Walker"}
