@@ -255,6 +255,8 @@ class Environment:
     statement_seconds: int
     lock_seconds: int
     worker_statement_seconds: int
+    migration_lock_seconds: int
+    migration_tries: int
     access_token_seconds: int
     refresh_token_seconds: int
     log_level: str
@@ -325,6 +327,8 @@ class Environment:
             statement_seconds=read.seconds("STATEMENT_SECONDS", 15),
             lock_seconds=read.seconds("LOCK_SECONDS", 8),
             worker_statement_seconds=read.seconds("WORKER_STATEMENT_SECONDS", 300),
+            migration_lock_seconds=read.seconds("MIGRATION_LOCK_SECONDS", 3),
+            migration_tries=read.seconds("MIGRATION_TRIES", 30),
             access_token_seconds=read.seconds("ACCESS_TOKEN_SECONDS", 300),
             refresh_token_seconds=read.seconds("REFRESH_TOKEN_SECONDS", 2_592_000),
             compiled_reads=read.switch("COMPILED_READS", default=True),

@@ -108,6 +108,8 @@ WORKER_WAITS = Waits(
     lock=max(ENV.lock_seconds, ENV.worker_statement_seconds // 10),
     idle_transaction=2 * ENV.worker_statement_seconds,
 )
+MIGRATION_LOCK_SECONDS: float = ENV.migration_lock_seconds
+MIGRATION_TRIES = ENV.migration_tries
 APPEND_SLASH = False
 TEMPLATES = [
     {

@@ -48,6 +48,10 @@ def django(*arguments: str) -> Callable[[], Result]:
     return lambda: call(sys.executable, "manage.py", *arguments)
 
 
+def module(name: str) -> Callable[[], Result]:
+    return lambda: call(sys.executable, "-m", name)
+
+
 def compare_schema() -> Result:
     """Whether the printed schema is what the code serves."""
     served = subprocess.run(
@@ -77,6 +81,7 @@ CHECKS: dict[str, Callable[[], Result]] = {
     "format (ruff format)": tool("ruff", "format", "--check", "--quiet", "."),
     "layers (import-linter)": tool("lint-imports", "--no-cache"),
     "migrations match the models": django("makemigrations", "--check", "--dry-run"),
+    "migrations let people go on (squawk)": module("sandbox.migrations"),
     "schema is printed": compare_schema,
     "schema breaks no client": compare_with_release,
 }

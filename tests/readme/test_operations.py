@@ -22,7 +22,7 @@ from tests.readme.reading import ROOT, blocks
 from tests.recipes import make_event, make_property
 
 PAGE = (ROOT / "docs/operations.md").read_text()
-GUARDS, OVERLAPS, TICKETS, SKIPPING = [text for _, text in blocks(PAGE, "sql")]
+OPEN, GUARDS, OVERLAPS, TICKETS, SKIPPING = [text for _, text in blocks(PAGE, "sql")]
 RECONCILING, DUMPING, RESTORING = [text for _, text in blocks(PAGE, "sh")]
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 LEDGERS = ("bookings_booking", "payments_bill", "availability_allocation")
@@ -50,6 +50,14 @@ def restored() -> Iterator[tuple[str, str]]:
         with admin.cursor() as cursor:
             cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         admin.close()
+
+
+@pytest.mark.django_db
+def test_it_finds_who_has_a_transaction_open() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (process,) = cursor.fetchone()
+    assert (process, "active") in [row[:2] for row in asked(OPEN)]
 
 
 @pytest.mark.django_db
