@@ -18,23 +18,58 @@ that a column which a model gets is written by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+from operator import attrgetter
 from typing import Any, NamedTuple
 
+from django.contrib.postgres.fields import DateTimeRangeField
 from django.db import DEFAULT_DB_ALIAS, connections, models
+from psycopg2.extras import DateTimeTZRange
 
 from apps.core.db import require_transaction
-from apps.core.prepared import Prepared, type_of
+from apps.core.prepared import Prepared, literal, type_of
 
-NUMBERS: frozenset[type] = frozenset({int, type(None)})
-TEXTS: frozenset[type] = frozenset({str, type(None)})
-# Values of these types go into these fields as they are.
-PLAIN: dict[type[Any], frozenset[type]] = {
+
+class Forms(dict[type[Any], Callable[[Any], Any] | None]):
+    """How values of these classes are sent to a column; None: as they are. What is not here is the field's to prepare."""
+
+    def __missing__(self, kind: type[Any]) -> Callable[[Any], Any] | None:
+        # Members of enumerations, that is: as the text that they are.
+        return str.__str__ if str in self and issubclass(kind, str) else UNKNOWN
+
+
+def UNKNOWN(value: Any) -> Any:  # noqa: N802 - a mark, which is never called
+    """Stands for the field's own way."""
+    raise NotImplementedError
+
+
+def _instant(value: datetime) -> str:
+    # What has no zone is as wrong here as anywhere; the type of the place would take it for UTC.
+    if value.tzinfo is None:
+        raise ValueError(f"{value} has no time zone")
+    return value.isoformat()
+
+
+def _period(value: DateTimeTZRange) -> Any:
+    if value.lower is None or value.upper is None or value._bounds != "[)":
+        return value
+    return f"[{_instant(value.lower)},{_instant(value.upper)})"
+
+
+NUMBERS = Forms({int: None, type(None): None})
+TEXTS = Forms({str: None, type(None): None})
+# By the exact class of the field: one that is derived of it may prepare its values in another way.
+FORMS: dict[type[Any], Forms] = {
     models.BigAutoField: NUMBERS,
     models.BigIntegerField: NUMBERS,
-    models.BooleanField: frozenset({bool, type(None)}),
+    models.BooleanField: Forms({bool: None, type(None): None}),
     models.CharField: TEXTS,
+    models.DateField: Forms({date: date.isoformat, type(None): None}),
+    models.DateTimeField: Forms({datetime: _instant, type(None): None}),
+    DateTimeRangeField: Forms({DateTimeTZRange: _period, type(None): None}),
     models.EmailField: TEXTS,
     models.ForeignKey: NUMBERS,
     models.OneToOneField: NUMBERS,
@@ -45,11 +80,20 @@ PLAIN: dict[type[Any], frozenset[type]] = {
 
 
 class Column(NamedTuple):
-    """A place of the statement, the field that fills it, and the types whose values go there as they are."""
+    """A place of the statement, the field that fills it, how its value is taken of a row, and how it is sent."""
 
     place: str
     field: Any
-    plain: frozenset[type]
+    value_of: Callable[[Any], Any]
+    forms: Forms
+
+
+class Rows(Enum):
+    """How many rows a part has. The fewer there may be, the less there is to say of them."""
+
+    ANY = "any"
+    AT_MOST_ONE = "at most one"
+    ONE = "one"
 
 
 class Claim:
@@ -67,10 +111,27 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Any number of rows of a model. `is_keyed`: they bring their primary keys with them; else the database makes them."""
+    """Rows of a model. `is_keyed`: they bring their primary keys with them; else the database makes them.
+
+    `untouched` names fields that are in every row what the model makes of them when nobody says anything: the statement knows
+    their value, and nothing is sent.
+    """
 
     model: type[models.Model]
     is_keyed: bool = False
+    rows: Rows = Rows.ANY
+    untouched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """What a part is in the statement. `given` is the place that says whether there is the row of `Rows.AT_MOST_ONE`."""
+
+    query: str
+    types: dict[str, str]
+    columns: list[Column]
+    constants: list[tuple[str, Any]]
+    given: str
 
 
 class Together:
@@ -80,26 +141,38 @@ class Together:
         self._name = name
         self._claim = claim
         self._parts = parts
-        self._compiled: tuple[Prepared, list[list[Column]]] | None = None
+        self._compiled: tuple[Prepared, list[_Compiled]] | None = None
 
     def write(self, claimed: Mapping[str, Any], *rows: Sequence[models.Model]) -> tuple[Any, ...]:
         """Write the rows of each part. Returns the claim's answer; where it begins with null nothing was written.
 
-        A step of a transaction. Raises IntegrityError for rows that the tables refuse.
+        A step of a transaction. Raises IntegrityError for rows that the tables refuse, ValueError for more or fewer than a
+        part has, and where something is not untouched.
         """
         require_transaction()
         if self._compiled is None:
             self._compiled = self._compile()
-        statement, columns = self._compiled
+        statement, compiled = self._compiled
         # Asked for each value: the proxy would look up whose connection it is each time.
         own = connections[DEFAULT_DB_ALIAS]
         values = dict(claimed)
-        for named, instances in zip(columns, rows, strict=True):
-            for place, field, plain in named:
-                prepared = [field.pre_save(instance, True) for instance in instances]
-                if any(value.__class__ not in plain for value in prepared):
-                    prepared = [field.get_db_prep_save(value, own) for value in prepared]
-                values[place] = prepared
+        for part, known, instances in zip(self._parts, compiled, rows, strict=True):
+            for name, constant in known.constants:
+                for instance in instances:
+                    if getattr(instance, name) != constant:
+                        raise ValueError(f"{name} of a {part.model.__name__} is not {constant!r}")
+            if part.rows is Rows.ANY:
+                for place, field, value_of, forms in known.columns:
+                    values[place] = [_sent(value_of(each), forms, field, own) for each in instances]
+            elif len(instances) == 1:
+                for place, field, value_of, forms in known.columns:
+                    values[place] = _sent(value_of(instances[0]), forms, field, own)
+            elif part.rows is Rows.AT_MOST_ONE and not instances:
+                values |= dict.fromkeys(known.types)
+            else:
+                raise ValueError(f"{part.rows.value} {part.model.__name__} is written, not {len(instances)}")
+            if known.given:
+                values[known.given] = bool(instances)
         (answer,) = statement.rows(**values)
         if answer[0] is not None:
             for instances in rows:
@@ -108,25 +181,63 @@ class Together:
                     instance._state.db = own.alias
         return answer
 
-    def _compile(self) -> tuple[Prepared, list[list[Column]]]:
-        queries, types = [self._claim.body], dict(self._claim.types)
-        columns = []
-        for number, part in enumerate(self._parts):
-            named = [
-                Column(f"part{number}_{field.column}", field, PLAIN.get(type(field), frozenset()))
-                for field in _written(part)
-            ]
-            types |= {place: f"{type_of(field)}[]" for place, field, _ in named}
-            names = ", ".join(f'"{field.column}"' for _, field, _ in named)
-            row = ", ".join(f'row."{field.column}"' for _, field, _ in named)
-            places = ", ".join(f"%({place})s" for place, _, _ in named)
-            queries.append(
-                f'part{number} AS (INSERT INTO "{part.model._meta.db_table}" ({names}) '  # noqa: S608 - names of our models
-                f"SELECT {row} FROM claimed, unnest({places}) AS row ({names}))"
-            )
-            columns.append(named)
-        text = f"WITH {', '.join(queries)} {self._claim.answer}"
-        return Prepared(self._name, text, **types), columns
+    def _compile(self) -> tuple[Prepared, list[_Compiled]]:
+        parts = [_compile_part(f"part{number}", part) for number, part in enumerate(self._parts)]
+        types = dict(self._claim.types)
+        for part in parts:
+            types |= part.types
+        text = f"WITH {', '.join([self._claim.body, *(part.query for part in parts)])} {self._claim.answer}"
+        return Prepared(self._name, text, **types), parts
+
+
+def _sent(value: Any, forms: Forms, field: Any, own: Any) -> Any:
+    """The value as it is sent for the field."""
+    form = forms[value.__class__]
+    if form is None:
+        return value
+    return field.get_db_prep_save(value, own) if form is UNKNOWN else form(value)
+
+
+def _compile_part(title: str, part: Part) -> _Compiled:
+    fields = {field.name: field for field in _written(part)}
+    columns, constants, names, values = [], [], [], []
+    types = {}
+    for name, field in fields.items():
+        names.append(f'"{field.column}"')
+        if name in part.untouched:
+            constant = field.get_default()
+            constants.append((field.attname, constant))
+            prepared = literal(field.get_db_prep_save(constant, connections[DEFAULT_DB_ALIAS]))
+            values.append(f"CAST({prepared} AS {type_of(field)})")
+            continue
+        column = Column(f"{title}_{field.column}", field, _reading(field), FORMS.get(type(field), Forms()))
+        columns.append(column)
+        types[column.place] = type_of(field) if part.rows is not Rows.ANY else f"{type_of(field)}[]"
+        values.append(f'row."{field.column}"' if part.rows is Rows.ANY else f"%({column.place})s")
+    unknown = set(part.untouched) - fields.keys()
+    if unknown:
+        raise ValueError(f"{part.model.__name__} writes no {', '.join(sorted(unknown))}")
+    source, given = "claimed", ""
+    if part.rows is Rows.ANY:
+        places = ", ".join(f"%({column.place})s" for column in columns)
+        source += (
+            f", unnest({places}) AS row ({', '.join(f'{chr(34)}{column.field.column}{chr(34)}' for column in columns)})"
+        )
+    elif part.rows is Rows.AT_MOST_ONE:
+        given = f"{title}_is_given"
+        types[given] = "boolean"
+        source += f" WHERE %({given})s"
+    table = part.model._meta.db_table
+    query = f'{title} AS (INSERT INTO "{table}" ({", ".join(names)}) SELECT {", ".join(values)} FROM {source})'  # noqa: S608 - names of our models
+    return _Compiled(query, types, columns, constants, given)
+
+
+def _reading(field: Any) -> Callable[[Any], Any]:
+    """How the value of the field is taken of a row that is new."""
+    is_dated = isinstance(field, models.DateField) and not (field.auto_now or field.auto_now_add)
+    if is_dated or type(field).pre_save is models.Field.pre_save:
+        return attrgetter(field.attname)
+    return lambda instance: field.pre_save(instance, True)
 
 
 def _written(part: Part) -> Iterable[Any]:

@@ -1,14 +1,21 @@
 """Rows of several tables in one statement: as the tables want them, all or none."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.postgres.fields import ArrayField
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, connections, models, transaction
+from psycopg2.extras import DateTimeTZRange
+from pytest_django.fixtures import Settings
 
+from apps.bookings.models import Booking, BookingEvent, BookingLine
+from apps.bookings.states import BookingStatus
 from apps.core.models import IdempotencyKey, OutboxMessage
-from apps.core.together import Claim, Part, Together
+from apps.core.together import FORMS, Claim, Forms, Part, Rows, Together, _sent
 from apps.integrations.models import WebhookEndpoint
+from apps.listings.models import Listing
 from apps.users.models import MailToken, Session, User
 
 pytestmark = pytest.mark.django_db
@@ -113,5 +120,87 @@ def test_every_column_is_written() -> None:
         statement = Together("columns", CLAIM, Part(model, is_keyed=True))
         statement.write({"caller": model.__name__, "now": NOW}, [])
         assert statement._compiled is not None
-        written = {column.field.column for column in statement._compiled[1][0]}
+        written = {column.field.column for column in statement._compiled[1][0].columns}
         assert written == {field.column for field in model._meta.concrete_fields} - own
+
+
+def one_session(rows: Rows, *untouched: str) -> Together:
+    return Together(
+        "session", CLAIM, Part(User, is_keyed=True, rows=Rows.ONE), Part(Session, rows=rows, untouched=untouched)
+    )
+
+
+def write_one(together: Together, user: User, *sessions: Session) -> tuple[object, ...]:
+    return together.write({"caller": "one", "now": NOW}, [user], sessions)
+
+
+@pytest.mark.parametrize("is_prepared", [True, False])
+@pytest.mark.parametrize("rows", list(Rows))
+def test_one_row_is_written_as_many_are(rows: Rows, is_prepared: bool, settings: Settings) -> None:
+    settings.PREPARED_STATEMENTS = is_prepared
+    user = person(10**9, "a@example.com")
+    session = Session(user=user, created_at=NOW, last_used_at=NOW + timedelta(seconds=1), device="ö'%s\\ 100%")
+    assert write_one(one_session(rows, "ended_at", "network"), user, session)[1] == "k"
+    found = Session.objects.values_list("user", "created_at", "last_used_at", "device", "network", "ended_at").get()
+    assert found == (user.pk, NOW, NOW + timedelta(seconds=1), "ö'%s\\ 100%", "", None)
+
+
+def test_a_part_of_at_most_one_row_may_have_none() -> None:
+    write_one(one_session(Rows.AT_MOST_ONE, "device"), person(10**9, "a@example.com"))
+    assert (User.objects.count(), Session.objects.count()) == (1, 0)
+
+
+@pytest.mark.parametrize(("rows", "count"), [(Rows.ONE, 0), (Rows.ONE, 2), (Rows.AT_MOST_ONE, 2)])
+def test_more_or_fewer_rows_than_a_part_has_are_refused(rows: Rows, count: int) -> None:
+    user = person(10**9, "a@example.com")
+    sessions = [Session(user=user, created_at=NOW, last_used_at=NOW) for _ in range(count)]
+    with pytest.raises(ValueError, match="one Session is written, not"):
+        write_one(one_session(rows), user, *sessions)
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("rows", list(Rows))
+def test_what_is_said_to_be_untouched_is_never_lost(rows: Rows) -> None:
+    user = person(10**9, "a@example.com")
+    session = Session(user=user, created_at=NOW, last_used_at=NOW, ended_at=NOW)
+    with pytest.raises(ValueError, match="ended_at of a Session is not None"):
+        write_one(one_session(rows, "device", "ended_at"), user, session)
+    assert not User.objects.exists()
+
+
+def test_what_a_model_does_not_write_is_no_untouched_field() -> None:
+    with pytest.raises(ValueError, match="Session writes no id, pink"), transaction.atomic():
+        write_one(one_session(Rows.ANY, "pink", "id"), person(10**9, "a@example.com"))
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    user = person(10**9, "a@example.com")
+    session = Session(user=user, created_at=NOW.replace(tzinfo=None), last_used_at=NOW)
+    with pytest.raises(ValueError, match="has no time zone"):
+        write_one(one_session(Rows.ONE), user, session)
+    assert not User.objects.exists()
+
+
+def test_values_go_to_their_columns_as_django_sends_them() -> None:
+    """Each short way against the field's own, by a statement that only shows what came."""
+    listing = Listing._meta
+    shown = [
+        (Booking._meta.get_field("period"), DateTimeTZRange(NOW, NOW + timedelta(hours=1, microseconds=7))),
+        (Booking._meta.get_field("period"), DateTimeTZRange(NOW, None, "(]")),
+        (Booking._meta.get_field("check_in"), NOW.date()),
+        (Booking._meta.get_field("expires_at"), NOW.astimezone(ZoneInfo("Asia/Kathmandu"))),
+        (Booking._meta.get_field("status"), BookingStatus.PENDING),
+        (Booking._meta.get_field("is_anonymous"), 1),
+        (BookingEvent._meta.get_field("data"), {"ö": [1, None, "'%s\\"]}),
+        (BookingLine._meta.get_field("quantity"), Decimal("1.2500")),
+        (listing.get_field("title"), "ö'%s\\"),
+        (listing.get_field("id"), 2**62),
+    ]
+    for field, value in shown:
+        sent = _sent(value, FORMS.get(type(field), Forms()), field, connections["default"])
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT CAST(%s AS {field.db_type(connection)}) = CAST(%s AS {field.db_type(connection)})",
+                [sent, field.get_db_prep_save(value, connections["default"])],
+            )
+            assert cursor.fetchone() == (True,), field

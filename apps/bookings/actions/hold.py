@@ -25,7 +25,7 @@ from apps.core.metrics import BOOKING_EVENTS, count_on_commit
 from apps.core.money import LARGEST_TOTAL
 from apps.core.prepared import Prepared
 from apps.core.texts import clean_text
-from apps.core.together import Part, Together
+from apps.core.together import Part, Rows, Together
 from apps.core.versions import only
 from apps.listings.kinds import Kind, kind_named
 from apps.listings.models import ListingStatus
@@ -44,6 +44,10 @@ LOCK_LISTING_AND_GUEST = """
     SELECT 1 FROM listings_listing AS listing, users_user AS guest
     WHERE listing.id = %(listing)s AND guest.id = %(guest)s AND guest.is_active FOR KEY SHARE OF listing, guest
 """
+
+
+# What happens to a booking after it was held.
+LATER = ("confirmed_at", "checked_in_at", "checked_out_at", "completed_at", "canceled_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +164,17 @@ def hold_of(*, is_counted: bool) -> Together:
     return Together(
         "hold_stock" if is_counted else "hold_unit",
         stock_claim() if is_counted else unit_claim(),
-        Part(Bill, is_keyed=True),
-        Part(Booking, is_keyed=True),
+        Part(
+            Bill,
+            is_keyed=True,
+            rows=Rows.ONE,
+            untouched=("captured_minor", "refunded_minor", "settled_minor", "retry_at", "retries"),
+        ),
+        Part(Booking, is_keyed=True, rows=Rows.ONE, untouched=("status", *LATER)),
         Part(BookingLine),
-        Part(BookingEvent, is_keyed=True),
-        Part(Letter),
-        Part(LiveEvent),
+        Part(BookingEvent, is_keyed=True, rows=Rows.ONE, untouched=("data",)),
+        Part(Letter, rows=Rows.AT_MOST_ONE, untouched=("tries", "sent_at", "failed_at", "last_error")),
+        Part(LiveEvent, rows=Rows.ONE, untouched=("position",)),
     )
 
 
