@@ -68,7 +68,7 @@ def taken_of(listing_ids: Sequence[int], window: Period, *, now: datetime) -> Qu
     return taken_in(window.start, window.end, now=now).filter(listing__in=listing_ids)
 
 
-def unit_is_free(start: Instant, end: Instant, *, now: datetime, listing: str = "pk") -> Exists:
+def unit_is_free(start: Instant, end: Instant, *, now: Instant, listing: str = "pk") -> Exists:
     """A condition on a listing queryset: some offered unit is free for the whole of [start, end).
 
     `start` and `end` may be expressions over the listing; `listing` is the queryset's path to the listing's key. Inside
@@ -88,18 +88,18 @@ class Union(Aggregate):
     output_field = DateTimeRangeField()
 
 
-def busy_units(window: Period, *, now: datetime, listing: str = "pk") -> Subquery:
+def busy_units(start: Instant, end: Instant, *, now: Instant, listing: str = "pk") -> Subquery:
     """For a FROM inside a condition on a listing queryset: the offered units of the listing, one row each.
 
-    The one column, `busy`, is a multirange that holds at least what is taken of the window; null where nothing is.
+    The one column, `busy`, is a multirange that holds at least what is taken of [start, end); null where nothing is.
     """
-    taken = overlapping(window.start, window.end, now=now).filter(unit=OuterRef("pk"))
+    taken = overlapping(start, end, now=now).filter(unit=OuterRef("pk"))
     busy = Subquery(taken.order_by().values("unit").annotate(busy=Union("period")).values("busy"))
     units = Unit.objects.filter(listing=OuterRef(listing), is_offered=True).annotate(busy=busy).values("busy")
     return Subquery(units, template="(%(subquery)s OFFSET 0)")
 
 
-def tickets_left(*, now: datetime, listing: str = "pk") -> Combinable:
+def tickets_left(*, now: Instant, listing: str = "pk") -> Combinable:
     """An expression over a listing queryset: tickets that could be sold now, counting run-out holds as free."""
     dead = (
         Allocation.objects.filter(listing=OuterRef("pk"), unit=None, is_active=True, held_until__lte=now)

@@ -11,6 +11,7 @@ must be float8, not float4: what PostgreSQL prints of a float4 is not what it co
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
@@ -156,20 +157,44 @@ def read_slice(
     rows_in_order = rows.order_by(*(key.order(backwards=backwards) for key in order))
     if place is None:
         return slice_of(first_of(rows_in_order, limit + 1), limit, backwards)
+    found: list[Any] = []
+    for stretch in stretches(order):
+        if len(found) <= limit:
+            condition = beyond_in(stretch, order, place, backwards=backwards)
+            found += first_of(rows_in_order.filter(condition), limit + 1 - len(found))
+    return slice_of(found, limit, backwards)
+
+
+class Stretch(Enum):
+    """A part of what lies after a place, itself in order."""
+
+    ALL = "all of it"
+    HERE = "what has the first keys of the place"
+    FURTHER = "what comes after those keys"
+
+
+def stretches(order: Sequence[Key]) -> tuple[Stretch, ...]:
+    """In which parts the rows after a place are read, one after the other.
+
+    Apart, either begins in an index at its first row; together, one would read all that has the first keys in common.
+    """
     head = _runs(order)[0]
     if len(head) == len(order) or any(key.nullable for key in head):
-        found = first_of(rows_in_order.filter(beyond(order, place, backwards=backwards)), limit + 1)
-        return slice_of(found, limit, backwards)
-    # Apart, either begins in an index at its first row; together, one would read all that has the first keys in common.
+        return (Stretch.ALL,)
+    return (Stretch.HERE, Stretch.FURTHER)
+
+
+def beyond_in(stretch: Stretch, order: Sequence[Key], place: Sequence[Any], *, backwards: bool) -> Q:
+    """The condition of rows of that part."""
+    if stretch is Stretch.ALL:
+        return beyond(order, place, backwards=backwards)
+    head = _runs(order)[0]
+    if stretch is Stretch.FURTHER:
+        return beyond(head, place[: len(head)], backwards=backwards)
     here = Q()
     for key, value in zip(head, place, strict=False):
         here &= key.equal(value)
-    rest, rest_place = order[len(head) :], place[len(head) :]
-    found = first_of(rows_in_order.filter(here & beyond(rest, rest_place, backwards=backwards)), limit + 1)
-    if len(found) <= limit:
-        further = rows_in_order.filter(beyond(head, place[: len(head)], backwards=backwards))
-        found += first_of(further, limit + 1 - len(found))
-    return slice_of(found, limit, backwards)
+    return here & beyond(order[len(head) :], place[len(head) :], backwards=backwards)
 
 
 def _first_of(rows: QuerySet[Row], count: int) -> list[Any]:
@@ -187,13 +212,18 @@ def exists_beyond(
     rows: QuerySet[Row], order: Sequence[Key], place: Sequence[Any], *, backwards: bool, including: bool = False
 ) -> bool:
     """Whether a row lies after the place (before it when backwards), with `including` also at it."""
+    return rows.filter(from_on(order, place, backwards=backwards, including=including)).order_by().exists()
+
+
+def from_on(order: Sequence[Key], place: Sequence[Any], *, backwards: bool, including: bool) -> Q:
+    """The condition of rows after the place (before it when backwards), with `including` also of the one at it."""
     condition = beyond(order, place, backwards=backwards)
     if including:
         here = Q()
         for key, value in zip(order, place, strict=True):
             here &= key.equal(value)
         condition |= here
-    return rows.filter(condition).order_by().exists()
+    return condition
 
 
 def read_slices(

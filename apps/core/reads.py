@@ -39,6 +39,7 @@ from django.db.models import (
     Expression,
     F,
     Field,
+    FloatField,
     Func,
     QuerySet,
     TextField,
@@ -72,9 +73,11 @@ INTEGER = Type("bigint", BigIntegerField())
 INTEGERS = Type("bigint[]", ArrayField(BigIntegerField()))
 WORD = Type("text", TextField())
 TEXTS = Type("text[]", ArrayField(TextField()))
+TSQUERY = Type("tsquery", TextField())
 INSTANT = Type("timestamptz", DateTimeField())
 DAY = Type("date", DateField())
 NUMBER = Type("numeric", DecimalField())
+REAL = Type("double precision", FloatField())
 
 
 class Slot(NamedTuple):
@@ -146,7 +149,7 @@ class Compiled:
         # The constants of a shape stand in its text: a partial index is of use only where its condition is known.
         places = {LIMIT: INTEGER, PARENTS: INTEGERS, **types}
         values = iter(given)
-        text = re.sub("%s", lambda _: _written(next(values)), sql)
+        text = re.sub("%s", lambda _: written(next(values)), sql)
         if is_limited:
             text += f" LIMIT %({LIMIT})s"
         if of_parents:
@@ -175,7 +178,7 @@ class Compiled:
             return self._read(cursor.fetchall())
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """A parameter as it stands in the text: as the place of a value, or as itself."""
     return f"%({value.name})s" if isinstance(value, Slot) else literal(value)
 

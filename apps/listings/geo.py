@@ -5,7 +5,9 @@ grows with the great-circle distance, so that an index can walk listings in the 
 poles and the antimeridian.
 """
 
+from dataclasses import dataclass
 from math import asin, cos, degrees, pi, radians, sin
+from typing import NamedTuple
 
 from django.db.models import BooleanField, F, FloatField, Func, Q, Value
 from django.db.models.expressions import Combinable
@@ -18,15 +20,46 @@ EARTH_RADIUS_KM = 6371.0
 SLACK = 1e-9
 
 
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in a statement."""
+
+    latitude: Combinable
+    longitude: Combinable
+
+
+@dataclass(frozen=True, slots=True)
+class Rims:
+    """The rims of a map section in a statement, and on which side of the antimeridian they are (`sides_of`)."""
+
+    south: Combinable
+    west: Combinable
+    north: Combinable
+    east: Combinable
+    sides: "Sides"
+
+
+class Sides(NamedTuple):
+    """Whether a map section crosses the antimeridian, and whether it begins there."""
+
+    is_crossing: bool
+    has_meridian: bool
+
+
+def sides_of(box: Box) -> Sides:
+    """What the condition of lying in the section looks like."""
+    return Sides(is_crossing=box.west > box.east, has_meridian=box.west == -180.0 and box.east < 180.0)
+
+
 def _sphere(latitude: Combinable, longitude: Combinable) -> Func:
     return Func(latitude, longitude, function="unit_sphere", output_field=FloatField())
 
 
-def _place(near: Near) -> Func:
-    return _sphere(Value(near.latitude, output_field=FloatField()), Value(near.longitude, output_field=FloatField()))
+def _place(near: Point) -> Func:
+    return _sphere(near.latitude, near.longitude)
 
 
-def chord_to(near: Near) -> Func:
+def chord_to(near: Point) -> Func:
     """The straight line from a listing to the point, on the sphere of radius 1; null without coordinates."""
     return Func(
         _sphere(F("latitude"), F("longitude")),
@@ -37,7 +70,7 @@ def chord_to(near: Near) -> Func:
     )
 
 
-def distance_km_to(near: Near) -> Func:
+def distance_km_to(near: Point) -> Func:
     """The great-circle distance from a listing to the point, in kilometres. Of no meaning without coordinates."""
     return Func(
         chord_to(near),
@@ -46,11 +79,11 @@ def distance_km_to(near: Near) -> Func:
     )
 
 
-def within(near: Near) -> Q:
+def within(near: Point, radius_km: Combinable) -> Q:
     """The condition of being at most that far away, the rim included; never true without coordinates."""
     reached = Func(
         distance_km_to(near),
-        Value(near.radius_km, output_field=FloatField()),
+        radius_km,
         template="(%(expressions)s)",
         arg_joiner=" <= ",
         output_field=BooleanField(),
@@ -58,35 +91,36 @@ def within(near: Near) -> Q:
     return Q(latitude__isnull=False) & Q(reached)
 
 
-def reached(near: Near, *, in_its_order: bool) -> Q:
-    """A condition that all `within` fulfil and an index answers. `in_its_order`: the index that walks away from the place.
+def chord_of(near: Near) -> float:
+    """The straight line to the rim of the circle, a little too long."""
+    return 2 * sin(min(near.radius_km / EARTH_RADIUS_KM, pi) / 2) * (1 + SLACK) + SLACK
 
-    That index then ends where the circle ends. The planner would take the other for the cheaper one: that a city's
-    listings share latitude and longitude, both, it cannot know.
+
+def reached(near: Point, chord: Combinable) -> Q:
+    """A condition that all `within` the chord fulfil, for the index that walks away from the place: there it ends.
+
+    The planner would take the index of `around` for the cheaper one: that a city's listings share latitude and longitude,
+    both, it cannot know.
     """
-    if in_its_order:
-        chord = 2 * sin(min(near.radius_km / EARTH_RADIUS_KM, pi) / 2) * (1 + SLACK) + SLACK
-        return Q(
-            Func(
-                _sphere(F("latitude"), F("longitude")),
-                Func(_place(near), Value(chord, output_field=FloatField()), Value(3), function="cube_enlarge"),
-                template="(%(expressions)s)",
-                arg_joiner=" <@ ",
-                output_field=BooleanField(),
-            )
+    return Q(
+        Func(
+            _sphere(F("latitude"), F("longitude")),
+            Func(_place(near), chord, Value(3), function="cube_enlarge"),
+            template="(%(expressions)s)",
+            arg_joiner=" <@ ",
+            output_field=BooleanField(),
         )
-    bounds = around(near)
-    return inside(bounds) if bounds else Q()
+    )
 
 
-def inside(box: Box) -> Q:
+def inside(rims: Rims) -> Q:
     """Listings in the map section, its rim included. Longitudes -180 and 180 are the same meridian."""
-    rows = Q(latitude__gte=box.south, latitude__lte=box.north)
-    if box.west > box.east:
-        return rows & (Q(longitude__gte=box.west) | Q(longitude__lte=box.east))
-    columns = Q(longitude__gte=box.west, longitude__lte=box.east)
+    rows = Q(latitude__gte=rims.south, latitude__lte=rims.north)
+    if rims.sides.is_crossing:
+        return rows & (Q(longitude__gte=rims.west) | Q(longitude__lte=rims.east))
+    columns = Q(longitude__gte=rims.west, longitude__lte=rims.east)
     # The database keeps that meridian as 180.
-    return rows & (columns | Q(longitude=180.0) if box.west == -180.0 and box.east < 180.0 else columns)
+    return rows & (columns | Q(longitude=180.0) if rims.sides.has_meridian else columns)
 
 
 def around(near: Near) -> Box | None:

@@ -11,6 +11,7 @@ from django.db.models import Model, Q
 from apps.core.errors import Collector, Invalid
 from apps.core.money import Money
 from apps.core.periods import Period, instant
+from apps.core.shapes import Places, Put
 from apps.listings.offers import BookingRequest, Line, Occupancy
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Kind(ABC):
     needs_coordinates: bool = False  # whether a listing of it must say where on the map it is
     has_private_address: bool = False  # whether strangers do not see where it is to the door
     capacity_field: str = "units"  # the input field that says how much there is to sell
+    indexed: frozenset[str] = frozenset()  # the names of `asked` that an index of the kind's own can answer
 
     def details(self, listing: "Listing") -> Any:
         """The kind's own row of the listing."""
@@ -113,13 +115,20 @@ class Kind(ABC):
         return Period(instant(first, time(0), listing.time_zone), instant(end, time(0), listing.time_zone))
 
     @abstractmethod
-    def search_filter(self, search: "ListingSearch", *, now: datetime) -> Q | None:
-        """The kind's part of a search as a condition on Listing; None where the search excludes this kind.
+    def asked(self, search: "ListingSearch", *, now: datetime) -> dict[str, Put] | None:
+        """What the search asks of a listing of this kind, by names of the kind's own; None where it excludes the kind.
 
-        A Q() asks for nothing. What has to look into a calendar belongs to `free_filter`.
+        The names alone say what `search_filter` and `free_filter` look like: all that hangs on a value is decided here.
         """
 
-    def free_filter(self, search: "ListingSearch", *, now: datetime) -> Q:
+    @abstractmethod
+    def search_filter(self, places: Places) -> Q:
+        """The condition on a listing of the kind, for what `asked` named; a Q() asks for nothing.
+
+        What has to look into a calendar belongs to `free_filter`.
+        """
+
+    def free_filter(self, places: Places) -> Q:
         """What remains to be asked of each listing that `search_filter` finds: whether its calendar has room.
 
         It uses the availability ledger's own predicate. It is asked of one listing after the other, in the order of the

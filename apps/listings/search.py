@@ -76,5 +76,7 @@ class ListingSearch:
 
     def asks_for(self, *names: str) -> bool:
         """Whether any of these fields holds something."""
-        defaults = {field.name: field.default for field in fields(self)}
-        return any(getattr(self, name) != defaults[name] for name in names)
+        return any(getattr(self, name) != _NOTHING[name] for name in names)
+
+
+_NOTHING = {field.name: field.default for field in fields(ListingSearch)}

@@ -2,30 +2,23 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from enum import Enum
-from functools import reduce
-from operator import or_
 from typing import Any
 
-from django.db.models import DateTimeField, F, Q, QuerySet, Value
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Lower
-from django.db.models.lookups import Exact, GreaterThanOrEqual, IsNull
+from django.db.models import Q, QuerySet
 
-from apps.core.keyset import Key, Slice, beyond, exists_beyond, read_slice, slice_of
+from apps.core.keyset import Key, Slice, Stretch, slice_of, stretches
 from apps.core.reads import INTEGER, INTEGERS, OneOf, Parameter, Read
-from apps.listings.geo import distance_km_to, inside, reached, within
-from apps.listings.kinds import Kind, all_kinds, relations
+from apps.core.shapes import Put
+from apps.listings.asking import PUBLISHED, ask, kinds_in_question
+from apps.listings.kinds import all_kinds, relations
 from apps.listings.models import Listing, ListingStatus
-from apps.listings.pages import Statement, fetched, one_after_the_other, page_statement
-from apps.listings.ranking import ranking, stars
-from apps.listings.search import KIND_FIELDS, ListingOrder, ListingSearch
-from apps.listings.words import FREQUENT, Level, finding, levels, sought_words
+from apps.listings.pages import COUNT, EXISTS, LEVELS, PAGE, Part, Rows, Step, column_names, place_name
+from apps.listings.ranking import CHORD, KEY_TYPES, LIKENESS, START, ranking
+from apps.listings.search import ListingOrder, ListingSearch
+from apps.listings.words import FREQUENT, levels, sought_words
 from apps.users.models import User, UserRole
 from apps.users.selectors import UNSHOWN
-
-PUBLISHED = Q(status=ListingStatus.PUBLISHED, deleted_at=None)
 
 
 def visible_to(viewer: User | None) -> QuerySet[Listing]:
@@ -125,128 +118,86 @@ class FoundListings:
 
     def __init__(self, *, search: ListingSearch, order: ListingOrder, now: datetime) -> None:
         words = sought_words(search.text) if search.text else []
-        kinds = _kinds_in_question(search)
-        ranked = ranking(search=search, order=order, words=words, start=_start(kinds))
-        self.keys: tuple[Key, ...] = ranked.keys
-        self._near = search.near
+        self.keys = ranking(
+            order,
+            has_words=bool(words),
+            has_currency=bool(search.currency),
+            is_near=search.near is not None,
+            has_start=any(kind.start_path for kind in kinds_in_question(search.kinds)),
+        )
+        first = self.keys[0].name
         self._kinds = search.kinds
-        rows = Listing.objects.filter(PUBLISHED)
-        if search.text and not words:
-            rows = rows.none()
-        rows = _filtered(rows, search, now)
-        if search.near is not None:
-            rows = rows.filter(within(search.near), reached(search.near, in_its_order="rank_chord" in ranked.computed))
-        # What is asked of the columns, and what is then asked of the calendar of each that was found.
-        self._candidates = rows.filter(finding(words)) if words else rows
-        self._free = _free(kinds, search, now)
-        self._computed = ranked.computed
+        # None where nothing can be found.
+        self._asked = ask(search, words=words, by_distance=first == CHORD, now=now)
         # The order by start is read in two parts, each by an index of its own: what takes place, and what is always there.
-        self._has_parts = "rank_start" in ranked.computed
+        self._has_parts = first == START
         # The order by likeness is read level by level, each in the order of an index.
-        # Having a likeness says that the words are found; saying so again would have the planner expect too few.
-        self._of_any_likeness = rows
-        self._levels = levels(words) if "rank_likeness" in ranked.computed else None
-
-    @property
-    def _ranked(self) -> QuerySet[Listing]:
-        return self._candidates.annotate(**self._computed)
-
-    @property
-    def _rows(self) -> QuerySet[Listing]:
-        return self._ranked.filter(self._free) if self._free else self._ranked
+        self._levels = levels(words) if first == LIKENESS else None
 
     def page(self, *, limit: int, place: Sequence[Any] | None = None, backwards: bool = False) -> Slice[Listing]:
         """At most `limit` listings after the place, or before it. They carry the values of `keys`."""
-        if self._has_parts:
-            part = self._part_by_start(limit=limit, place=place, backwards=backwards)
-        elif self._levels is not None:
-            part = self._part_by_level(self._levels, limit=limit, place=place, backwards=backwards)
+        if self._asked is None:
+            return Slice([], False)
+        question, puts = self._asked
+        found: list[Any] = []
+        if self._levels is not None:
+            steps = _steps(self._levels, place, backwards=backwards)
+            if steps:
+                values = {**puts, "limit": Put(limit + 1, INTEGER), **_place(self.keys[1:], place and place[1:])}
+                found = LEVELS.rows((question, steps, backwards), values)[: limit + 1]
         else:
-            part = self._read(self._ranked, self.keys, limit=limit, place=place, backwards=backwards)
-        return Slice(_hydrated(part.rows, self._names, self._kinds), part.has_more)
+            for part in self._parts(place, backwards=backwards):
+                own = None if part.after is None or place is None else place[part.skipped :]
+                lacking = Put(limit + 1 - len(found), INTEGER)
+                values = {**puts, "limit": lacking, **_place(self.keys[part.skipped :], own)}
+                found += PAGE.rows((question, self.keys, part, backwards), values)
+                if len(found) > limit:
+                    break
+        slice_ = slice_of(found, limit, backwards)
+        names = column_names(self.keys, puts)
+        return Slice(_hydrated(slice_.rows, names, self._kinds), slice_.has_more)
 
-    @property
-    def _names(self) -> list[str]:
-        """What is read of each row of a page."""
-        near = ["distance_km"] if self._near is not None else []
-        return list(dict.fromkeys(["id", *(key.name for key in self.keys), *near]))
-
-    def _statement(
-        self, rows: QuerySet[Listing], order: Sequence[Key], *, count: int, backwards: bool, gathered: bool = False
-    ) -> Statement | None:
-        if self._near is not None:
-            rows = rows.annotate(distance_km=distance_km_to(self._near))
-        return page_statement(
-            rows, order, self._names, free=self._free, count=count, backwards=backwards, gathered=gathered
-        )
-
-    def _read(
-        self,
-        rows: QuerySet[Listing],
-        order: Sequence[Key],
-        *,
-        limit: int,
-        place: Sequence[Any] | None,
-        backwards: bool,
-    ) -> Slice[Any]:
-        def first_of(some: QuerySet[Listing], count: int) -> list[Any]:
-            return fetched(self._statement(some, order, count=count, backwards=backwards))
-
-        return read_slice(rows, order, limit=limit, place=place, backwards=backwards, first_of=first_of)
-
-    def _part_by_level(
-        self, levels: Mapping[int, Level], *, limit: int, place: Sequence[Any] | None, backwards: bool
-    ) -> Slice[Any]:
-        statements = []
-        for level in sorted(levels, reverse=not backwards):
-            rows = self._of_any_likeness.filter(levels[level].condition).annotate(rank_likeness=Value(level))
-            if place is not None:
-                if level > place[0] if not backwards else level < place[0]:
-                    continue
-                if level == place[0]:
-                    rows = rows.filter(beyond(self.keys[1:], place[1:], backwards=backwards))
-            rare = levels[level].share < FREQUENT
-            statement = self._statement(rows, self.keys[1:], count=limit + 1, backwards=backwards, gathered=rare)
-            if statement is not None:
-                statements.append(statement)
-        found = fetched(one_after_the_other(statements, enough=limit + 1)) if statements else []
-        return slice_of(found[: limit + 1], limit, backwards)
-
-    def _part_by_start(self, *, limit: int, place: Sequence[Any] | None, backwards: bool) -> Slice[Any]:
-        timed, always = (self._ranked.filter(IsNull(F("rank_start"), missing)) for missing in (False, True))
-        is_timed = None if place is None else place[0] is not None
-        first: Slice[Any] = Slice([], False)
-        if not backwards:
-            if is_timed is not False:
-                first = self._read(timed, self.keys, limit=limit, place=place, backwards=False)
-                if first.has_more:
-                    return first
-            rest = self._read(
-                always,
-                self.keys[1:],
-                limit=limit - len(first.rows),
-                place=place[1:] if place is not None and not is_timed else None,
-                backwards=False,
-            )
-            return Slice(first.rows + rest.rows, rest.has_more)
-        if is_timed is not True:
-            first = self._read(
-                always, self.keys[1:], limit=limit, place=None if place is None else place[1:], backwards=True
-            )
-            if first.has_more:
-                return first
-        rest = self._read(
-            timed, self.keys, limit=limit - len(first.rows), place=place if is_timed else None, backwards=True
-        )
-        return Slice(rest.rows + first.rows, rest.has_more)
+    def _parts(self, place: Sequence[Any] | None, *, backwards: bool) -> list[Part]:
+        """What a page is read from, one after the other until it is full."""
+        if not self._has_parts:
+            return [Part(after=stretch) for stretch in (stretches(self.keys) if place is not None else [None])]
+        timed, always = Part(rows=Rows.TIMED), Part(rows=Rows.ALWAYS, skipped=1)
+        both = [always, timed] if backwards else [timed, always]
+        if place is None:
+            return both
+        # Behind the place's own part lies the other one, or nothing.
+        at = both.index(always if place[0] is None else timed)
+        return [both[at]._replace(after=Stretch.ALL), *both[at + 1 :]]
 
     def count(self) -> int:
         """How many there are in all."""
-        return self._rows.order_by().count()
+        if self._asked is None:
+            return 0
+        question, puts = self._asked
+        found = COUNT.rows((question,), puts)
+        return int(found[0][0]) if found else 0
 
     def exists(self, place: Sequence[Any], backwards: bool, including: bool) -> bool:
         """Whether a listing lies after the place (before it when backwards), with `including` also at it."""
-        return exists_beyond(self._rows, self.keys, place, backwards=backwards, including=including)
+        if self._asked is None:
+            return False
+        question, puts = self._asked
+        values = {**puts, **_place(self.keys, place)}
+        return bool(EXISTS.rows((question, self.keys, backwards, including), values))
+
+
+def _steps(known: Mapping[int, float], place: Sequence[Any] | None, *, backwards: bool) -> tuple[Step, ...]:
+    """The levels that a page may reach, in its order. A level that is not frequent is gathered."""
+    return tuple(
+        Step(level, after=place is not None and level == place[0], is_gathered=known[level] < FREQUENT)
+        for level in sorted(known, reverse=not backwards)
+        if place is None or (level >= place[0] if backwards else level <= place[0])
+    )
+
+
+def _place(keys: Sequence[Key], place: Sequence[Any] | None) -> dict[str, Put]:
+    values = zip(keys, place or (), strict=place is not None)
+    return {place_name(key): Put(value, KEY_TYPES[key.name]) for key, value in values if value is not None}
 
 
 def _hydrated(found: list[Any], names: Sequence[str], kinds: frozenset[str] | None) -> list[Listing]:
@@ -263,58 +214,3 @@ def _hydrated(found: list[Any], names: Sequence[str], kinds: frozenset[str] | No
                 setattr(listing, name, value)
             hydrated.append(listing)
     return hydrated
-
-
-def _kinds_in_question(search: ListingSearch) -> list[Kind]:
-    return [kind for kind in all_kinds() if search.kinds is None or kind.code in search.kinds]
-
-
-def _start(kinds: Sequence[Kind]) -> Combinable | None:
-    paths = [F(kind.start_path) for kind in kinds if kind.start_path]
-    if not paths:
-        return None
-    return paths[0] if len(paths) == 1 else Coalesce(*paths, output_field=DateTimeField())
-
-
-def _filtered(rows: QuerySet[Listing], search: ListingSearch, now: datetime) -> QuerySet[Listing]:
-    """What is asked of the columns but for words and distance."""
-    if search.city:
-        rows = rows.filter(Exact(Lower("city"), Lower(Value(search.city))))
-    if search.host_id is not None:
-        rows = rows.filter(host=search.host_id)
-    if search.currency:
-        rows = rows.filter(currency=search.currency)
-    if search.min_price_minor is not None:
-        rows = rows.filter(price_minor__gte=search.min_price_minor)
-    if search.max_price_minor is not None:
-        rows = rows.filter(price_minor__lte=search.max_price_minor)
-    if search.min_rating is not None:
-        # The unrated count as 0 in the index: only asking for 0 and more would let them in.
-        rows = rows.filter(GreaterThanOrEqual(stars(), Decimal(repr(search.min_rating))), rating_count__gt=0)
-    if search.box is not None:
-        rows = rows.filter(inside(search.box))
-    return _of_kinds(rows, search, now)
-
-
-def _of_kinds(rows: QuerySet[Listing], search: ListingSearch, now: datetime) -> QuerySet[Listing]:
-    """The kinds' own parts of the filter, joined by OR; none where nothing is asked of them."""
-    if not search.asks_for(*KIND_FIELDS):
-        return rows if search.kinds is None else rows.filter(kind__in=sorted(search.kinds))
-    parts = []
-    for kind in _kinds_in_question(search):
-        part = kind.search_filter(search, now=now)
-        if part is not None:
-            parts.append(Q(kind=kind.code) & part)
-    return rows.filter(reduce(or_, parts)) if parts else rows.none()
-
-
-def _free(kinds: Sequence[Kind], search: ListingSearch, now: datetime) -> Q:
-    """What the kinds ask of the calendars of their own; a Q() where none does."""
-    questions = [
-        (kind.code, kind.free_filter(search, now=now))
-        for kind in kinds
-        if kind.search_filter(search, now=now) is not None
-    ]
-    if not any(question for _, question in questions):
-        return Q()
-    return reduce(or_, [Q(kind=code) & question for code, question in questions])

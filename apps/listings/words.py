@@ -9,18 +9,23 @@ them in the vocabulary `Word`. A search first finds the words of the vocabulary 
 that the error left whole, and then asks one index for exactly those.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
-from operator import add, and_
-from typing import Any
+from operator import add, and_, mul, or_
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Case, F, Func, IntegerField, Q, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.sql.compiler import SQLCompiler
+
+from apps.core.reads import Parameter
+
+Found = TypeVar("Found")
+Join = Callable[[Found, Found], Found]
 
 # What is beyond is not looked at: nobody types so much, and a search must stay cheap.
 MOST_LETTERS = 1_000
@@ -134,7 +139,7 @@ class Finds(Func):
 
     output_field = BooleanField()
 
-    def __init__(self, query: str, *, in_title: bool = False) -> None:
+    def __init__(self, query: Parameter, *, in_title: bool = False) -> None:
         # Any column of the row tells under which alias its table stands in the statement.
         super().__init__(F("id"))
         self.query = query
@@ -145,74 +150,81 @@ class Finds(Func):
         words = f"{compiler.quote_name_unless_alias(column.alias)}.search_vector"
         if self.in_title:
             words = f"ts_filter({words}, '{{a}}')"
-        return f"({words} @@ %s::tsquery)", [self.query]
+        return f"({words} @@ %s::tsquery)", [self.query.value]
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        return (type(self), self.query, self.in_title)
+        return (type(self), self.query.value, self.in_title)
 
 
-def finding(words: Sequence[SoughtWord]) -> Finds:
-    """The condition that every word is found."""
-    return Finds(" & ".join(f"({word.near})" for word in words))
+def finding(words: Sequence[SoughtWord]) -> str:
+    """The tsquery that finds every word."""
+    return " & ".join(f"({word.near})" for word in words)
 
 
-def likeness(words: Sequence[SoughtWord]) -> Combinable:
+class PlacedWord(NamedTuple):
+    """A word of a search in a statement: itself, and what counts as found where that is more."""
+
+    word: Parameter
+    near: Parameter | None
+
+
+def likeness(words: Sequence[PlacedWord]) -> Combinable:
     """How alike a listing is that was found, as a whole number: per word 4 as written and in the title, 3 as written,
     2 nearly and in the title, 1 nearly."""
     return reduce(add, [_likeness_of(word) for word in words])
 
 
-def _likeness_of(word: SoughtWord) -> Combinable:
+def _likeness_of(word: PlacedWord) -> Combinable:
     return Case(
         When(Finds(word.word, in_title=True), then=Value(4)),
         When(Finds(word.word), then=Value(3)),
-        When(Finds(word.near, in_title=True), then=Value(2)),
+        *([] if word.near is None else [When(Finds(word.near, in_title=True), then=Value(2))]),
         default=Value(1),
         output_field=IntegerField(),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """The listings of one likeness: the condition of having it, and the share of listings that are known to."""
-
-    condition: Q
-    share: float
-
-    def __or__(self, other: "Level") -> "Level":
-        return Level(self.condition | other.condition, self.share + other.share)
-
-    def __and__(self, other: "Level") -> "Level":
-        return Level(self.condition & other.condition, self.share * other.share)
-
-
-def levels(words: Sequence[SoughtWord]) -> dict[int, Level] | None:
-    """What there is for each likeness that something found can have, the highest first.
+def levels(words: Sequence[SoughtWord]) -> dict[int, float] | None:
+    """Each likeness that something found can have, the highest first, with the share of listings that are known to.
 
     None for so many words that there would be too many conditions.
     """
     if len(words) > MOST_WORDS_IN_LEVELS:
         return None
-    found: dict[int, Level] = {}
-    for combination in product(*[_levels_of(word).items() for word in words]):
-        both = reduce(and_, [each for _, each in combination])
-        likeness_of_both = sum(own for own, _ in combination)
-        found[likeness_of_both] = found[likeness_of_both] | both if likeness_of_both in found else both
+    return _combined([_shares_of(word) for word in words], both=mul, either=add)
+
+
+def conditions(words: Sequence[PlacedWord]) -> dict[int, Q]:
+    """The condition of having each likeness of `levels`, apart from each other."""
+    return _combined([_conditions_of(word) for word in words], both=and_, either=or_)
+
+
+def _combined(of_words: Sequence[dict[int, Found]], *, both: Join[Found], either: Join[Found]) -> dict[int, Found]:
+    """For each likeness of the whole what is said of it, from what is said of the likeness of each word."""
+    found: dict[int, Found] = {}
+    for combination in product(*[each.items() for each in of_words]):
+        together = reduce(both, [each for _, each in combination])
+        likeness_of_all = sum(own for own, _ in combination)
+        found[likeness_of_all] = either(found[likeness_of_all], together) if likeness_of_all in found else together
     return dict(sorted(found.items(), reverse=True))
 
 
-def _levels_of(word: SoughtWord) -> dict[int, Level]:
-    """The cases of `_likeness_of`, apart from each other."""
+def _shares_of(word: SoughtWord) -> dict[int, float]:
+    """Of the cases of `_likeness_of`."""
     known = word.frequencies
-    written, in_title = Q(Finds(word.word)), Q(Finds(word.word, in_title=True))
-    cases = {
-        4: Level(in_title, known.written_in_title),
-        3: Level(written & ~in_title, max(0.0, known.written - known.written_in_title)),
-    }
+    shares = {4: known.written_in_title, 3: max(0.0, known.written - known.written_in_title)}
     if word.near != word.word:
+        shares[2] = max(0.0, known.near_in_title - known.written_in_title)
+        shares[1] = max(0.0, known.near - max(known.written, known.near_in_title))
+    return shares
+
+
+def _conditions_of(word: PlacedWord) -> dict[int, Q]:
+    written, in_title = Q(Finds(word.word)), Q(Finds(word.word, in_title=True))
+    cases = {4: in_title, 3: written & ~in_title}
+    if word.near is not None:
         nearly_in_title = Q(Finds(word.near, in_title=True))
-        nearly = Q(Finds(word.near)) & ~nearly_in_title & ~written
-        cases[2] = Level(nearly_in_title & ~written, max(0.0, known.near_in_title - known.written_in_title))
-        cases[1] = Level(nearly, max(0.0, known.near - max(known.written, known.near_in_title)))
+        cases[2] = nearly_in_title & ~written
+        cases[1] = Q(Finds(word.near)) & ~nearly_in_title & ~written
     return cases

@@ -11,6 +11,7 @@ from apps.availability.models import Allocation, Stock, Unit
 from apps.availability.selectors import free_periods, is_free
 from apps.core.errors import DomainError
 from apps.core.periods import Period
+from apps.core.shapes import filled
 from apps.kinds.service.rules import grid
 from apps.kinds.service.selectors import slots, terms_of
 from apps.listings.kinds import kind_of
@@ -48,10 +49,10 @@ def bookable(listing: Listing, request: BookingRequest, now: datetime) -> bool:
 
 def found(listings: list[Listing], search: ListingSearch, now: datetime) -> set[int]:
     kind = kind_of(listings[0])
-    condition = kind.search_filter(search, now=now)
-    if condition is None:
+    asked = kind.asked(search, now=now)
+    if asked is None:
         return set()
-    condition &= kind.free_filter(search, now=now)
+    condition = kind.search_filter(filled(asked)) & kind.free_filter(filled(asked))
     return set(Listing.objects.filter(condition, kind=kind.code).values_list("pk", flat=True))
 
 

@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from apps.core.keyset import key_of
+from apps.core.shapes import filled
+from apps.listings.asking import candidates, free
 from apps.listings.models import Listing
 from apps.listings.search import ListingOrder, ListingSearch
 from apps.listings.selectors import FoundListings, find_listings
@@ -33,10 +37,10 @@ def explained(sql: str, values: Any = None) -> list[dict[str, Any]]:
 
 def read(found: FoundListings, **options: Any) -> tuple[list[Listing], list[str]]:
     """A page and the statements that found it, without the one that fetched its rows."""
-    with CaptureQueriesContext(connection) as captured:
+    with override_settings(PREPARED_STATEMENTS=False), CaptureQueriesContext(connection) as captured:
         rows = found.page(limit=PAGE, **options).rows
-    # Those are read by a prepared statement.
-    return rows, [query["sql"] for query in captured if not query["sql"].startswith("EXECUTE ")]
+    statements = [query["sql"] for query in captured]
+    return rows, statements[:-1] if rows else statements
 
 
 @pytest.fixture
@@ -64,8 +68,30 @@ def test_no_more_calendars_are_asked_than_the_page_needs(homes: list[Listing]) -
     assert [row.price_minor for row in rows] == [0, 100, 200]
     assert asked(statement.replace("%", "%%")) == PAGE + 1
     # Without the fence every home of the city is asked before the cheapest are known.
-    merged = found._rows.order_by("price_minor", "id").values("pk")[: PAGE + 1]
+    assert found._asked is not None
+    question, puts = found._asked
+    places = filled(puts)
+    all_free = candidates(question, places).filter(free(question, places))
+    merged = all_free.order_by("price_minor", "id").values("pk")[: PAGE + 1]
     assert asked(*merged.query.sql_with_params()) == len(homes)
+
+
+def test_nor_where_the_candidates_must_be_sorted(homes: list[Listing]) -> None:
+    Listing.objects.filter(pk__in=[home.pk for home in homes]).update(
+        rating_count=1, rating_sum=F("price_minor") % 5 + 1
+    )
+    first = NOW.date() + timedelta(days=9)
+    # There is no index of the best rated of a city.
+    search = ListingSearch(city="Suva", check_in=first, check_out=first + timedelta(days=2))
+    rows, (statement,) = read(find_listings(search=search, order=ListingOrder.RATING_DESC, now=NOW))
+    assert len(rows) == PAGE
+    with connection.cursor() as cursor:
+        # Nor is the one of all to be walked.
+        cursor.execute("DROP INDEX listing_rating")
+    plan = explained(statement.replace("%", "%%"))
+    assert [node["Actual Rows"] for node in plan if node["Node Type"] == "Sort"] == [PAGE + 1]
+    asked = [node["Actual Loops"] for node in plan if node.get("Relation Name") == "availability_unit"]
+    assert asked == [PAGE + 1]
 
 
 def test_a_level_that_the_page_does_not_reach_is_not_read() -> None:

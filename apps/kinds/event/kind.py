@@ -11,6 +11,8 @@ from apps.availability.selectors import tickets_left
 from apps.core.errors import Invalid
 from apps.core.money import Money
 from apps.core.periods import Period
+from apps.core.reads import INSTANT, INTEGER
+from apps.core.shapes import Places, Put
 from apps.kinds.event import rules
 from apps.kinds.event.models import Event
 from apps.listings.inputs import DetailsInput
@@ -32,6 +34,7 @@ class EventKind(Kind):
     change_fields = request_fields
     is_blockable = False
     capacity_field = "total_tickets"
+    indexed = frozenset({"from", "before", "start", "now"})
 
     def clean_details(
         self, fields: dict[str, Any], *, existing: Model | None, listing: Listing, now: datetime
@@ -90,27 +93,40 @@ class EventKind(Kind):
         shown = _period(self.details(listing)).clip(window)
         return [shown] if shown else []
 
-    def search_filter(self, search: ListingSearch, *, now: datetime) -> Q | None:
+    def asked(self, search: ListingSearch, *, now: datetime) -> dict[str, Put] | None:
         """With `tickets` or `free` only what can still be booked is found."""
         if search.kinds is not None and self.code not in search.kinds:
             return None
         if search.asks_for("guests", "amenities", "check_in", "check_out"):
             return None
-        condition = Q()
+        asked: dict[str, Put] = {}
         if search.starts_after is not None:
-            condition &= Q(event__starts_at__gte=search.starts_after)
+            asked["from"] = Put(search.starts_after, INSTANT)
         if search.starts_before is not None:
-            condition &= Q(event__starts_at__lt=search.starts_before)
+            asked["before"] = Put(search.starts_before, INSTANT)
         if search.free is not None:
-            condition &= Q(event__starts_at__gte=search.free.start, event__ends_at__lte=search.free.end)
+            asked["start"], asked["end"] = Put(search.free.start, INSTANT), Put(search.free.end, INSTANT)
         if search.free is not None or search.tickets is not None:
-            condition &= Q(event__starts_at__gt=now, event__starts_at__lte=now + HORIZON)
-        return Q(kind=self.code) & condition if condition else condition
+            asked["now"], asked["latest"] = Put(now, INSTANT), Put(now + HORIZON, INSTANT)
+            asked["tickets"] = Put(search.tickets or 1, INTEGER)
+        return asked
 
-    def free_filter(self, search: ListingSearch, *, now: datetime) -> Q:
-        if search.free is None and search.tickets is None:
+    def search_filter(self, places: Places) -> Q:
+        condition = Q()
+        if "from" in places:
+            condition &= Q(event__starts_at__gte=places["from"])
+        if "before" in places:
+            condition &= Q(event__starts_at__lt=places["before"])
+        if "start" in places:
+            condition &= Q(event__starts_at__gte=places["start"], event__ends_at__lte=places["end"])
+        if "tickets" in places:
+            condition &= Q(event__starts_at__gt=places["now"], event__starts_at__lte=places["latest"])
+        return condition
+
+    def free_filter(self, places: Places) -> Q:
+        if "tickets" not in places:
             return Q()
-        return Q(GreaterThanOrEqual(tickets_left(now=now), search.tickets or 1))
+        return Q(GreaterThanOrEqual(tickets_left(now=places["now"]), places["tickets"]))
 
 
 def _period(row: Event) -> Period:

@@ -10,6 +10,8 @@ from django.db.models import Model, Q
 from apps.availability.selectors import unit_is_free
 from apps.core.money import Money
 from apps.core.periods import Period
+from apps.core.reads import INSTANT, INTEGER
+from apps.core.shapes import Places, Put
 from apps.kinds.parking import rules
 from apps.kinds.parking.models import ParkingSpot
 from apps.listings.inputs import DetailsInput
@@ -65,22 +67,28 @@ class ParkingKind(Kind):
         end = min(window.end, last)
         return [Period(window.start, end)] if window.start < end else []
 
-    def search_filter(self, search: ListingSearch, *, now: datetime) -> Q | None:
+    def asked(self, search: ListingSearch, *, now: datetime) -> dict[str, Put] | None:
         if search.kinds is not None and self.code not in search.kinds:
             return None
         if search.asks_for("guests", "amenities", "check_in", "check_out", "tickets", "starts_after", "starts_before"):
             return None
         if search.free is None:
-            return Q()
+            return {}
         if not now - GRACE <= search.free.start <= now + HORIZON:
             return None
         start = max(search.free.start, now)
         if search.free.end <= start or search.free.length < rules.MINUTE:
             return None
         minutes = math.ceil((search.free.end - start) / timedelta(minutes=1))
-        return Q(kind=self.code, parking_spot__max_minutes__gte=minutes)
+        return {
+            "minutes": Put(minutes, INTEGER),
+            "start": Put(start, INSTANT),
+            "end": Put(search.free.end, INSTANT),
+            "now": Put(now, INSTANT),
+        }
 
-    def free_filter(self, search: ListingSearch, *, now: datetime) -> Q:
-        if search.free is None:
-            return Q()
-        return Q(unit_is_free(max(search.free.start, now), search.free.end, now=now))
+    def search_filter(self, places: Places) -> Q:
+        return Q(parking_spot__max_minutes__gte=places["minutes"]) if "minutes" in places else Q()
+
+    def free_filter(self, places: Places) -> Q:
+        return Q(unit_is_free(places["start"], places["end"], now=places["now"])) if "start" in places else Q()

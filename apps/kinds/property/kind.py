@@ -6,13 +6,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import DateField, DateTimeField, F, Func, Model, OuterRef, Q, Value
+from django.db.models import DateField, DateTimeField, F, Func, Model, OuterRef, Q
+from django.db.models.expressions import Combinable
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from apps.availability.selectors import unit_is_free
 from apps.core.errors import Invalid
 from apps.core.money import LARGEST_PRICE, Money, is_currency
 from apps.core.periods import Period, instant
+from apps.core.reads import DAY, INSTANT, INTEGER, TEXTS
+from apps.core.shapes import Places, Put
 from apps.core.texts import clean_text
 from apps.kinds.property import rules
 from apps.kinds.property.models import Property
@@ -35,6 +38,7 @@ class PropertyKind(Kind):
     request_fields = frozenset({"check_in", "check_out", "guests"})
     change_fields = request_fields
     has_private_address = True
+    indexed = frozenset({"amenities"})
 
     def clean_details(
         self, fields: dict[str, Any], *, existing: Model | None, listing: Listing, now: datetime
@@ -106,31 +110,54 @@ class PropertyKind(Kind):
             instant(end, terms.check_out_time, listing.time_zone),
         )
 
-    def search_filter(self, search: ListingSearch, *, now: datetime) -> Q | None:
+    def asked(self, search: ListingSearch, *, now: datetime) -> dict[str, Put] | None:
         if search.kinds is not None and self.code not in search.kinds:
             return None
         if search.asks_for("tickets", "starts_after", "starts_before"):
             return None
-        condition = Q()
+        asked: dict[str, Put] = {}
         if search.guests is not None:
-            condition &= Q(property__max_guests__gte=search.guests)
+            asked["guests"] = Put(search.guests, INTEGER)
         if search.amenities:
-            condition &= Q(property__amenities__contains=list(search.amenities))
+            asked["amenities"] = Put(list(search.amenities), TEXTS)
         if search.check_in is not None and search.check_out is not None:
-            condition &= _takes_stay(search.check_in, search.check_out, now=now)
+            stay = _asked_of_stay(search.check_in, search.check_out, now=now)
+            if stay is None:
+                return None
+            asked |= stay
         if search.free is not None:
             beyond = math.ceil((search.free.end - now) / timedelta(days=1)) - HORIZON_DAYS
-            condition &= Q(property__max_nights__gte=beyond) if beyond > 0 else Q()
-        return Q(kind=self.code) & condition if condition else condition
+            if beyond > 0:
+                asked["most_nights"] = Put(beyond, INTEGER)
+            asked["start"], asked["end"] = Put(search.free.start, INSTANT), Put(search.free.end, INSTANT)
+        if search.free is not None or search.check_in is not None:
+            asked["now"] = Put(now, INSTANT)
+        return asked
 
-    def free_filter(self, search: ListingSearch, *, now: datetime) -> Q:
+    def search_filter(self, places: Places) -> Q:
         condition = Q()
-        if search.check_in is not None and search.check_out is not None:
-            start = _local_instant(search.check_in, "property__check_in_time")
-            end = _local_instant(search.check_out, "property__check_out_time")
-            condition &= Q(unit_is_free(start, end, now=now))
-        if search.free is not None:
-            condition &= Q(unit_is_free(search.free.start, search.free.end, now=now))
+        if "guests" in places:
+            condition &= Q(property__max_guests__gte=places["guests"])
+        if "amenities" in places:
+            condition &= Q(property__amenities__contains=places["amenities"])
+        if "nights" in places:
+            condition &= Q(property__min_nights__lte=places["nights"], property__max_nights__gte=places["nights"])
+        if "latest_day" in places:
+            condition &= Q(LessThanOrEqual(_today(places["now"]), places["latest_day"]))
+        if "earliest_day" in places:
+            condition &= Q(GreaterThanOrEqual(_today(places["now"]), places["earliest_day"]))
+        if "most_nights" in places:
+            condition &= Q(property__max_nights__gte=places["most_nights"])
+        return condition
+
+    def free_filter(self, places: Places) -> Q:
+        condition = Q()
+        if "check_in" in places:
+            start = _local_instant(places["check_in"], "property__check_in_time")
+            end = _local_instant(places["check_out"], "property__check_out_time")
+            condition &= Q(unit_is_free(start, end, now=places["now"]))
+        if "start" in places:
+            condition &= Q(unit_is_free(places["start"], places["end"], now=places["now"]))
         return condition
 
     def _terms(self, listing: Listing) -> rules.StayTerms:
@@ -193,34 +220,35 @@ def _clean_fee(details: DetailsInput, *, existing: Model | None, listing: Listin
         )
 
 
-def _takes_stay(check_in: date, check_out: date, *, now: datetime) -> Q:
-    """The condition that `rules.stay` would accept these days; whether a unit is free is another question."""
+def _asked_of_stay(check_in: date, check_out: date, *, now: datetime) -> dict[str, Put] | None:
+    """What makes `rules.stay` accept these days, and for which of them a unit is free; None where it never does."""
     nights = (check_out - check_in).days
     first_day = now.astimezone(UTC).date()
     ahead = (check_in - first_day).days
     if nights < 1 or not -ZONE_DAYS <= ahead <= HORIZON_DAYS + ZONE_DAYS:
-        return Q(pk__in=[])
-    condition = Q(property__min_nights__lte=nights, property__max_nights__gte=nights)
-    today = Func(
-        Func(
-            F("time_zone"), Value(now, output_field=DateTimeField()), function="timezone", output_field=DateTimeField()
-        ),
+        return None
+    asked = {"nights": Put(nights, INTEGER), "check_in": Put(check_in, DAY), "check_out": Put(check_out, DAY)}
+    # The zones' own calendars matter only near both ends.
+    if ahead <= ZONE_DAYS:
+        asked["latest_day"] = Put(check_in, DAY)
+    if ahead >= HORIZON_DAYS - ZONE_DAYS:
+        asked["earliest_day"] = Put(check_in - timedelta(days=HORIZON_DAYS), DAY)
+    return asked
+
+
+def _today(now: Combinable) -> Func:
+    """Which day it is where the listing is."""
+    return Func(
+        Func(F("time_zone"), now, function="timezone", output_field=DateTimeField()),
         template="(%(expressions)s)::date",
         output_field=DateField(),
     )
-    # The zones' own calendars matter only near both ends.
-    if ahead <= ZONE_DAYS:
-        condition &= Q(LessThanOrEqual(today, check_in))
-    if ahead >= HORIZON_DAYS - ZONE_DAYS:
-        earliest = check_in - timedelta(days=HORIZON_DAYS)
-        condition &= Q(GreaterThanOrEqual(today, earliest))
-    return condition
 
 
-def _local_instant(day: date, clock: str) -> Func:
+def _local_instant(day: Combinable, clock: str) -> Func:
     """The instant of the day at the wall-clock time in that column, two subqueries below the listing."""
     wall = Func(
-        Value(day, output_field=DateField()),
+        day,
         OuterRef(OuterRef(clock)),
         template="(%(expressions)s)",
         arg_joiner=" + ",

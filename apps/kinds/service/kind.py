@@ -9,9 +9,11 @@ from django.db.models import Model, Q
 from apps.core.errors import Invalid
 from apps.core.money import Money
 from apps.core.periods import Period
+from apps.core.reads import INSTANT
+from apps.core.shapes import Places, Put
 from apps.kinds.service import rules
 from apps.kinds.service.models import OpeningHours, Service
-from apps.kinds.service.selectors import read_opening_hours, some_slot_is_free, terms_of
+from apps.kinds.service.selectors import asked_of_slots, read_opening_hours, some_slot_is_free, terms_of
 from apps.listings.inputs import DetailsInput
 from apps.listings.kinds import Capacity, Kind
 from apps.listings.models import Listing
@@ -83,23 +85,24 @@ class ServiceKind(Kind):
         within = rules.bookable_window(window, now=now, time_zone=listing.time_zone, longest=LONGEST)
         return rules.opened(terms_of(listing), within) if within else []
 
-    def search_filter(self, search: ListingSearch, *, now: datetime) -> Q | None:
+    def asked(self, search: ListingSearch, *, now: datetime) -> dict[str, Put] | None:
         if search.kinds is not None and self.code not in search.kinds:
             return None
         if search.asks_for("guests", "amenities", "check_in", "check_out", "tickets", "starts_after", "starts_before"):
             return None
         if search.free is None:
-            return Q()
-        return None if self._ahead(search.free, now=now) is None else Q(kind=self.code)
+            return {}
+        # What of the window can be booked now.
+        ahead = search.free.clip(Period(now, now + HORIZON + LONGEST))
+        if ahead is None:
+            return None
+        return {name: Put(moment, INSTANT) for name, moment in asked_of_slots(ahead, now=now).items()}
 
-    def free_filter(self, search: ListingSearch, *, now: datetime) -> Q:
-        ahead = None if search.free is None else self._ahead(search.free, now=now)
-        return Q() if ahead is None else Q(some_slot_is_free(ahead, now=now))
+    def search_filter(self, places: Places) -> Q:
+        return Q()
 
-    @staticmethod
-    def _ahead(window: Period, *, now: datetime) -> Period | None:
-        """What of the window can be booked now."""
-        return window.clip(Period(now, now + HORIZON + LONGEST))
+    def free_filter(self, places: Places) -> Q:
+        return Q(some_slot_is_free(**places)) if places else Q()
 
 
 def clean_openings(values: Sequence[Mapping[str, Any]]) -> list[rules.Opening]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.contrib.postgres.fields import DateTimeRangeField
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, DateTimeField, F, Func, QuerySet, Value
+from django.db.models import BooleanField, F, Func, QuerySet
+from django.db.models.expressions import Combinable
 from django.db.models.sql.compiler import SQLCompiler
 
 from apps.availability.calendars import busy_by_listing
@@ -116,20 +117,31 @@ class SomeSlot(Func):
         return sql, [value for _, values in (members, *arguments, window) for value in values]
 
 
-def some_slot_is_free(window: Period, *, now: datetime) -> SomeSlot:
-    """A condition on a listing queryset: some appointment inside the window could be booked at `now`.
+def asked_of_slots(window: Period, *, now: datetime) -> dict[str, datetime]:
+    """The moments that `some_slot_is_free` is about, for a window that does not begin before `now`."""
+    return {
+        "start": window.start,
+        "end": window.end,
+        # What follows the last appointment of the window must be free too.
+        "touched_until": window.end + LONGEST_BUFFER,
+        "latest": now + HORIZON,
+        "now": now,
+    }
 
-    The window must not begin before what can be booked at `now`.
+
+def some_slot_is_free(
+    *, start: Combinable, end: Combinable, touched_until: Combinable, latest: Combinable, now: Combinable
+) -> SomeSlot:
+    """A condition on a listing queryset: some appointment in [start, end) could be booked at `now`.
+
+    The other moments are as `asked_of_slots` has them.
     """
-    start, end = (Value(moment, output_field=DateTimeField()) for moment in (window.start, window.end))
-    # What follows the last appointment of the window must be free too.
-    touched = Period(window.start, window.end + LONGEST_BUFFER)
     return SomeSlot(
-        busy_units(touched, now=now),
+        busy_units(start, touched_until, now=now),
         Func(start, end, function="tstzrange", output_field=DateTimeRangeField()),
         F("pk"),
         F("time_zone"),
         start,
         end,
-        Value(now + HORIZON, output_field=DateTimeField()),
+        latest,
     )
