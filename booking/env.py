@@ -247,6 +247,7 @@ class Environment:
     prepared_statements: bool
     trusted_proxies: int
     require_verified_email: bool
+    staff_two_factor: str
     hold_seconds: int
     sweep_seconds: int
     cache_seconds: int
@@ -319,6 +320,7 @@ class Environment:
             prepared_statements=read.switch("PREPARED_STATEMENTS", default=True),
             trusted_proxies=read.seconds("TRUSTED_PROXIES", 0, smallest=0),
             require_verified_email=read.switch("REQUIRE_VERIFIED_EMAIL", default=True),
+            staff_two_factor=read.choice("STAFF_TWO_FACTOR", ("off", "optional", "required"), "optional"),
             hold_seconds=read.seconds("HOLD_SECONDS", 900),
             sweep_seconds=read.seconds("SWEEP_SECONDS", 5),
             cache_seconds=read.seconds("CACHE_SECONDS", 10, smallest=0, largest=3600),

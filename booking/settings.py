@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -89,6 +90,7 @@ NOT_FOR_API = {
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 }
 API_MIDDLEWARE = [each for each in MIDDLEWARE if each not in NOT_FOR_API]
@@ -173,6 +175,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 UNFOLD = LOOK
+STAFF_TWO_FACTOR = ENV.staff_two_factor
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

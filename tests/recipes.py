@@ -13,6 +13,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import count
 from typing import Any
 
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from model_bakery import baker
 
@@ -63,6 +64,20 @@ def make_host(**fields: Any) -> User:
 
 def make_staff(**fields: Any) -> User:
     return make_user(role=UserRole.STAFF, **fields)
+
+
+def make_onlooker(**fields: Any) -> User:
+    """Staff who sees every table of the admin, and changes none."""
+    staff = make_staff(**fields)
+    staff.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    return User.objects.get(pk=staff.pk)
+
+
+def make_clerk(role: str, **fields: Any) -> User:
+    """Staff in a role of `apps.users.roles`."""
+    staff = make_staff(**fields)
+    staff.groups.add(Group.objects.get_or_create(name=role)[0])
+    return User.objects.get(pk=staff.pk)
 
 
 def _split(fields: dict[str, Any], prefix: str) -> tuple[dict[str, Any], dict[str, Any]]:

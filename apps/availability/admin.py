@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from apps.availability.models import BLOCK_HOLDER, Allocation, Block
+from apps.availability.models import BLOCK_HOLDER, Allocation, Block, Stock, Unit
 from apps.core.admin import ReadOnlyAdmin, instant
 from apps.listings.admin import KindOfListingFilter
 
@@ -57,3 +57,22 @@ class BlockAdmin(ReadOnlyAdmin):
     @admin.display(description="end")
     def end(self, block: Block) -> str:
         return instant(block.period.upper)
+
+
+@admin.register(Unit)
+class UnitAdmin(ReadOnlyAdmin):
+    """Rooms, members of staff, parking spots: what is used by one booking at a time."""
+
+    list_display = ("id", "listing", "number", "is_offered")
+    list_filter = ("is_offered", KindOfListingFilter)
+    list_select_related = ("listing",)
+    search_fields = ("=listing__id",)
+
+
+@admin.register(Stock)
+class StockAdmin(ReadOnlyAdmin):
+    """How many tickets there are and how many are taken."""
+
+    list_display = ("listing", "capacity", "taken")
+    list_select_related = ("listing",)
+    search_fields = ("=listing__id",)

@@ -128,7 +128,8 @@ class BookingAdmin(ReadOnlyAdmin):
             done="Canceled",
         )
 
-    has_refund_permission = has_cancel_permission
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("payments.add_refund")
 
     @admin.action(description="Refund all that is left of the selected bookings", permissions=["refund"])
     def refund_selected(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
@@ -153,3 +154,32 @@ class BookingAdmin(ReadOnlyAdmin):
             lambda booking: refresh(viewer=viewer, booking_id=booking.pk, now=timezone.now()),
             done="Asked about",
         )
+
+
+@admin.register(BookingLine)
+class BookingLineAdmin(ReadOnlyAdmin):
+    """What was charged for, line by line."""
+
+    list_display = ("id", "booking", "label", "quantity", "unit", "amount")
+    list_select_related = ("booking",)
+    search_fields = ("=booking__reference",)
+    fields = ("booking", "position", "label", "quantity", "unit", "amount")
+    readonly_fields = ("unit", "amount")
+
+    @admin.display(description="each")
+    def unit(self, line: BookingLine) -> str:
+        return str(line.unit_amount)
+
+    @admin.display(description="amount")
+    def amount(self, line: BookingLine) -> str:
+        return str(line.amount)
+
+
+@admin.register(BookingEvent)
+class BookingEventAdmin(ReadOnlyAdmin):
+    """Every move of every booking, newest first."""
+
+    list_display = ("id", "at", "booking", "type", "actor")
+    list_filter = ("type", "actor")
+    list_select_related = ("booking",)
+    search_fields = ("=booking__reference",)

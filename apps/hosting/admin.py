@@ -1,5 +1,7 @@
 """Listings in Django admin: seen as a whole, and taken off the market or put back on it."""
 
+from urllib.parse import urlsplit
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,6 +12,7 @@ from django.utils.safestring import SafeString
 from apps.availability.models import Stock, Unit
 from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline, money
 from apps.hosting.actions import archive_listing, publish_listing
+from apps.hosting.models import ImportedCalendar, ListingFeed
 from apps.listings.admin import KindFilter
 from apps.listings.kinds import kind_of, relations
 from apps.listings.models import Image, Listing
@@ -101,3 +104,30 @@ class ListingAdmin(ReadOnlyAdmin):
             lambda listing: publish_listing(viewer=viewer, listing_id=listing.pk, now=timezone.now()),
             done="Published",
         )
+
+
+@admin.register(ImportedCalendar)
+class ImportedCalendarAdmin(ReadOnlyAdmin):
+    """Calendars of other houses. Of the address only the house is shown: whoever knows all of it reads the calendar."""
+
+    list_display = ("id", "listing", "name", "house", "last_synced_at", "next_sync_at", "failures", "last_error")
+    list_filter = (("last_error", admin.EmptyFieldListFilter),)
+    list_select_related = ("listing",)
+    search_fields = ("=listing__id", "=name")
+    fields = (
+        "listing", "name", "house", "created_at", "next_sync_at", "last_synced_at", "read_at", "failures", "last_error",
+    )  # fmt: skip
+    readonly_fields = ("house",)
+
+    @admin.display(description="from")
+    def house(self, calendar: ImportedCalendar) -> str:
+        return urlsplit(calendar.url).hostname or "-"
+
+
+@admin.register(ListingFeed)
+class ListingFeedAdmin(ReadOnlyAdmin):
+    """How often a listing's own feed has been given another address."""
+
+    list_display = ("listing", "number")
+    list_select_related = ("listing",)
+    search_fields = ("=listing__id",)

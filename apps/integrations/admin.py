@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline
 from apps.integrations.actions import replay_delivery, update_endpoint
-from apps.integrations.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from apps.integrations.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from apps.integrations.payloads import body_of, encoded
 from apps.users.models import User
 
@@ -102,3 +102,23 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
             lambda row: replay_delivery(viewer=viewer, delivery_id=str(row), now=timezone.now()),
             done="Sent again",
         )
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(ReadOnlyAdmin):
+    """What happened that integrators wanted to know."""
+
+    list_display = ("public_id", "type", "topic", "host_id", "at", "fanned_out_at")
+    list_display_links = ("public_id",)
+    list_filter = ("type",)
+    search_fields = ("=public_id", "=topic", "=host_id")
+
+
+@admin.register(WebhookAttempt)
+class WebhookAttemptAdmin(ReadOnlyAdmin):
+    """Every single try to deliver."""
+
+    list_display = ("id", "delivery", "at", "status_code", "milliseconds", "error")
+    list_select_related = ("delivery",)
+    list_filter = ("status_code",)
+    search_fields = ("=delivery__public_id",)

@@ -6,7 +6,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from apps.core.admin import ReadOnlyAdmin
 from apps.listings.kinds import all_kinds
+from apps.listings.models import Image, Word
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -28,3 +30,20 @@ class KindOfListingFilter(KindFilter):
     """The same, for rows that belong to a listing."""
 
     path = "listing__kind"
+
+
+@admin.register(Image)
+class ImageAdmin(ReadOnlyAdmin):
+    """Pictures of listings."""
+
+    list_display = ("id", "listing", "position", "alt", "created_at")
+    list_select_related = ("listing",)
+    search_fields = ("=listing__id",)
+
+
+@admin.register(Word)
+class WordAdmin(ReadOnlyAdmin):
+    """The words of all listings, by which misspelt searches are mended."""
+
+    list_display = ("id", "word")
+    search_fields = ("^word",)

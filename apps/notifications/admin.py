@@ -10,7 +10,14 @@ from django.utils import timezone
 from apps.core.admin import ReadOnlyAdmin
 from apps.notifications.letters import render
 from apps.notifications.mailing import try_again
-from apps.notifications.models import Letter, Notification
+from apps.notifications.models import (
+    Announcement,
+    Letter,
+    MutedAddress,
+    Notification,
+    NotificationSettings,
+    Reminder,
+)
 
 
 class LetterState(admin.SimpleListFilter):
@@ -79,3 +86,42 @@ class NotificationAdmin(ReadOnlyAdmin):
     list_select_related = ("recipient",)
     search_fields = ("=recipient__email", "=booking__reference")
     ordering = ("-created_at", "-id")
+
+
+@admin.register(Announcement)
+class AnnouncementAdmin(ReadOnlyAdmin):
+    """What staff told many people at once."""
+
+    list_display = ("id", "title", "sender", "created_at", "delivered_at")
+    list_select_related = ("sender",)
+    list_filter = (("delivered_at", admin.EmptyFieldListFilter),)
+    search_fields = ("title",)
+    fields = ("title", "body", "sender", "created_at", "delivered_at")
+
+
+@admin.register(Reminder)
+class ReminderAdmin(ReadOnlyAdmin):
+    """Which bookings' guests were reminded, and of what moment."""
+
+    list_display = ("id", "booking", "moment", "created_at")
+    list_select_related = ("booking",)
+    search_fields = ("=booking__reference",)
+
+
+@admin.register(NotificationSettings)
+class NotificationSettingsAdmin(ReadOnlyAdmin):
+    """How accounts want to be told."""
+
+    list_display = ("user", "muted", "locale", "updated_at")
+    list_select_related = ("user",)
+    search_fields = ("=user__email",)
+
+
+@admin.register(MutedAddress)
+class MutedAddressAdmin(ReadOnlyAdmin):
+    """Which sorts of mail addresses without an account want no more; whose they are is not known."""
+
+    list_display = ("id", "type", "created_at")
+    list_filter = ("type",)
+    search_fields = ("=address",)
+    fields = ("type", "created_at")

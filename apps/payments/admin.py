@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline, money
-from apps.payments.models import Bill, Charge, Dispute, Refund, WebhookEvent
+from apps.payments.models import Bill, Card, Charge, Customer, Dispute, ReceiptCounter, Refund, WebhookEvent
 
 
 class ChargeInline(ReadOnlyInline):
@@ -157,3 +157,31 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "type", "object_id", "received_at", "handled_at")
     list_filter = (("handled_at", admin.EmptyFieldListFilter),)
     search_fields = ("=event_id", "=object_id", "=intent_id")
+
+
+@admin.register(Customer)
+class CustomerAdmin(ReadOnlyAdmin):
+    """Accounts as the card processor knows them."""
+
+    list_display = ("id", "user", "processor_id")
+    list_select_related = ("user",)
+    search_fields = ("=processor_id", "=user__email")
+
+
+@admin.register(Card)
+class CardAdmin(ReadOnlyAdmin):
+    """Saved cards, by what is printed on a receipt. The processor's names for them stay out of sight: they charge."""
+
+    list_display = ("id", "user", "brand", "last4", "exp_month", "exp_year", "created_at")
+    list_select_related = ("user",)
+    list_filter = ("brand",)
+    search_fields = ("=user__email", "=last4")
+    fields = ("user", "brand", "last4", "exp_month", "exp_year", "created_at")
+
+
+@admin.register(ReceiptCounter)
+class ReceiptCounterAdmin(ReadOnlyAdmin):
+    """The last receipt number of each year."""
+
+    list_display = ("year", "last")
+    search_fields = ("=year",)

@@ -31,6 +31,7 @@ LOOK: dict[str, Any] = {
             "64% .13 183", "52% .105 185", "45% .09 187", "38.6% .076 188", "32% .06 189", "24% .046 192",
         ),
     },
+    "ACCOUNT": {"navigation": "apps.staff.navigation.account_links"},
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
@@ -45,8 +46,8 @@ class Page:
 
 
 def mails_are_kept(request: HttpRequest) -> bool:
-    """The mails of the demo are read by anybody of the staff."""
-    return mailbox.is_open()
+    """Mails hold the links that open accounts, so a superuser alone reads them."""
+    return mailbox.is_open() and request.user.is_superuser
 
 
 def everybody(request: HttpRequest) -> bool:
@@ -59,6 +60,8 @@ GROUPS: tuple[tuple[str, tuple[Table | Page, ...]], ...] = (
         "Bookings",
         (
             Table("bookings.Booking", "event_available"),
+            Table("bookings.BookingEvent", "history", "Moves"),
+            Table("bookings.BookingLine", "list_alt", "Lines"),
             Table("availability.Allocation", "calendar_month", "Calendar"),
             Table("availability.Block", "event_busy", "Blocks"),
         ),
@@ -71,15 +74,42 @@ GROUPS: tuple[tuple[str, tuple[Table | Page, ...]], ...] = (
             Table("payments.Refund", "undo"),
             Table("payments.Dispute", "gavel"),
             Table("payments.WebhookEvent", "webhook", "Processor events"),
+            Table("payments.Card", "wallet"),
+            Table("payments.Customer", "badge"),
+            Table("payments.ReceiptCounter", "pin"),
         ),
     ),
-    ("Catalogue", (Table("listings.Listing", "storefront"), Table("reviews.Review", "reviews"))),
+    (
+        "Catalogue",
+        (
+            Table("listings.Listing", "storefront"),
+            Table("property.Property", "cottage"),
+            Table("service.Service", "spa"),
+            Table("service.OpeningHours", "schedule"),
+            Table("event.Event", "local_activity"),
+            Table("parking.ParkingSpot", "local_parking"),
+            Table("availability.Unit", "meeting_room"),
+            Table("availability.Stock", "confirmation_number", "Tickets"),
+            Table("listings.Image", "photo_library", "Pictures"),
+            Table("reviews.Review", "reviews"),
+            Table("hosting.ImportedCalendar", "sync_alt"),
+            Table("hosting.ListingFeed", "rss_feed"),
+            Table("listings.Word", "spellcheck", "Words of searches"),
+        ),
+    ),
     (
         "People",
         (
             Table("users.User", "group", "Accounts"),
             Table("users.Session", "devices"),
             Table("auth.Group", "admin_panel_settings", "Staff roles"),
+            Table("auth.Permission", "lock_open"),
+            Table("staff.SecondFactor", "phonelink_lock"),
+            Table("staff.BackupCode", "password"),
+            Table("users.TrustedIdentity", "verified_user"),
+            Table("users.RefreshToken", "key"),
+            Table("users.MailToken", "link", "Mailed links"),
+            Table("users.UsedAssertion", "task_alt"),
         ),
     ),
     (
@@ -87,6 +117,10 @@ GROUPS: tuple[tuple[str, tuple[Table | Page, ...]], ...] = (
         (
             Table("notifications.Letter", "mail"),
             Table("notifications.Notification", "notifications"),
+            Table("notifications.Announcement", "campaign"),
+            Table("notifications.Reminder", "alarm"),
+            Table("notifications.NotificationSettings", "tune"),
+            Table("notifications.MutedAddress", "notifications_off"),
             Page("mails", "drafts", "Mails of the demo", mails_are_kept),
         ),
     ),
@@ -95,9 +129,20 @@ GROUPS: tuple[tuple[str, tuple[Table | Page, ...]], ...] = (
         (
             Table("integrations.WebhookEndpoint", "hub", "Endpoints"),
             Table("integrations.WebhookDelivery", "outbound", "Deliveries"),
+            Table("integrations.WebhookAttempt", "replay", "Tries"),
+            Table("integrations.WebhookEvent", "bolt", "Events for integrators"),
         ),
     ),
-    ("Audit", (Table("audit.AuditEvent", "policy", "Audit events"),)),
+    (
+        "Audit",
+        (
+            Table("audit.AuditEvent", "policy", "Audit events"),
+            Table("admin.LogEntry", "edit_note", "Admin log"),
+            Table("core.OutboxMessage", "outbox", "Outbox"),
+            Table("core.IdempotencyKey", "fingerprint", "Idempotency keys"),
+            Table("live.LiveEvent", "sensors", "Live events"),
+        ),
+    ),
 )
 
 
@@ -109,3 +154,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         if entries:
             shown.append({"title": title, "separator": False, "collapsible": False, "items": entries})
     return shown
+
+
+def account_links(request: HttpRequest) -> list[dict[str, str]]:
+    """What stands behind somebody's own name, beside the password."""
+    if settings.STAFF_TWO_FACTOR == "off" or not request.user.is_authenticated:
+        return []
+    if getattr(request.user, "otp_device", None) is None:
+        return [{"title": "Set up a second factor", "link": reverse("admin:second_factor_set_up")}]
+    return [{"title": "New backup codes", "link": reverse("admin:backup_codes")}]

@@ -4,15 +4,18 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from apps.core.admin import ReadOnlyAdmin, StaffAdmin
 from apps.users.actions import standing
-from apps.users.models import Session, User
+from apps.users.models import MailToken, RefreshToken, Session, TrustedIdentity, UsedAssertion, User
+from apps.users.roles import BY_NAME
 
 
 def actor_of(request: HttpRequest) -> int:
@@ -35,7 +38,7 @@ class UserAdmin(StaffAdmin):
         ("Standing", {"fields": ("role", "is_active", "is_superuser", "groups", "user_permissions")}),
         ("History", {"fields": ("joined_at", "updated_at", "last_login", "deleted_at", "source")}),
     )
-    filter_horizontal = ("groups", "user_permissions")
+    autocomplete_fields = ("groups", "user_permissions")
     actions = ("end_sessions",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -79,7 +82,29 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class RightsAdmin(StaffAdmin, GroupAdmin):
-    """What members of the staff may change. A superuser's to say: whoever could change a group could give themself every right."""
+    """What members of the staff may do. A superuser's to say: whoever could change a group could give themself every right.
+
+    The roles of `apps.users.roles` are groups that keep their names: what their members may do stands in that table, and what
+    a group adds to it here comes on top.
+    """
+
+    fields = ("name", "said_by_the_product", "permissions")
+    readonly_fields = ("said_by_the_product",)
+    filter_horizontal = ()
+    autocomplete_fields = ("permissions",)
+    ordering = ("name",)
+
+    @admin.display(description="may do by its role")
+    def said_by_the_product(self, group: Group) -> SafeString | str:
+        role = BY_NAME.get(group.name)
+        if role is None:
+            return "-"
+        words = [(role.about,), *((permission,) for permission in sorted(role.permissions))]
+        return format_html_join("", "<div>{}</div>", words)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> tuple[str, ...]:
+        is_role = obj is not None and obj.name in BY_NAME
+        return ("name", *self.readonly_fields) if is_role else self.readonly_fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)
@@ -88,7 +113,11 @@ class RightsAdmin(StaffAdmin, GroupAdmin):
         return self.has_add_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return self.has_add_permission(request)
+        return self.has_add_permission(request) and (obj is None or obj.name not in BY_NAME)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Groups are deleted one by one, on their pages: many at once would take the roles along."""
+        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
     def save_model(self, request: HttpRequest, obj: Group, form: Any, change: bool) -> None:
         form.rights = standing.permissions_of_group(obj)
@@ -103,12 +132,22 @@ class RightsAdmin(StaffAdmin, GroupAdmin):
             self._note(request, obj, before=standing.permissions_of_group(obj), after="")
             super().delete_model(request, obj)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
-        for group in queryset:
-            self.delete_model(request, group)
-
     def _note(self, request: HttpRequest, group: Group, *, before: str, after: str) -> None:
         standing.note_group(group=group, before=before, after=after, actor_id=actor_of(request), now=timezone.now())
+
+
+@admin.register(Permission)
+class PermissionAdmin(ReadOnlyAdmin):
+    """What there is to be allowed, to be found by those who give it."""
+
+    list_display = ("codename", "content_type", "name")
+    list_select_related = ("content_type",)
+    search_fields = ("codename", "name")
+    ordering = ("content_type__app_label", "codename")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Permission]:
+        rows: QuerySet[Permission] = super().get_queryset(request)
+        return rows.select_related("content_type")
 
 
 @admin.register(Session)
@@ -128,3 +167,42 @@ class SessionAdmin(ReadOnlyAdmin):
     def end_selected(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         for session in queryset:
             standing.end_session_of(session=session, actor_id=actor_of(request), now=timezone.now())
+
+
+@admin.register(RefreshToken)
+class RefreshTokenAdmin(ReadOnlyAdmin):
+    """When tokens were made and used; the tokens themselves are not known, and their digests are nobody's business."""
+
+    list_display = ("id", "session", "created_at", "expires_at", "used_at")
+    list_select_related = ("session",)
+    list_filter = (("used_at", admin.EmptyFieldListFilter),)
+    search_fields = ("=session__id", "=session__user__email")
+    fields = ("session", "created_at", "expires_at", "used_at")
+
+
+@admin.register(MailToken)
+class MailTokenAdmin(ReadOnlyAdmin):
+    """Which links were mailed and followed. What they could be made again from is not shown."""
+
+    list_display = ("id", "user", "purpose", "email", "created_at", "expires_at", "used_at")
+    list_select_related = ("user",)
+    list_filter = ("purpose", ("used_at", admin.EmptyFieldListFilter))
+    search_fields = ("=email", "=user__email")
+    fields = ("user", "purpose", "email", "created_at", "expires_at", "used_at")
+
+
+@admin.register(TrustedIdentity)
+class TrustedIdentityAdmin(ReadOnlyAdmin):
+    """Which accounts other issuers vouch for."""
+
+    list_display = ("id", "issuer", "subject", "user", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("=subject", "=user__email")
+
+
+@admin.register(UsedAssertion)
+class UsedAssertionAdmin(ReadOnlyAdmin):
+    """Which tokens of issuers were exchanged, and are not taken again."""
+
+    list_display = ("id", "issuer", "token_id", "expires_at")
+    search_fields = ("=token_id",)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.apps import apps
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -15,13 +14,14 @@ from apps.core.errors import InvalidCredentials
 from apps.core.tries import TooManyTries, guessing
 from apps.users.guesses import password_counts, who_signs_in
 from apps.users.models import User, UserRole
+from apps.users.roles import BY_NAME
 from apps.users.selectors import user_by_email
 
 
 class StaffRoleBackend(ModelBackend):
-    """Sign-in by email; the staff role sees every table, and changes what its Django groups and permissions name.
+    """Sign-in by email; of the staff everybody sees and does what their roles, groups and permissions name, and nothing else.
 
-    A superuser of the staff may do everything, as ever. Losing the role takes all of it away at once. Failed tries count
+    A superuser of the staff may do everything, as ever. Losing `UserRole.STAFF` takes all of it away at once. Failed tries count
     together with those of `tokenAuth`, and are as slow.
     """
 
@@ -53,8 +53,25 @@ class StaffRoleBackend(ModelBackend):
         """Staff alone: the right password of anybody else opens nothing here, and is no sign-in. Asked for each request too."""
         return super().user_can_authenticate(user) and bool(user.is_staff)
 
+    def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        """What the groups of the account name, and what `apps.users.roles` says of those that are roles of the staff."""
+        granted = set(super().get_group_permissions(user_obj, obj))
+        if obj is None and user_obj.is_active and getattr(user_obj, "role", "") == UserRole.STAFF:
+            granted |= self._of_roles(user_obj)
+        return granted
+
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         granted = set(super().get_all_permissions(user_obj, obj))
         if obj is None and user_obj.is_active and getattr(user_obj, "role", "") == UserRole.STAFF:
-            granted |= {f"{model._meta.app_label}.view_{model._meta.model_name}" for model in apps.get_models()}
+            granted |= self._of_roles(user_obj)
         return granted
+
+    @staticmethod
+    def _of_roles(user: User) -> set[str]:
+        """Asked once for each account that was loaded, as Django does with its own permissions."""
+        held: set[str] | None = getattr(user, "_permissions_of_roles", None)
+        if held is None:
+            names = user.groups.filter(name__in=BY_NAME).values_list("name", flat=True)
+            held = {permission for name in names for permission in BY_NAME[name].permissions}
+            user._permissions_of_roles = held  # type: ignore[attr-defined]
+        return held

@@ -14,7 +14,7 @@ from apps.listings.models import Listing, ListingStatus
 from apps.listings.offers import BookingRequest
 from apps.users.models import User
 from tests.admin.test_ledgers import client_of, page
-from tests.recipes import make_event, make_guest, make_property, make_staff
+from tests.recipes import make_event, make_guest, make_onlooker, make_property
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,7 +45,7 @@ def held(event: Listing) -> Booking:
 
 
 def test_staff_cancels_bookings_with_the_permission() -> None:
-    staff = make_staff()
+    staff = make_onlooker()
     event = make_event(price_minor=0)
     coming, gone = held(event), held(event)
     cancel(viewer=gone.guest, booking_id=gone.pk, now=timezone.now())
@@ -69,7 +69,7 @@ def test_staff_cancels_bookings_with_the_permission() -> None:
 
 
 def test_staff_takes_listings_off_the_market_and_puts_them_back() -> None:
-    staff = make_staff()
+    staff = make_onlooker()
     listing = make_property(status=ListingStatus.PUBLISHED)
     act(staff, Listing, "archive", listing)
     listing.refresh_from_db()

@@ -10,7 +10,7 @@ from tests.admin.test_actions import act, allow
 from tests.admin.test_ledgers import client_of, page
 from tests.integrations.receiver import Receiver, receiving, status
 from tests.integrations.world import happen, listen, send
-from tests.recipes import make_property, make_staff
+from tests.recipes import make_onlooker, make_property
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +27,7 @@ def sent_in_vain(receiver: Receiver) -> WebhookEndpoint:
 def test_staff_sees_the_log_and_no_secret() -> None:
     with receiving() as receiver:
         endpoint = sent_in_vain(receiver)
-    client = client_of(make_staff())
+    client = client_of(make_onlooker())
     delivery = WebhookDelivery.objects.get()
     for model, row in ((WebhookEndpoint, endpoint), (WebhookDelivery, delivery)):
         assert client.get(page(model)).status_code == 200
@@ -44,7 +44,7 @@ def test_staff_sends_again_and_turns_off_with_the_permission() -> None:
         endpoint = sent_in_vain(receiver)
         delivery = WebhookDelivery.objects.get()
         WebhookDelivery.objects.update(status="FAILED", next_try_at=None)
-        staff = make_staff()
+        staff = make_onlooker()
         act(staff, WebhookDelivery, "replay", delivery)
         act(staff, WebhookEndpoint, "turn_off", endpoint)
         delivery.refresh_from_db()

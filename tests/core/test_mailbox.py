@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 
 from apps.core import mail
 from apps.users.models import User
-from tests.recipes import make_guest, make_host, make_staff
+from tests.recipes import make_guest, make_host, make_onlooker, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ def of(user: User | None) -> Client:
 
 
 def test_staff_reads_the_mails(name: str) -> None:
-    client = of(make_staff())
+    client = of(make_staff(is_superuser=True))
     page = client.get("/admin/mails/").content.decode()
     assert "ada@example.com" in page
     assert "A &lt;b&gt;subject&lt;/b&gt;" in page
@@ -45,7 +45,7 @@ def test_staff_reads_the_mails(name: str) -> None:
 
 
 def test_the_start_of_the_admin_leads_there(name: str, settings: Settings) -> None:
-    client = of(make_staff())
+    client = of(make_staff(is_superuser=True))
     assert 'href="/admin/mails/"' in client.get("/admin/").content.decode()
     settings.MAIL_DIR = None
     assert "/admin/mails/" not in client.get("/admin/").content.decode()
@@ -55,6 +55,9 @@ def test_nobody_else_does(name: str) -> None:
     for user in (None, make_guest(), make_host()):
         for path in ("/admin/mails/", f"/admin/mails/{name}"):
             assert of(user).get(path).status_code == 302
+    # Links that open accounts are for superusers alone.
+    for path in ("/admin/mails/", f"/admin/mails/{name}"):
+        assert of(make_onlooker()).get(path).status_code == 404
 
 
 def test_there_is_none_in_production_and_none_without_a_folder(name: str, settings: Settings) -> None:
@@ -66,6 +69,6 @@ def test_there_is_none_in_production_and_none_without_a_folder(name: str, settin
 
 
 def test_only_mails_of_the_folder_are_shown() -> None:
-    client = of(make_staff())
+    client = of(make_staff(is_superuser=True))
     for wanted in ("..%2Fsecret.eml", "%2E%2E%2Fsecret.eml", "unknown.eml", ".eml", "..", "x.eml%00"):
         assert client.get(f"/admin/mails/{wanted}").status_code in {302, 404}

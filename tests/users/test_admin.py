@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from apps.users.models import Session, User
-from tests.recipes import PASSWORD, make_guest, make_host, make_staff
+from tests.recipes import PASSWORD, make_guest, make_host, make_onlooker, make_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,7 +19,7 @@ def admin_of(user: User) -> Client:
 
 
 def test_staff_signs_in_by_email_in_any_case_and_sees_the_tables() -> None:
-    staff = make_staff(password=PASSWORD, email="boss@example.com")
+    staff = make_onlooker(password=PASSWORD, email="boss@example.com")
     client = Client()
     answer = client.post("/admin/login/?next=/admin/", {"username": "BOSS@example.com", "password": PASSWORD})
     assert answer.status_code == 302
@@ -39,7 +39,7 @@ def test_nobody_else_gets_in() -> None:
 
 
 def test_staff_sees_but_changes_only_what_it_was_given() -> None:
-    staff, guest = make_staff(), make_guest()
+    staff, guest = make_onlooker(), make_guest()
     path = f"/admin/users/user/{guest.pk}/change/"
     form = {"first_name": "Changed", "last_name": "X", "phone_number": "", "role": "STAFF", "is_superuser": "on"}
     assert admin_of(staff).post(path, form).status_code == 403

@@ -138,7 +138,7 @@ def test_groups_come_and_go_on_record(boss: User) -> None:
     first, second = rights.filter(codename__in=["change_user", "change_session"]).order_by("codename")
     pages = admin_of(boss)
     assert pages.post("/admin/auth/group/add/", {"name": "Mending", "permissions": [first.pk]}).status_code == 302
-    group = Group.objects.get()
+    group = Group.objects.get(name="Mending")
     path = f"/admin/auth/group/{group.pk}/"
     assert pages.post(f"{path}change/", {"name": "Mending", "permissions": [second.pk]}).status_code == 302
     assert pages.post(f"{path}change/", {"name": "Mending", "permissions": [second.pk]}).status_code == 302
@@ -163,7 +163,8 @@ def test_nobody_but_a_superuser_changes_what_a_group_may_do() -> None:
     )
     assert pages.post("/admin/auth/group/add/", {"name": "Y", "permissions": everything}).status_code == 403
     assert pages.post(f"/admin/auth/group/{group.pk}/delete/", {"post": "yes"}).status_code == 403
-    assert (Group.objects.get().name, Group.objects.get().permissions.count()) == ("Mending", 0)
+    group.refresh_from_db()
+    assert (group.name, group.permissions.count()) == ("Mending", 0)
 
 
 def test_sessions_that_staff_ends_are_written_down(boss: User) -> None:
