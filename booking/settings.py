@@ -84,8 +84,11 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-# What posts to /graphql pass: no cookie signs anybody in there, and no file is served.
+# What posts to /graphql pass: no cookie signs anybody in there, no file is served, and HeadersMiddleware says all that Django's
+# own two would.
 NOT_FOR_API = {
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -6,33 +6,31 @@ from typing import Any
 from django.conf import settings
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIHandler
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import ResolverMatch
 from django.utils.module_loading import import_string
 
 from schema.views import graphql_view
 
 PATH = "/graphql"
+MATCH = ResolverMatch(graphql_view, (), {}, route=PATH.removeprefix("/"))
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class PostHandler(WSGIHandler):
-    """Django's handler with the middleware of API_MIDDLEWARE and one view."""
+    """Django's handler with the middleware of API_MIDDLEWARE and one view, which is not looked for."""
 
     def load_middleware(self, is_async: bool = False) -> None:
-        handler = convert_exception_to_response(self._get_response)  # type: ignore[attr-defined]
+        handler = convert_exception_to_response(_view)
         for path in reversed(settings.API_MIDDLEWARE):
             handler = convert_exception_to_response(import_string(path)(handler))
-        self._view_middleware: list[Any] = []
-        self._template_response_middleware: list[Any] = []
-        self._exception_middleware: list[Any] = []
         self._middleware_chain = handler
 
-    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
-        match = ResolverMatch(graphql_view, (), {}, route=PATH.removeprefix("/"))
-        request.resolver_match = match
-        return match
+
+def _view(request: HttpRequest) -> HttpResponseBase:
+    request.resolver_match = MATCH
+    return graphql_view(request)
 
 
 def with_short_way(application: Application) -> Application:

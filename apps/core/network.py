@@ -1,5 +1,6 @@
 """Where a request came from."""
 
+import functools
 import ipaddress
 
 
@@ -27,6 +28,7 @@ def _without_port(hop: str) -> str:
     return host if parse_address(host) is not None else hop
 
 
+@functools.lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """What one customer of a provider has: an IPv4 address, or the /64 of an IPv6 one. Any other text as it is.
 

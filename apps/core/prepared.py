@@ -22,17 +22,20 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import NotSupportedError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, NotSupportedError, connection, connections
 from django.db.models import Expression, Field, Model, QuerySet
 from django.db.models.query import get_related_populators
+from psycopg2.errors import InvalidSqlStatementName
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models.sql.compiler import SQLCompiler
+
+    from apps.core.postgres.base import DatabaseWrapper
 
 M = TypeVar("M", bound=Model)
 
@@ -72,41 +75,36 @@ class Prepared:
         self._execute = f"EXECUTE {self.name} {self._given}"
         _texts[self._execute] = self._numbered
 
-    def text(self) -> str:
-        """What to execute with the values for the places, on the connection of this thread."""
+    def text(self, database: DatabaseWrapper) -> str:
+        """What to execute with the values for the places, on this connection."""
         if not settings.PREPARED_STATEMENTS:
             return self._whole
-        session = _session()
+        session = database.session()
         known = _known.get(session)
         if known is None:
             known = _known[session] = set()
         if self.name not in known:
-            with connection.wrap_database_errors, session.cursor() as cursor:
+            with database.wrap_database_errors, session.cursor() as cursor:
                 cursor.execute(f"PREPARE {self.name} {self._types} AS {self._numbered}")
             known.add(self.name)
         return self._execute
 
-    def forget(self) -> None:
-        """Have the connection told again: it said that it does not know the statement."""
-        known = _known.get(connection.connection)
-        if known is not None:
-            known.discard(self.name)
-
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         """Carry it out, in the transaction if one is open. Returns all rows; none where it returns nothing."""
+        database = own_connection()
         try:
-            return self._rows(values)
+            return database.rows(self.text(database), values)
         except NotSupportedError:
             # A migration has changed the type of a column meanwhile, and what was prepared holds no more, on any connection.
             self._name_anew()
-            if connection.in_atomic_block:
+            if database.in_atomic_block:
                 raise
-            return self._rows(values)
-
-    def _rows(self, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        with connection.cursor() as cursor:
-            cursor.execute(self.text(), values)
-            return cursor.fetchall() if cursor.description else []
+            return database.rows(self.text(database), values)
+        except DatabaseError as error:
+            if isinstance(error.__cause__, InvalidSqlStatementName):
+                # Whatever lies between has given us another connection: the next one is told again.
+                _known.get(database.connection, set()).discard(self.name)
+            raise
 
     def row(self, **values: Any) -> tuple[Any, ...] | None:
         """The same for at most one row."""
@@ -124,11 +122,9 @@ def _listed(parts: Iterable[str]) -> str:
     return f"({listed})" if listed else ""
 
 
-def _session() -> Any:
-    """The driver's connection of this thread. One that broke between two requests is opened anew, as for a cursor."""
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    return connection.connection
+def own_connection() -> DatabaseWrapper:
+    """The connection of this thread. To be asked for once in a call: to find out whose it is takes longer than to use it."""
+    return cast("DatabaseWrapper", connections[DEFAULT_DB_ALIAS])
 
 
 class Given(Expression):
@@ -230,6 +226,6 @@ def type_of(field: Field[Any, Any]) -> str:
 
 def literal(constant: Any) -> str:
     """A value that the code gives always, as a part of the text: the planner can see that a partial index fits it."""
-    with _session().cursor() as cursor:
+    with own_connection().session().cursor() as cursor:
         text: str = cursor.mogrify("%s", [constant]).decode()
     return text.replace("%", "%%")

@@ -23,12 +23,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import timezone
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField, RangeField
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import (
     BigIntegerField,
@@ -47,7 +46,6 @@ from django.db.models import (
 )
 from django.db.models.query import ModelIterable
 from django.db.models.sql.compiler import SQLCompiler
-from psycopg2.errors import InvalidSqlStatementName
 
 from apps.core.prepared import Prepared, literal
 from apps.core.rows import Layout, reader
@@ -165,17 +163,7 @@ class Compiled:
 
     def read(self, values: dict[str, Any]) -> list[Any]:
         """The rows with these values in their places."""
-        with connection.cursor() as cursor:
-            # The session's zone is UTC, so that this gives the one object that says so, without a line of Python.
-            cursor.cursor.tzinfo_factory = timezone
-            try:
-                cursor.execute(self._statement.text(), values)
-            except DatabaseError as error:
-                if isinstance(error.__cause__, InvalidSqlStatementName):
-                    # Whatever lies between has given us another connection: the next one is told again.
-                    self._statement.forget()
-                raise
-            return self._read(cursor.fetchall())
+        return self._read(self._statement.rows(**values))
 
 
 def written(value: Any) -> str:

@@ -285,9 +285,12 @@ def execute(
     prices = prices or Prices()
     node = None if operations is None else get_operation_ast(document, operation_name)
     if operations is not None and node is not None:
-        coerced = get_variable_values(
-            schema, node.variable_definitions, dict(variables or {}), max_errors=50, hide_suggestions=hide_suggestions
-        )
+        given = dict(variables or {})
+        coerced: dict[str, Any] | list[GraphQLError] | None = operations.coerced(schema, node, given)
+        if coerced is None:
+            coerced = get_variable_values(
+                schema, node.variable_definitions, given, max_errors=50, hide_suggestions=hide_suggestions
+            )
         if isinstance(coerced, list):
             return Executed(ExecutionResult(None, coerced), began=False)
         selected = operations.selected(schema, node, variables=coerced, prices=prices)

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from graphene.types.resolver import dict_or_attr_resolver
@@ -35,17 +37,21 @@ from graphql import (
     GraphQLString,
     GraphQLUnionType,
     OperationDefinitionNode,
+    VariableDefinitionNode,
     VariableNode,
     Visitor,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
     is_object_type,
+    type_from_ast,
     visit,
 )
 from graphql.execution.collect_fields import collect_fields, collect_sub_fields
 from graphql.execution.execute import get_field_def
+from graphql.pyutils import Undefined
 from graphql.type import GraphQLBoolean
+from graphql.utilities import coerce_input_value
 
 from schema.core.costs import Prices, each_time
 
@@ -62,6 +68,8 @@ MOST_KEPT = 16
 NO_CLASS = type("NoClass", (), {})
 # Those that show a value of this very class as it is.
 PLAIN_CLASSES: dict[GraphQLLeafType, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+# What a leaf may be handed as it is: neither null, nor an error, nor what has to be waited for.
+VALUES = frozenset({int, float, str, bool, datetime, date, time, Decimal})
 
 
 def is_supported(schema: GraphQLSchema) -> bool:
@@ -76,7 +84,8 @@ def is_supported(schema: GraphQLSchema) -> bool:
 class Field:
     """A response key of a selection, with all that does not change from object to object.
 
-    `attribute` is read from the object where no resolver is to be called. A value of the class `plain` is shown as it is.
+    `attribute` is read from the object where no resolver is to be called. A value of the class `plain` is shown as it is, and
+    one of a class in `direct` as `serialize` says.
     """
 
     __slots__ = (
@@ -84,7 +93,7 @@ class Field:
         "complete",
         "default",
         "definition",
-        "is_leaf",
+        "direct",
         "key",
         "name",
         "nodes",
@@ -92,6 +101,7 @@ class Field:
         "parent",
         "plain",
         "resolve",
+        "serialize",
     )
 
     def __init__(
@@ -106,38 +116,38 @@ class Field:
         self.attribute, self.default = _attribute_of(definition, self.name)
         self.nullable = not isinstance(definition.type, GraphQLNonNull)
         inner = _nullable(definition.type)
-        self.is_leaf = is_leaf_type(inner)
-        self.plain = PLAIN_CLASSES.get(inner, NO_CLASS) if self.is_leaf else NO_CLASS
+        is_leaf = is_leaf_type(inner)
+        self.plain = PLAIN_CLASSES.get(inner, NO_CLASS) if is_leaf else NO_CLASS
+        self.direct: frozenset[type] = VALUES if is_leaf else frozenset()
+        self.serialize: Any = _serializing(inner) if is_leaf else None
         self.complete = _completing(inner, self, within)
 
 
 class Selection:
     """The fields of one object type at one place. `price` is in points, None where it hangs on variables."""
 
-    __slots__ = ("fields", "is_mapped", "parent", "price", "prices", "selected")
+    __slots__ = ("_fixed", "_varying", "fields", "parent", "price")
 
     def __init__(self, parent: GraphQLObjectType, selected: dict[str, list[FieldNode]], within: _Within) -> None:
         self.parent = parent
-        self.selected = selected
-        self.prices = within.prices
         self.fields: list[Field] = []
         for key, nodes in selected.items():
             definition = get_field_def(within.schema, parent, nodes[0])
             if definition is not None:
                 self.fields.append(Field(key, nodes, definition, within, parent))
-        varies = any(within.prices.of(parent, nodes[0].name.value).per_day for nodes in selected.values())
-        self.price = None if varies else self.priced({})
+        prices = within.prices
+        costs = [(prices.of(parent, nodes[0].name.value), nodes[0]) for nodes in selected.values()]
+        # Only what hangs on a window of days costs otherwise with other variables.
+        self._varying = [(cost, node) for cost, node in costs if cost.per_day]
+        self._fixed = prices.per_object + prices.per_field * len(selected)
+        self._fixed += sum(cost.each for cost, _ in costs if not cost.per_day)
+        if parent.name.startswith("__"):
+            self._varying, self._fixed = [], prices.per_described
+        self.price = None if self._varying else self._fixed
 
     def priced(self, variables: Mapping[str, Any]) -> float:
         """What one object with these fields costs, in points."""
-        prices = self.prices
-        if self.parent.name.startswith("__"):
-            return prices.per_described
-        own = sum(
-            each_time(prices.of(self.parent, nodes[0].name.value), nodes[0], variables)
-            for nodes in self.selected.values()
-        )
-        return prices.per_object + prices.per_field * len(self.selected) + own
+        return self._fixed + sum(each_time(cost, node, variables) for cost, node in self._varying)
 
 
 class Selected:
@@ -163,6 +173,27 @@ class Operations:
         visit(document, conditions)
         self._conditions = tuple(sorted(conditions.names))
         self._kept: dict[tuple[Any, ...], Selected] = {}
+        self._readers: dict[int, list[tuple[str, Callable[[Any], Any]]]] = {}
+
+    def coerced(
+        self, schema: GraphQLSchema, node: OperationDefinitionNode, given: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """The variables as their types read them; None where graphql-core has to look closer: one is null, missing or refused."""
+        readers = self._readers.get(id(node))
+        if readers is None:
+            readers = self._readers[id(node)] = [_reader(schema, each) for each in node.variable_definitions]
+        coerced: dict[str, Any] = {}
+        for name, read in readers:
+            value = given.get(name)
+            if value is None:
+                return None
+            try:
+                coerced[name] = value = read(value)
+            except Exception:  # noqa: BLE001, RUF100 - graphql-core says in its own words what is wrong
+                return None
+            if value is Undefined:
+                return None
+        return coerced
 
     def selected(
         self,
@@ -181,6 +212,15 @@ class Operations:
             if len(self._kept) < MOST_KEPT:
                 self._kept[key] = found
         return found
+
+
+def _reader(schema: GraphQLSchema, definition: VariableDefinitionNode) -> tuple[str, Callable[[Any], Any]]:
+    """A variable's name, and how a value of it that is not null is read."""
+    wanted = type_from_ast(schema, definition.type)
+    assert wanted is not None, "the document is valid"
+    inner = _nullable(cast(GraphQLOutputType, wanted))
+    read = inner.parse_value if is_leaf_type(inner) else functools.partial(coerce_input_value, type_=inner)
+    return definition.variable.name.value, read
 
 
 class _ConditionVisitor(Visitor):
@@ -254,24 +294,34 @@ def _completing(wanted: Any, field: Field, within: _Within) -> Complete:
     return _abstract(wanted, field, within)
 
 
-def _leaf(wanted: GraphQLLeafType) -> Complete:
+def _serializing(wanted: GraphQLLeafType) -> Callable[[Any], Any]:
+    """How a value becomes what the answer shows, where it is neither null nor an error. Raises what graphql-core raises."""
     serialize = wanted.serialize
     # The names of an enum's values, by what resolvers return for them.
     names: dict[str, Any] | None = {} if isinstance(wanted, GraphQLEnumType) else None
 
-    def complete(_execution: Execution, value: Any, _place: Place) -> Any:
-        if value is None:
-            return None
+    def serialized(value: Any) -> Any:
         if names is not None and value.__class__ is str and value in names:
             return names[value]
-        if isinstance(value, Exception):
-            raise value
         shown = serialize(value)
         if shown is None:
             raise TypeError(f"{wanted} has no way to show {type(value).__name__}.")
         if names is not None and value.__class__ is str:
             names[value] = shown
         return shown
+
+    return serialized
+
+
+def _leaf(wanted: GraphQLLeafType) -> Complete:
+    serialize = _serializing(wanted)
+
+    def complete(_execution: Execution, value: Any, _place: Place) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, Exception):
+            raise value
+        return serialize(value)
 
     return complete
 

