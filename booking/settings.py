@@ -11,6 +11,7 @@ from kombu import Exchange, Queue
 from apps.core.waits import Waits
 from apps.staff.look import LOOK
 from booking.env import read_environment
+from booking.queues import BULK, QUEUES, ROUTES
 from booking.watching.logs import logging_settings
 from booking.watching.values import keep_values_in
 
@@ -225,14 +226,13 @@ OF_REDIS = {
     "socket_connect_timeout": 2,
     "socket_timeout": 10,
     "global_keyprefix": "holdfast:",
-    # A worker of both queues takes from the second only while the first is empty.
+    # A worker of several queues takes from the second only while the first is empty.
     "queue_order_strategy": "priority",
 }
 CELERY_BROKER_TRANSPORT_OPTIONS = OF_RABBITMQ if CELERY_BROKER_URL.startswith("amqp") else OF_REDIS
-# What somebody waits for, a payment above all, waits behind no sweep. Workers listen to both unless told with --queues.
-AWAITED, SWEEPS = "celery", "sweeps"
-CELERY_TASK_DEFAULT_QUEUE = AWAITED
-CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in (AWAITED, SWEEPS)]
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
+CELERY_TASK_ROUTES = ROUTES
+CELERY_TASK_DEFAULT_QUEUE = BULK
 # A publisher that cannot reach the broker gives up at once: the outbox keeps the job and beat sends it later.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -256,7 +256,6 @@ CELERY_BEAT_SCHEDULE = {
     "forget-webhooks": {"task": "integrations.forget_old", "schedule": crontab(minute="53")},
     "forget-expired": {"task": "users.forget_expired", "schedule": crontab(minute="41")},
 }
-CELERY_TASK_ROUTES = {entry["task"]: {"queue": SWEEPS} for entry in CELERY_BEAT_SCHEDULE.values()}
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key
 STRIPE_WEBHOOK_SECRET = ENV.stripe_webhook_secret

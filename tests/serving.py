@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from django.conf import settings
 from django.db import connection
 from redis import Redis
 
+from booking.queues import QUEUES
 from sandbox.processes import Child, Watcher
 from sandbox.valkey import Valkey
 
@@ -155,7 +155,7 @@ def serve(
 def _is_quiet() -> bool:
     """Whether no job waits in the broker and nobody else is in the middle of something in the database."""
     with Redis.from_url(os.environ["REDIS_URL"]) as broker:
-        if any(broker.llen(f"holdfast:{queue}") for queue in (settings.AWAITED, settings.SWEEPS)):
+        if any(broker.llen(f"holdfast:{queue}") for queue in QUEUES):
             return False
     with connection.cursor() as cursor:
         cursor.execute(

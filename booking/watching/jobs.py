@@ -2,6 +2,7 @@
 
 import logging
 import time
+from functools import cache
 from typing import Any
 
 from celery import signals, states
@@ -38,13 +39,18 @@ def end(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
     seconds = time.perf_counter() - started
     outcome = _OUTCOMES.get(state or "", "failed")
     # Sweeps come every few seconds and mostly find nothing.
-    level = logging.DEBUG if task.name in settings.CELERY_TASK_ROUTES else logging.INFO
+    level = logging.DEBUG if task.name in _swept() else logging.INFO
     jobs.log(level, "%s %s %.1f ms", task.name, outcome, seconds * 1000)
     journey.end(token)
     metrics.TASKS.labels(task.name, outcome).inc()
     metrics.TASK_SECONDS.labels(task.name).observe(seconds)
     if outcome == "ok":
         metrics.TASK_LAST_SUCCESS.labels(task.name).set(time.time())
+
+
+@cache
+def _swept() -> frozenset[str]:
+    return frozenset(str(entry["task"]) for entry in settings.CELERY_BEAT_SCHEDULE.values())
 
 
 @signals.worker_init.connect

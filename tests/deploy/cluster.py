@@ -6,11 +6,13 @@ from typing import Any
 
 import yaml
 
+from booking.queues import QUEUES
 from tests.deploy.linters import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 BASE, MIGRATE, OVERLAYS = FOLDER / "base", FOLDER / "migrate", FOLDER / "overlays"
-PROCESSES = ("web", "live", "worker", "sweeper", "beat")
+WORKERS = tuple(f"worker-{queue}" for queue in QUEUES)
+PROCESSES = ("web", "live", *WORKERS, "beat")
 Object = dict[str, Any]
 
 

@@ -24,6 +24,8 @@ CADDYFILE = ROOT / "deploy" / "proxy" / "Caddyfile"
 START = re.compile(r'^CMD \["sh", "-c", "exec (.+)"\]$', re.MULTILINE)
 # One process of each is enough to be restarted, and the machine of a test is small.
 SMALLER = {"--workers": "1", "--concurrency": "1"}
+# Of the workers those that bookings and payments hang on.
+WORKERS = ("worker-payments", "worker-sweeps")
 
 
 def command_of(service: str) -> list[str]:
@@ -54,7 +56,7 @@ def _here(command: list[str], *, port: int | None, folder: Path) -> list[str]:
 
 
 class Fleet:
-    """Running processes: `web-1` and `web-2`, which are live too, `worker`, `sweeper`, `beat`, and the proxy at `url`."""
+    """Running processes: `web-1` and `web-2`, which are live too, WORKERS, `beat`, and the proxy at `url`."""
 
     def __init__(self, url: str, folder: Path, children: dict[str, Child], ports: Mapping[str, int]) -> None:
         self.url = url
@@ -85,7 +87,7 @@ class Fleet:
             ended.extend([] if code is None else [code])
             return bool(ended)
 
-        eventually(has_ended, f"{name} stops", seconds=grace_of(name.partition("-")[0]))
+        eventually(has_ended, f"{name} stops", seconds=grace_of("web" if name in self._ports else name))
         assert ended == [0], (name, ended, self.log(name))
 
     def await_ready(self, name: str) -> None:
@@ -136,9 +138,9 @@ def running_fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
             environment={**environment, **more}, folder=ROOT, patience_seconds=20,
         )  # fmt: skip
 
-    for name in ("web-1", "web-2", "worker", "sweeper", "beat"):
+    for name in ("web-1", "web-2", *WORKERS, "beat"):
         port = ports.get(name)
-        command = _here(command_of(name.partition("-")[0]), port=port, folder=folder)
+        command = _here(command_of("web" if port else name), port=port, folder=folder)
         child(name, command, **({"PORT": str(port)} if port else {}))
     both = " ".join(f"127.0.0.1:{port}" for port in ports.values())
     child(

@@ -6,6 +6,7 @@ import pytest
 
 from booking import settings
 from booking.env import Environment
+from booking.queues import QUEUES
 from tests.deploy import composition
 from tests.deploy.cluster import (
     BASE,
@@ -13,6 +14,7 @@ from tests.deploy.cluster import (
     MIGRATE,
     OVERLAYS,
     PROCESSES,
+    WORKERS,
     container,
     deployments,
     files,
@@ -29,7 +31,6 @@ from tests.readme.test_env_example import REQUIRED, ROOT
 from tests.readme.test_env_example import names as settings_names
 from tests.watching.test_dashboards import exported
 
-QUEUES = {queue.name for queue in settings.CELERY_TASK_QUEUES}
 # What kustomize adds to each pod.
 ADDED = {"app.kubernetes.io/part-of": "holdfast"}
 
@@ -77,10 +78,8 @@ def test_each_process_is_there_and_runs_what_the_compose_file_runs() -> None:
     for name, pod in pods().items():
         assert container(pod).get("command") == composed[name].get("command"), name
         assert container(pod)["image"] == "holdfast"
-    queues = [
-        option(container(pod)["command"], "--queues") for name, pod in pods().items() if name in ("worker", "sweeper")
-    ]
-    assert set(queues) == QUEUES
+    queues = {name: option(container(pods()[name])["command"], "--queues") for name in WORKERS}
+    assert queues == {f"worker-{queue}": queue for queue in QUEUES}
 
 
 def test_its_settings_are_settings_and_are_taken() -> None:
@@ -90,7 +89,7 @@ def test_its_settings_are_settings_and_are_taken() -> None:
         assert set(common) | set(own) <= set(settings_names()), name
         read = Environment.read({**REQUIRED, **common, **own}, base=ROOT)
         assert read.mode == "production"
-        assert read.metrics_port == (9100 if name in ("worker", "sweeper", "beat") else 0)
+        assert read.metrics_port == (9100 if name in (*WORKERS, "beat") else 0)
         assert read.public_url.removeprefix("https://") in read.allowed_hosts
     rules = of_kind("Ingress")["holdfast"]["spec"]
     hosts = [rule["host"] for rule in rules["rules"]]
@@ -172,7 +171,7 @@ def test_what_is_begun_is_finished_before_a_process_is_killed() -> None:
         if name in ("web", "live"):
             assert pause >= 5
             assert deployments()[name]["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
-        if name in ("worker", "sweeper"):
+        if name in WORKERS:
             assert grace >= 60
 
 
@@ -226,7 +225,7 @@ def test_all_but_beat_grow_and_are_moved_one_at_a_time() -> None:
             labels = asked["selector"]["matchLabels"]
             assert set(labels) <= exported()[asked["name"]]
             queues[name] = labels["queue"]
-    assert queues == {name: option(container(pods()[name])["command"], "--queues") for name in ("worker", "sweeper")}
+    assert queues == {name: option(container(pods()[name])["command"], "--queues") for name in WORKERS}
 
 
 def test_nobody_is_reached_but_by_whom_it_says() -> None:

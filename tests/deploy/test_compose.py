@@ -6,6 +6,7 @@ import pytest
 
 from booking import settings
 from booking.env import Environment
+from booking.queues import QUEUES
 from tests.deploy.composition import GIVEN, Missing, composition, services, variables
 from tests.deploy.fleet import command_of
 from tests.deploy.linters import ROOT, complaints
@@ -14,7 +15,8 @@ from tests.readme.test_env_example import REQUIRED
 from tests.readme.test_env_example import names as settings_names
 from tests.readme.test_env_example import values as settings_values
 
-PRODUCT = ("web", "live", "worker", "sweeper", "beat", "migrate")
+WORKERS = tuple(f"worker-{queue}" for queue in QUEUES)
+PRODUCT = ("web", "live", *WORKERS, "beat", "migrate")
 # What only the compose file reads, not the product.
 OF_COMPOSE = {"DATABASE_PASSWORD", "RABBITMQ_PASSWORD", "PROXY_ADDRESS", "HTTP_ADDRESS", "HTTPS_ADDRESS"}
 
@@ -87,7 +89,7 @@ def test_every_part_says_how_it_does() -> None:
         # The image of ours brings its own; it is asked where the process listens.
         if name in ("web", "live"):
             assert (each["environment"]["PORT"], each["environment"]["METRICS_PORT"]) == ("8000", "0")
-        elif name in ("worker", "sweeper", "beat"):
+        elif name in (*WORKERS, "beat"):
             assert each["environment"]["METRICS_PORT"] == "9100"
         elif name == "migrate":
             assert each["healthcheck"] == {"disable": True}
@@ -109,9 +111,9 @@ def test_nothing_starts_before_what_it_needs() -> None:
 
 
 def test_each_queue_has_a_worker_and_there_is_one_beat() -> None:
-    workers = [each["command"] for each in services().values() if "worker" in each.get("command", [])]
-    queues = [option(command, "--queues") for command in workers]
-    assert sorted(queues) == sorted(queue.name for queue in settings.CELERY_TASK_QUEUES)
+    workers = {name: each["command"] for name, each in services().items() if "worker" in each.get("command", [])}
+    queues = {name: option(command, "--queues") for name, command in workers.items()}
+    assert queues == {f"worker-{queue}": queue for queue in QUEUES}
     assert [name for name, each in services().items() if "beat" in each.get("command", [])] == ["beat"]
     assert "deploy" not in services()["beat"]
     assert "scale" not in services()["beat"]
@@ -131,7 +133,7 @@ def test_what_is_begun_is_finished_before_a_process_is_killed() -> None:
     finishing = int(option(of_live, "--workers-kill-timeout"))
     assert seconds(services()["live"]["stop_grace_period"]) > finishing + int(option(of_live, "--after"))
     assert seconds(services()["proxy"]["stop_grace_period"]) > patience
-    for name in ("worker", "sweeper"):
+    for name in WORKERS:
         assert seconds(services()[name]["stop_grace_period"]) >= 60
     assert all("stop_grace_period" in each for each in services().values())
 

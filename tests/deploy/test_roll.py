@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.cluster import FOLDER
+from tests.deploy.cluster import FOLDER, WORKERS
 from tests.deploy.linters import complaints
 
 IMAGE = "ghcr.io/example/holdfast@sha256:" + "a" * 64
-ROLLED = ("worker", "sweeper", "beat", "web", "live")
+ROLLED = (*WORKERS, "beat", "web", "live")
 # Writes down what it is asked, and says of the job what the test wants.
 KUBECTL = """#!/bin/sh
 echo "$*" | sed 's|/[^ ]*/\\([a-z]*.yaml\\)|\\1|' >>"$CALLS"

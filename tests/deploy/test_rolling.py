@@ -17,7 +17,7 @@ from apps.bookings.models import Booking
 from apps.listings.models import Listing
 from apps.payments.models import Charge
 from schema.core.ids import to_global_id
-from tests.deploy.fleet import running_fleet
+from tests.deploy.fleet import WORKERS, running_fleet
 from tests.live.clients import greeted
 from tests.live.test_servers_away import here, log_of
 from tests.recipes import make_event
@@ -164,7 +164,7 @@ def test_nobody_notices_a_new_version(tmp_path: Path) -> None:
             with Traffic(fleet.url, event) as traffic:
                 eventually(lambda: len(traffic.references) > 2, "people book")
                 # The order in which a release goes.
-                fleet.restart("worker", "sweeper", "beat")
+                fleet.restart(*WORKERS, "beat")
                 fleet.restart("web-1")
                 fleet.restart("web-2")
                 booked = len(traffic.references)

@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client.parser import text_string_to_metric_families
 
 from apps.payments.models import Charge
+from booking.queues import QUEUES
 from schema.core.ids import to_global_id
 from tests.live.clients import greeted, run
 from tests.recipes import PASSWORD, make_event, make_guest
@@ -95,7 +96,7 @@ def test_a_payment_leaves_metrics_logs_and_one_trace_and_nobodys_data(watched: W
     assert grown[SUCCEEDED] == 1
     assert now["holdfast_outbox_oldest_seconds"] < 60
     assert (now['holdfast_part_up{part="database"}'], now['holdfast_part_up{part="queues"}']) == (1, 1)
-    assert {'holdfast_queue_depth{queue="celery"}', 'holdfast_queue_depth{queue="sweeps"}'} <= set(now)
+    assert {f'holdfast_queue_depth{{queue="{queue}"}}' for queue in QUEUES} <= set(now)
     worker = metrics(watched.worker)
     assert worker['holdfast_tasks_total{outcome="ok",task="bookings.carry_out_payment"}'] >= 1
     assert "holdfast_outbox_oldest_seconds" not in worker
