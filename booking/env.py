@@ -23,6 +23,9 @@ from apps.users.signin.return_urls import ReturnUrl, read_return_urls
 from schema.core.manifests import read_manifest
 
 MODES = ("production", "development", "test")
+REDIS = ("redis", "rediss", "unix")
+# What stands between us and PostgreSQL, by how long a connection of its is ours.
+POOLERS = ("none", "session", "transaction")
 ON = {"1", "on", "true", "yes"}
 OFF = {"0", "off", "false", "no"}
 OPERATION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -223,7 +226,11 @@ class Environment:
     secret_key: str
     signing_keys: tuple[SigningKey, ...]
     database: dict[str, Any]
+    database_pooler: str
     redis_url: str
+    cache_redis_url: str
+    limits_redis_url: str
+    live_redis_url: str
     broker_url: str
     port: int
     public_url: str
@@ -281,6 +288,12 @@ class Environment:
             raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
         port = read.port("PORT", 8000, smallest=1)
         mail_dir = read.text("MAIL_DIR", "")
+        pooler = read.choice("DATABASE_POOLER", POOLERS, "none")
+        is_prepared = read.switch("PREPARED_STATEMENTS", default=pooler != "transaction")
+        if is_prepared and pooler == "transaction":
+            raise ImproperlyConfigured(
+                "PREPARED_STATEMENTS is on, and DATABASE_POOLER is transaction: the next transaction finds nothing prepared."
+            )
         no_issuers: dict[str, TrustedIssuer] = {}
         issuers = read.table("TRUSTED_ISSUERS", read_issuers, no_issuers)
         try:
@@ -296,7 +309,11 @@ class Environment:
             secret_key=secret_key,
             signing_keys=read.table("SIGNING_KEYS", read_signing_keys, (derived_key(secret_key),)),
             database=read.database("DATABASE_URL"),
-            redis_url=read.url("REDIS_URL", ("redis", "rediss", "unix")),
+            database_pooler=pooler,
+            redis_url=(redis := read.url("REDIS_URL", REDIS)),
+            cache_redis_url=read.url("CACHE_REDIS_URL", REDIS, redis),
+            limits_redis_url=read.url("LIMITS_REDIS_URL", REDIS, redis),
+            live_redis_url=read.url("LIVE_REDIS_URL", REDIS, redis),
             broker_url=read.url("BROKER_URL", ("amqp", "amqps", "redis", "rediss"), ""),
             port=port,
             public_url=read.url("PUBLIC_URL", ("http", "https"), f"http://127.0.0.1:{port}").rstrip("/"),
@@ -317,7 +334,7 @@ class Environment:
             registered_operations=read.manifest("REGISTERED_OPERATIONS"),
             rate_limits=read.switch("RATE_LIMITS", default=True),
             rates={name: read.rate(f"RATE_{name.upper()}", rate) for name, rate in RATES.items()},
-            prepared_statements=read.switch("PREPARED_STATEMENTS", default=True),
+            prepared_statements=is_prepared,
             trusted_proxies=read.seconds("TRUSTED_PROXIES", 0, smallest=0),
             require_verified_email=read.switch("REQUIRE_VERIFIED_EMAIL", default=True),
             staff_two_factor=read.choice("STAFF_TWO_FACTOR", ("off", "optional", "required"), "optional"),

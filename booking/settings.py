@@ -145,12 +145,21 @@ DATABASES = {
         },
     }
 }
+# What stands in between: "none", or a pool that lends a connection for a "session" or for a "transaction".
+DATABASE_POOLER = ENV.database_pooler
+# A cursor that is fetched from outlives its transaction.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLER == "transaction"
 PREPARED_STATEMENTS = ENV.prepared_statements
 # Through `apps.core.reads`; else through Django's query sets.
 COMPILED_READS = ENV.compiled_reads
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = ENV.redis_url
+# What is kept, what is counted and who is woken may each be on a server of its own.
+CACHE_REDIS_URL = ENV.cache_redis_url
+LIMITS_REDIS_URL = ENV.limits_redis_url
+LIVE_REDIS_URL = ENV.live_redis_url
+# Codes of sign-ins and who sends to integrators: little, and not to be thrown out.
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",

@@ -27,7 +27,7 @@ NOT_INHERITED = (
     "HOLD_SECONDS", "SWEEP_SECONDS",
     "ACCESS_TOKEN_SECONDS", "REFRESH_TOKEN_SECONDS", "DEMO_DIR",
     "METRICS_TOKEN", "METRICS_DIR", "METRICS_PORT", "METRICS_OPERATIONS", "LOG_FORMAT", "ACCESS_LOG", "SENTRY_DSN",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT", "DATABASE_POOLER", "CACHE_REDIS_URL", "LIMITS_REDIS_URL", "LIVE_REDIS_URL",
 )  # fmt: skip
 # The discard port: an event goes nowhere until a test tells the emulator where its own server listens.
 NO_WEBHOOKS = "http://127.0.0.1:9/webhooks/stripe"

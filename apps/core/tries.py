@@ -132,7 +132,7 @@ def _waited(counts: tuple[Count, ...]) -> tuple[float, bool]:
         try:
             arguments = [LONGEST_WAIT_SECONDS, MEMORY_SECONDS, FIRST_WAIT_SECONDS, *(count.free for count in counts)]
             keys = [count.redis_key for count in counts]
-            wait, is_news = _redis(settings.REDIS_URL).eval(BEGIN, len(keys), *keys, *arguments)
+            wait, is_news = _redis(settings.LIMITS_REDIS_URL).eval(BEGIN, len(keys), *keys, *arguments)
             return float(wait), bool(is_news)
         except RedisError:
             _outage.begin()
@@ -146,7 +146,9 @@ def _end(counts: tuple[Count, ...], *, succeeded: bool) -> None:
         return
     keys = [count.redis_key for count in counts]
     try:
-        _redis(settings.REDIS_URL).eval(END, len(keys), *keys, *(int(succeeded and count.forgiven) for count in counts))
+        _redis(settings.LIMITS_REDIS_URL).eval(
+            END, len(keys), *keys, *(int(succeeded and count.forgiven) for count in counts)
+        )
     except RedisError:
         _outage.begin()
         logger.exception("A try at a secret that was no failure stays counted")

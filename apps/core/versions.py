@@ -290,7 +290,7 @@ def tell(tags: Iterable[str]) -> None:
 def raise_versions(tags: Iterable[str]) -> None:
     """Raise the versions of the tags now. Raises RedisError and OSError."""
     keys = [key_of(tag) for tag in sorted(tags)]
-    redis_of(settings.REDIS_URL).eval(RAISE, 1 + len(keys), CLOCK, *keys, VERSION_SECONDS)
+    redis_of(settings.CACHE_REDIS_URL).eval(RAISE, 1 + len(keys), CLOCK, *keys, VERSION_SECONDS)
 
 
 def may_read() -> bool:

@@ -5,12 +5,17 @@ politeness hangs on there being one: claims keep any number of senders apart.
 """
 
 import logging
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
+from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
+from django_redis.exceptions import ConnectionInterrupted
+from redis import RedisError
 
 from apps.core.db import unit_of_work
 from apps.core.outbox import enqueue
@@ -25,6 +30,7 @@ TURN = timedelta(seconds=30)
 LOOK_SECONDS = 0.2
 # Any number that nobody else takes for an advisory lock.
 SENDER_LOCK = 7_214_630_112
+CACHE_IS_AWAY = (RedisError, ConnectionInterrupted, OSError)
 
 Clock = Callable[[], datetime]
 
@@ -71,6 +77,11 @@ def _call_another() -> None:
 @contextmanager
 def _turn() -> Iterator[bool]:
     """Whether it is this process's turn; if so nobody else's until the block ends, or the process."""
+    if settings.DATABASE_POOLER == "transaction":
+        # A lock of the session would stay behind on a connection that others are lent next.
+        with _lease() as is_ours:
+            yield is_ours
+        return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [SENDER_LOCK])
         is_ours = cursor.fetchone() == (True,)
@@ -80,3 +91,23 @@ def _turn() -> Iterator[bool]:
         if is_ours:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [SENDER_LOCK])
+
+
+@contextmanager
+def _lease() -> Iterator[bool]:
+    """The same by a note in Redis, which is forgotten by itself where a process ends without taking it back.
+
+    Without Redis it is everybody's turn, which costs nothing but politeness.
+    """
+    name, ours = f"sender:{SENDER_LOCK}", uuid.uuid4().hex
+    try:
+        is_ours = bool(cache.add(name, ours, timeout=2 * TURN.total_seconds()))
+    except CACHE_IS_AWAY:
+        yield True
+        return
+    try:
+        yield is_ours
+    finally:
+        with suppress(*CACHE_IS_AWAY):
+            if is_ours and cache.get(name) == ours:
+                cache.delete(name)

@@ -37,7 +37,7 @@ def ring() -> None:
     if time.monotonic() < _outage.until:
         return
     try:
-        _redis(settings.REDIS_URL).publish(CHANNEL, b"")
+        _redis(settings.LIVE_REDIS_URL).publish(CHANNEL, b"")
     except (RedisError, OSError):
         _outage.until = time.monotonic() + PAUSE_SECONDS
         logger.warning("Redis is away; listeners are told a little later")

@@ -76,8 +76,10 @@ def check_migrations() -> None:
 
 
 def check_redis() -> None:
-    with Redis.from_url(settings.REDIS_URL, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) as redis:
-        redis.ping()
+    urls = (settings.REDIS_URL, settings.CACHE_REDIS_URL, settings.LIMITS_REDIS_URL, settings.LIVE_REDIS_URL)
+    for url in dict.fromkeys(urls):
+        with Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) as redis:
+            redis.ping()
 
 
 def check_broker() -> None:

@@ -169,7 +169,7 @@ def look(keys: Iterable[str], *, now: float, hints: Mapping[str, Sequence[str]] 
     """What is kept under the keys. Raises RedisError. `hints` are tags that the entries are known to hang on."""
     wanted = list(keys)
     tags = {tag for key in wanted for tag in (hints or {}).get(key) or _hints.get(key) or ()}
-    redis = versions.redis_of(settings.REDIS_URL)
+    redis = versions.redis_of(settings.CACHE_REDIS_URL)
     asked = sorted(tags)
     found: list[Any] = redis.mget([versions.CLOCK, *wanted, *map(versions.key_of, asked)])
     current = _numbers(asked, found[1 + len(wanted) :])
@@ -191,7 +191,7 @@ def look(keys: Iterable[str], *, now: float, hints: Mapping[str, Sequence[str]] 
 
 
 def _versions(tags: Sequence[str]) -> dict[str, int]:
-    redis = versions.redis_of(settings.REDIS_URL)
+    redis = versions.redis_of(settings.CACHE_REDIS_URL)
     return _numbers(tags, redis.mget([versions.key_of(tag) for tag in tags]))  # type: ignore[arg-type]
 
 
@@ -211,7 +211,7 @@ def keep(entries: Mapping[str, Entry], *, clock: int) -> None:
     """
     tags = sorted({tag for entry in entries.values() for tag in entry.tags})
     current = _versions(tags) if tags else {}
-    pipeline = versions.redis_of(settings.REDIS_URL).pipeline(transaction=False)
+    pipeline = versions.redis_of(settings.CACHE_REDIS_URL).pipeline(transaction=False)
     for key, entry in entries.items():
         if len(entry.content) > LARGEST or any(current[tag] > clock for tag in entry.tags):
             continue
@@ -226,7 +226,7 @@ class Turn:
 
     def __init__(self, key: str) -> None:
         self._lock = Lock(
-            versions.redis_of(settings.REDIS_URL),
+            versions.redis_of(settings.CACHE_REDIS_URL),
             f"{key}:made",
             timeout=LOCK_SECONDS,
             blocking=False,

@@ -105,7 +105,7 @@ class Limit:
             return
         if not _outage.lasts():
             try:
-                self._spend(MovingWindowRateLimiter(_shared(settings.REDIS_URL)), keys)
+                self._spend(MovingWindowRateLimiter(_shared(settings.LIMITS_REDIS_URL)), keys)
             except RateLimited:
                 raise
             except Exception:
@@ -149,7 +149,7 @@ class Budget:
             return None
         item = _item(self.rate)
         try:
-            limiter = SlidingWindowCounterRateLimiter(_shared(settings.REDIS_URL))
+            limiter = SlidingWindowCounterRateLimiter(_shared(settings.LIMITS_REDIS_URL))
             is_granted = limiter.hit(item, self.name, key, cost=points)
             stats = limiter.get_window_stats(item, self.name, key)
         except Exception:

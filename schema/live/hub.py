@@ -286,7 +286,7 @@ class Hub:
         while True:
             # A subscriber waits for hours: no time-out of the socket may end that.
             redis = Redis.from_url(
-                settings.REDIS_URL, socket_timeout=None, socket_connect_timeout=2, socket_keepalive=True
+                settings.LIVE_REDIS_URL, socket_timeout=None, socket_connect_timeout=2, socket_keepalive=True
             )
             try:
                 async with redis.pubsub(ignore_subscribe_messages=True) as heard:

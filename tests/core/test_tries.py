@@ -27,7 +27,7 @@ def name(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
 def store(request: pytest.FixtureRequest, settings: Settings) -> str:
     """Where it is counted."""
     if request.param == "process":
-        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+        settings.LIMITS_REDIS_URL = "redis://127.0.0.1:1/0"
     return str(request.param)
 
 
@@ -124,7 +124,7 @@ def test_it_is_news_once(name: str) -> None:
 def test_counts_are_forgotten_after_an_hour(name: str, settings: Settings) -> None:
     count = Count(name, "a", free=3)
     fail(count)
-    left = Redis.from_url(settings.REDIS_URL).ttl(count.redis_key)
+    left = Redis.from_url(settings.LIMITS_REDIS_URL).ttl(count.redis_key)
     assert 3590 < math.ceil(float(left)) <= 3600
 
 

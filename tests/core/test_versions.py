@@ -141,11 +141,11 @@ def test_what_is_read_is_written_down(settings: Settings) -> None:
 def test_without_redis_the_write_stands_and_is_told_later(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "outage", versions._Outage())
     home = make_property()
-    here = settings.REDIS_URL
+    here = settings.CACHE_REDIS_URL
     redis = versions.redis_of(here)
     settings.CACHE_SECONDS = 60
     try:
-        settings.REDIS_URL = GONE
+        settings.CACHE_REDIS_URL = GONE
         with only(LISTINGS, home.pk):
             Listing.objects.filter(pk=home.pk).update(title="A")
         with only(LISTINGS, home.pk):
@@ -153,7 +153,7 @@ def test_without_redis_the_write_stands_and_is_told_later(settings: Settings, mo
         assert Listing.objects.get(pk=home.pk).title == "B"
         assert not may_read()
         # In this process: nothing is read of what is kept until it has told.
-        settings.REDIS_URL = here
+        settings.CACHE_REDIS_URL = here
         assert not may_read()
         assert redis.get(key_of(f"listings:{home.pk}")) is None
         monkeypatch.setattr(versions.outage, "_until", 0.0)

@@ -1,5 +1,6 @@
 """The connection to PostgreSQL. Each statement that a request sends beside its own costs as much as a small answer."""
 
+import re
 import select
 import time
 from collections.abc import Mapping
@@ -7,24 +8,68 @@ from datetime import timezone
 from functools import partial
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 from psycopg2.extensions import ISOLATION_LEVEL_DEFAULT, ISOLATION_LEVEL_REPEATABLE_READ
 
 # A connection that was silent for longer may have been forgotten on the way without a word.
 TRUSTED_SECONDS = 30.0
+OPTION = re.compile(r"-c ([\w.]+)=(\S+)")
 
 
 class DatabaseWrapper(PostgreSQL):
-    """Django's own, with three differences.
+    """Django's own, with four differences.
 
     A connection that was in use a moment ago is taken for usable unless the server has hung up, which is known without asking
-    it. The isolation of a snapshot is given back while its transaction ends, when that takes no statement. And `rows` carries
-    out a statement in a third of the time that a cursor takes to do it.
+    it. The isolation of a snapshot is given back while its transaction ends, when that takes no statement. `rows` carries out a
+    statement in a third of the time that a cursor takes to do it. And a pool in front of PostgreSQL (DATABASE_POOLER), which
+    passes no options on, is dealt with: one of sessions is told by statement what the options say; one of transactions must
+    have told each of its connections, which is looked at.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._answered_at = 0.0
+
+    def get_connection_params(self) -> dict[str, Any]:
+        parameters: dict[str, Any] = super().get_connection_params()
+        if settings.DATABASE_POOLER != "none":
+            parameters.pop("options", None)
+        return parameters
+
+    def init_connection_state(self) -> None:
+        """Raises ImproperlyConfigured where a pool lends a connection that was not told what ours have to be told."""
+        super().init_connection_state()
+        if settings.DATABASE_POOLER == "session":
+            self._tell_session()
+        elif settings.DATABASE_POOLER == "transaction" and (untold := self.untold_options()):
+            raise ImproperlyConfigured(
+                f"DATABASE_POOLER is transaction, and the pool's connections have {untold}; docs/growth.md says how it is told."
+            )
+
+    def untold_options(self) -> str:
+        """Which of the options the connection does not have, as "jit=on instead of off"; empty where it has them all."""
+        wanted = self._options()
+        # PostgreSQL says both in its own words (300s is 5min), and nothing stays set: the statement is a transaction.
+        each = "coalesce(current_setting(%s, true), ''), set_config(%s, %s, true)"
+        given = [part for name, value in wanted for part in (name, name, value)]
+        with self.cursor() as cursor:
+            cursor.execute(f"SELECT {', '.join([each] * len(wanted))}", given)
+            said = cursor.fetchone()
+        pairs = zip(wanted, said[::2], said[1::2], strict=True)
+        return ", ".join(
+            f"{name}={has or 'nothing'} instead of {right}" for (name, _), has, right in pairs if has != right
+        )
+
+    def _tell_session(self) -> None:
+        wanted = self._options()
+        with self.cursor() as cursor:
+            each = ", ".join(["set_config(%s, %s, false)"] * len(wanted))
+            cursor.execute(f"SELECT {each}", [part for option in wanted for part in option])
+
+    def _options(self) -> list[tuple[str, str]]:
+        return OPTION.findall(self.settings_dict["OPTIONS"]["options"])
 
     def begin_snapshot(self) -> None:
         """The transaction that is open, and has read nothing yet, sees one moment. Its end is the end of that."""

@@ -166,7 +166,7 @@ def test_points_are_taken_from_the_caller_before_anything_is_executed(settings: 
 
 def test_without_redis_queries_are_answered(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.RATE_LIMITS_ENABLED = True
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.LIMITS_REDIS_URL = "redis://127.0.0.1:1/0"
     outages: list[int] = []
     monkeypatch.setattr("schema.core.limits._outage.begin", lambda: outages.append(1))
     monkeypatch.setattr("schema.core.limits._outage.lasts", lambda: False)

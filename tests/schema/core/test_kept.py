@@ -70,7 +70,7 @@ def redis(settings: Settings, monkeypatch: pytest.MonkeyPatch, db: None) -> Iter
     monkeypatch.setattr(caching, "is_in_transaction", lambda: False)
     monkeypatch.setattr(kept, "_asked", kept._Remembered(100))
     made.clear()
-    client = versions.redis_of(settings.REDIS_URL)
+    client = versions.redis_of(settings.CACHE_REDIS_URL)
     client.flushdb()
     yield client
     client.flushdb()
@@ -324,7 +324,7 @@ def test_zero_seconds_keep_nothing(redis: Redis, settings: Settings) -> None:
 def test_without_redis_it_is_slower_and_right(settings: Settings) -> None:
     for _ in range(3):
         data("{ slow }")
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.CACHE_REDIS_URL = "redis://127.0.0.1:1/0"
     before = len(made)
     for number in range(3):
         assert data("{ slow mine ours }", "GUEST") == {"slow": before + 1 + 3 * number, "mine": "7", "ours": "ours "}

@@ -59,7 +59,7 @@ def test_the_switch_turns_them_off(name: str, settings: Settings) -> None:
 
 
 def test_without_redis_reading_goes_on_and_signing_in_is_counted_here(name: str, settings: Settings) -> None:
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.LIMITS_REDIS_URL = "redis://127.0.0.1:1/0"
     assert all(spent(Limit(name, "2/minute"), "a") for _ in range(4))
     closing = Limit(f"{name}-closing", "2/minute", closes=True)
     assert [spent(closing, "a") for _ in range(4)] == [True, True, False, False]
@@ -72,14 +72,14 @@ CLASSES = [limit for limit in vars(limits).values() if isinstance(limit, Limit)]
 @pytest.mark.parametrize("limit", CLASSES, ids=[limit.name for limit in CLASSES])
 def test_what_each_class_does_while_redis_is_away(limit: Limit, name: str, settings: Settings) -> None:
     """What writes, signs in or moves money goes on, counted by each process; what only reads is not counted."""
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.LIMITS_REDIS_URL = "redis://127.0.0.1:1/0"
     small = replace(limit, name=f"{name}-{limit.name}", rate="2/minute")
     granted = [spent(small, "a") for _ in range(3)]
     assert granted == ([True, True, True] if limit.name in OPEN else [True, True, False])
 
 
 def test_points_are_not_counted_while_redis_is_away(name: str, settings: Settings) -> None:
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.LIMITS_REDIS_URL = "redis://127.0.0.1:1/0"
     budget = Budget(name, "10/minute")
     assert [budget.spend("a", 8) for _ in range(3)] == [None, None, None]
 
