@@ -7,6 +7,7 @@ Stripe account of its own. DATABASE_URL and REDIS_URL that are given are used in
 
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -67,6 +68,9 @@ def start() -> None:
     global _watcher
     for name in NOT_INHERITED:
         os.environ.pop(name, None)
+    # The workers, and the many processes of a run, read what one of them has compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     folder = Path(tempfile.mkdtemp(prefix="holdfast-test-"))
     _watcher = Watcher()
     _watcher.remove(folder)

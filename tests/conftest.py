@@ -7,6 +7,9 @@ from django.core.cache import cache
 from django.test import TransactionTestCase
 from pytest_django.fixtures import Settings
 
+from whitenoise.base import WhiteNoise
+from whitenoise.middleware import WhiteNoiseMiddleware
+
 from tests.emptying import audit_unlocked, empty_tables
 from tests.serving import Site, serve
 
@@ -23,6 +26,23 @@ def _quick_emptying() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _files_listed_once() -> Iterator[None]:
+    """The static files are looked for once, and not by every client of a test: each has middleware of its own."""
+    found: dict[str, object] = {}
+    look = WhiteNoiseMiddleware.add_files_from_finders
+
+    def remember(middleware: WhiteNoise) -> None:
+        if not found:
+            look(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", remember)
         yield
 
 
