@@ -28,9 +28,8 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import EmptyResultSet
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.db.models import QuerySet
-from psycopg2.errors import InvalidSqlStatementName
 
 from apps.core.prepared import PLACE, Prepared
 from apps.core.reads import Parameter, Slot, Type, written
@@ -111,13 +110,7 @@ class Shaped:
         if not made.is_steady or not self._is_prepared(made):
             return _rows(made.text, values)
         assert made.prepared is not None
-        try:
-            return made.prepared.rows(**values)
-        except DatabaseError as error:
-            if isinstance(error.__cause__, InvalidSqlStatementName):
-                # Whatever lies between has given us another connection: the next one is told again.
-                made.prepared.forget()
-            raise
+        return made.prepared.rows(**values)
 
     def _of(self, shape: tuple[Hashable, ...], puts: Puts) -> _Made | None:
         key = (shape, tuple(puts))
