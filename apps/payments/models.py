@@ -165,6 +165,8 @@ class Charge(models.Model):
             models.Index(fields=["cancel_asked_at"], condition=~Q(cancel_asked_at=None), name="charge_to_cancel"),
             models.Index(fields=["intent_id"], condition=~Q(intent_id=""), name="charge_intent"),
             models.Index(fields=["setup_intent_id"], condition=~Q(setup_intent_id=""), name="charge_setup_intent"),
+            models.Index(fields=["paid_at"], condition=Q(paid_at__isnull=False), name="charge_paid"),
+            models.Index(fields=["updated_at"], condition=Q(status="FAILED"), name="charge_failed"),
         ]
 
     def __str__(self) -> str:

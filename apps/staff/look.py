@@ -2,11 +2,18 @@
 
 from typing import Any
 
+from django.http import HttpRequest
+from django.templatetags.static import static
+
 
 def _shades(*values: str) -> dict[str, str]:
     """Eleven shades of a colour, from the lightest to the darkest."""
     steps = ("50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "950")
     return dict(zip(steps, (f"oklch({value})" for value in values), strict=True))
+
+
+def _own_styles(request: HttpRequest) -> str:
+    return static("staff/admin.css")
 
 
 LOOK: dict[str, Any] = {
@@ -31,6 +38,7 @@ LOOK: dict[str, Any] = {
             "64% .13 183", "52% .105 185", "45% .09 187", "38.6% .076 188", "32% .06 189", "24% .046 192",
         ),
     },
+    "STYLES": [_own_styles],
     "ACCOUNT": {"navigation": "apps.staff.navigation.account_links"},
     "SIDEBAR": {
         "show_search": True,

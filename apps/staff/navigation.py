@@ -85,7 +85,7 @@ GROUPS: tuple[tuple[str, tuple[Table | Page, ...]], ...] = (
             Table("listings.Listing", "storefront"),
             Table("property.Property", "cottage"),
             Table("service.Service", "spa"),
-            Table("service.OpeningHours", "schedule"),
+            Table("service.OpeningHours", "schedule", "Opening hours"),
             Table("event.Event", "local_activity"),
             Table("parking.ParkingSpot", "local_parking"),
             Table("availability.Unit", "meeting_room"),
@@ -144,6 +144,8 @@ GROUPS: tuple[tuple[str, tuple[Table | Page, ...]], ...] = (
         ),
     ),
 )
+# Closed unless somebody is in them: what is looked at now and then.
+FOLDED = {"Catalogue", "People", "Messages", "Integrations", "Audit"}
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -152,7 +154,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     for title, items in GROUPS:
         entries = [entry for item in items if (entry := item.entry(request)) is not None]
         if entries:
-            shown.append({"title": title, "separator": False, "collapsible": False, "items": entries})
+            shown.append({"title": title, "separator": False, "collapsible": title in FOLDED, "items": entries})
     return shown
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.sites import UnfoldAdminSite
 
@@ -25,7 +26,8 @@ class StaffSite(UnfoldAdminSite):
     """Django admin as staff sees it: with STAFF_TWO_FACTOR nothing of it opens before the second factor is proven."""
 
     site_header = site_title = "Holdfast"
-    index_title = "What staff looks after"
+    index_title = "Dashboard"
+    index_template = "staff/dashboard.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
         return self.has_signed_in(request) and self.missing(request) is None
@@ -66,6 +68,13 @@ class StaffSite(UnfoldAdminSite):
             return inner(request, *args, **kwargs)
 
         return gated
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The dashboard, with what the viewer may see."""
+        from apps.staff.views import numbers_for
+
+        answer: TemplateResponse = super().index(request, {**numbers_for(request), **(extra_context or {})})
+        return answer
 
     def extra_urls(self) -> list[URLPattern]:
         """The pages of the second factor, which open to who has signed in."""

@@ -1,4 +1,4 @@
-"""The pages on which members of the staff set up and prove their second factor."""
+"""The pages on which members of the staff set up and prove their second factor, and what the dashboard shows."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -26,6 +26,8 @@ from apps.core.errors import InvalidCredentials
 from apps.core.tries import Count, TooManyTries, guessing
 from apps.staff import codes
 from apps.staff.actions import begin_second_factor, confirm_second_factor, prove_second_factor, renew_backup_codes
+from apps.staff.charts import drawn
+from apps.staff.dashboard import dashboard_for, range_of
 from apps.staff.models import SecondFactor
 from apps.staff.site import Missing, StaffSite
 from apps.users.guesses import of_network
@@ -160,6 +162,12 @@ def _next(request: HttpRequest) -> str:
 
 def _onward(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(_next(request))
+
+
+def numbers_for(request: HttpRequest) -> dict[str, Any]:
+    """What the dashboard shows of the range that the page was asked for."""
+    shown = dashboard_for(viewer=_user(request), range_days=range_of(request.GET.get("days", "")), now=timezone.now())
+    return {**drawn(shown), "is_empty": shown.is_empty}
 
 
 def _user(request: HttpRequest) -> User:
