@@ -122,11 +122,26 @@ def visible_bookings(*, viewer: User | None, ids: Iterable[int]) -> dict[int, Bo
     return {row.pk: row for row in rows}
 
 
+# What a list of bookings is made of: of each its life, its price and a line about its listing.
+BRIEF = (
+    *("reference", "status", "guest", "is_anonymous", "bill", "period", "check_in", "check_out", "tickets", "guests"),
+    *("expires_at", "created_at", "bill__currency", "bill__total_minor"),
+    *(
+        f"listing__{name}"
+        for name in (
+            *("host", "kind", "status", "title", "city", "region", "country", "time_zone", "price_minor", "currency"),
+            *("rating_average", "rating_count", "created_at"),
+        )
+    ),
+)
+
+
 def _page(
     side: Actor,
     when: BookingWhen | None,
     has_statuses: bool,
     of_listing: bool,
+    is_brief: bool,
     *,
     person: Parameter,
     statuses: Parameter,
@@ -134,8 +149,11 @@ def _page(
     now: Parameter,
 ) -> QuerySet[Booking]:
     """The bookings of a person as guest or as host, in these states or this part, of all listings or of one."""
-    rows = Booking.objects.select_related("bill", "guest", "listing", *(f"listing__{name}" for name in relations()))
-    rows = rows.defer(*(f"guest__{name}" for name in UNSHOWN))
+    if is_brief:
+        rows = Booking.objects.select_related("bill", "listing").only(*BRIEF)
+    else:
+        rows = Booking.objects.select_related("bill", "guest", "listing", *(f"listing__{name}" for name in relations()))
+        rows = rows.defer(*(f"guest__{name}" for name in UNSHOWN))
     rows = rows.filter(guest_id=person) if side is Actor.GUEST else rows.filter(listing__host_id=person)
     if has_statuses:
         rows = rows.filter(OneOf("status", statuses))
@@ -176,19 +194,26 @@ class Asked:
 
 
 def own_bookings(
-    *, guest: User, statuses: Iterable[str] | None = None, when: BookingWhen | None = None, now: datetime
+    *,
+    guest: User,
+    statuses: Iterable[str] | None = None,
+    when: BookingWhen | None = None,
+    is_brief: bool = False,
+    now: datetime,
 ) -> Asked:
-    """What a person booked."""
+    """What a person booked. `is_brief`: of each no more than BRIEF."""
     wanted = None if statuses is None else list(statuses)
     values = {"person": guest.pk, "statuses": wanted, "listing": None, "now": now}
-    return Asked((Actor.GUEST, when, wanted is not None, False), values)
+    return Asked((Actor.GUEST, when, wanted is not None, False, is_brief), values)
 
 
-def hosted_bookings(*, host: User, statuses: Iterable[str] | None = None, listing_id: int | None = None) -> Asked:
-    """The bookings of a person's listings."""
+def hosted_bookings(
+    *, host: User, statuses: Iterable[str] | None = None, listing_id: int | None = None, is_brief: bool = False
+) -> Asked:
+    """The bookings of a person's listings. `is_brief`: of each no more than BRIEF."""
     wanted = None if statuses is None else list(statuses)
     values = {"person": host.pk, "statuses": wanted, "listing": listing_id, "now": None}
-    return Asked((Actor.HOST, None, wanted is not None, listing_id is not None), values)
+    return Asked((Actor.HOST, None, wanted is not None, listing_id is not None, is_brief), values)
 
 
 def _lines(*, ids: Parameter) -> QuerySet[BookingLine]:

@@ -12,7 +12,7 @@ values: they are sent with the compiled text. A declaration must treat every val
 
 The rows stand in for instances of the model: the same attributes, relations that were selected along, and the properties and
 methods of the class. They have slots instead of fields, cannot be saved, and never ask the database for what was not read:
-that is an AttributeError. A range has only its `lower` and `upper`.
+that is an AttributeError, or NotRead for a column. A range has only its `lower` and `upper`.
 
 The compiled text is a prepared statement (`apps.core.prepared`). COMPILED_READS=off takes the plain way instead: the query
 set itself, and instances of the model.

@@ -11,6 +11,10 @@ from typing import Any, ClassVar, NamedTuple
 from django.db.models import Model
 
 
+class NotRead(LookupError):
+    """The row was read without this column. No AttributeError: a default must not be taken for what is in the database."""
+
+
 class Bounds(NamedTuple):
     """What is read of a range."""
 
@@ -115,12 +119,21 @@ def row_type(model: type[Model], attributes: tuple[str, ...]) -> type[Row]:
             if name not in attributes and not name.startswith("_") and _is_own(value)
         }
     key = _key(model)
+    for name in {each.attname for each in model._meta.concrete_fields} - set(attributes):
+        namespace[name] = property(_unread(f"{model.__name__}.{name}"))
     if key in attributes and key != "pk":
         namespace["pk"] = property(lambda row: getattr(row, key))
     arguments = ", ".join(attributes)
     stores = "; ".join(f"self.{name} = {name}" for name in attributes) or "pass"
     exec(f"def __init__(self, {arguments}): {stores}", namespace)  # noqa: S102 - names of attributes
     return type(f"{model.__name__}Row", (Row,), namespace)
+
+
+def _unread(name: str) -> Callable[[Any], Any]:
+    def refuse(_row: Any) -> Any:
+        raise NotRead(name)
+
+    return refuse
 
 
 def _is_own(value: Any) -> bool:

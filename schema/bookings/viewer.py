@@ -13,6 +13,7 @@ from schema.bookings.types import BookingConnection, BookingStatus, describe
 from schema.core.context import Info
 from schema.core.ids import read_global_id
 from schema.core.pagination import NEWEST, connection_field, paginate, paginate_read, read_page
+from schema.core.selections import asked_below
 from schema.payments.types import PaymentConnection
 
 LISTING_TYPES = ("Property", "Service", "Event", "ParkingSpot")
@@ -29,6 +30,21 @@ BookingWhen = graphene.Enum.from_enum(
 
 def statuses() -> graphene.List:
     return graphene.List(graphene.NonNull(BookingStatus), description="Only these states.")
+
+
+# What is shown with no more than BRIEF of each booking, wherever below the list it is asked for. Payments, lines, history and
+# pictures are read by themselves.
+BRIEF_FIELDS = frozenset({
+    "__typename", "pageInfo", "hasNextPage", "hasPreviousPage", "startCursor", "endCursor", "totalCount", "edges",
+    "cursor", "node",
+    "id", "reference", "status", "period", "start", "end", "checkIn", "checkOut", "tickets", "guests", "total",
+    "amount", "amountMinor", "currency", "expiresAt", "createdAt",
+    "listing", "kind", "title", "location", "city", "region", "country", "timeZone", "price", "priceUnit",
+    "ratingAverage", "ratingCount", "images", "url", "alt", "position",
+    "lines", "label", "quantity", "unitAmount", "history", "at", "type", "actor",
+    "payments", "paymentStatus", "timing", "refunded", "receiptNumber", "receiptUrl", "cardBrand", "cardLast4",
+    "failureCode", "paidAt",
+})  # fmt: skip
 
 
 class ViewerBookings:
@@ -50,7 +66,11 @@ class ViewerBookings:
 
     def resolve_bookings(parent: Any, info: Info, **arguments: Any) -> Any:
         asked = own_bookings(
-            guest=parent, statuses=_names(arguments), when=_when(arguments.get("when")), now=info.context.now
+            guest=parent,
+            statuses=_names(arguments),
+            when=_when(arguments.get("when")),
+            is_brief=asked_below(info) <= BRIEF_FIELDS,
+            now=info.context.now,
         )
         return paginate_read(BOOKINGS, read_page(info, arguments, owner=parent.pk), *asked.shape, **asked.values)
 
@@ -58,7 +78,12 @@ class ViewerBookings:
         wanted = arguments.get("listing_id")
         # An id that nothing has is no reason to show everything.
         listing_id = None if wanted is None else read_global_id(wanted, *LISTING_TYPES) or 0
-        asked = hosted_bookings(host=parent, statuses=_names(arguments), listing_id=listing_id)
+        asked = hosted_bookings(
+            host=parent,
+            statuses=_names(arguments),
+            listing_id=listing_id,
+            is_brief=asked_below(info) <= BRIEF_FIELDS,
+        )
         return paginate_read(BOOKINGS, read_page(info, arguments, owner=parent.pk), *asked.shape, **asked.values)
 
     def resolve_payments(parent: Any, info: Info, **arguments: Any) -> Any:

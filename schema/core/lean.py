@@ -43,6 +43,10 @@ class FieldInfo:
         self.parent_type = field.parent
 
     @property
+    def names_below(self) -> frozenset[str]:
+        return self._field.names_below
+
+    @property
     def return_type(self) -> Any:
         return self._field.definition.type
 

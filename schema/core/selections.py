@@ -12,7 +12,7 @@ A selection hangs on nothing but the document, the schema and the variables of i
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +23,7 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLAbstractType,
     GraphQLEnumType,
     GraphQLField,
@@ -89,6 +90,8 @@ class Field:
     """
 
     __slots__ = (
+        "_below",
+        "_fragments",
         "attribute",
         "complete",
         "default",
@@ -121,6 +124,15 @@ class Field:
         self.direct: frozenset[type] = VALUES if is_leaf else frozenset()
         self.serialize: Any = _serializing(inner) if is_leaf else None
         self.complete = _completing(inner, self, within)
+        self._fragments = within.fragments
+        self._below: frozenset[str] | None = None
+
+    @property
+    def names_below(self) -> frozenset[str]:
+        """The names of all fields that are asked for below."""
+        if self._below is None:
+            self._below = _names_below(self.nodes, self._fragments)
+        return self._below
 
 
 class Selection:
@@ -160,6 +172,32 @@ class Selected:
         assert root is not None, "the document is valid"
         fields = collect_fields(within.schema, within.fragments, within.conditions, root, node.selection_set)
         self.root = Selection(root, fields, within)
+
+
+def asked_below(info: Any) -> frozenset[str]:
+    """The names of all fields that are asked for below the one that is resolved, at any depth, with those that a condition
+    leaves out.
+    """
+    known: frozenset[str] | None = getattr(info, "names_below", None)
+    return _names_below(info.field_nodes, info.fragments) if known is None else known
+
+
+def _names_below(nodes: Iterable[FieldNode], fragments: Mapping[str, FragmentDefinitionNode]) -> frozenset[str]:
+    names: set[str] = set()
+    spread: set[str] = set()
+    waiting = [each.selection_set for each in nodes]
+    while waiting:
+        selections = waiting.pop()
+        for each in selections.selections if selections is not None else ():
+            if isinstance(each, FragmentSpreadNode):
+                if each.name.value not in spread:
+                    spread.add(each.name.value)
+                    waiting.append(fragments[each.name.value].selection_set)
+                continue
+            if isinstance(each, FieldNode):
+                names.add(each.name.value)
+            waiting.append(each.selection_set)  # type: ignore[attr-defined]
+    return frozenset(names)
 
 
 class Operations:

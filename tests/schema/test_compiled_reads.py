@@ -5,7 +5,10 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from graphql import get_named_type, is_leaf_type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
@@ -17,6 +20,8 @@ from apps.listings.offers import BookingRequest
 from apps.payments.models import Charge
 from apps.reviews.models import Review
 from apps.users.models import User
+from schema.bookings.viewer import BRIEF_FIELDS
+from schema.root import schema
 from tests.hosting.inputs import NOW
 from tests.recipes import MAKE, make_guest, make_host, make_property, make_staff
 from tests.schema.listings.api import ask, global_id
@@ -201,3 +206,33 @@ def test_own_and_hosted_bookings(people: dict[str, User | None], data: DataObjec
     page = page_of(data, cursors_of(first["me"][field]))
     shown = f"{PAGE} edges {{ cursor node {{ {BOOKING} {BOOKING_LISTING} }} }}"
     answers(f"{{ me {{ {field}({arguments}{page}) {{ {shown} }} }} }}", viewer)
+
+
+def brief(shown: Any) -> str:
+    """All that may be asked of a booking whose list is read with few columns."""
+    fields = {name: get_named_type(field.type) for name, field in shown.fields.items() if name in BRIEF_FIELDS}
+    return " ".join(name if is_leaf_type(below) else f"{name} {{ {brief(below)} }}" for name, below in fields.items())
+
+
+@pytest.mark.parametrize("field", ["bookings", "hostedBookings"])
+def test_lists_that_show_little_of_bookings_read_little(people: dict[str, User | None], field: str) -> None:
+    viewer = people["guest" if field == "bookings" else "host"]
+    query = f"{{ me {{ {field}(first: 5) {{ {PAGE} edges {{ cursor node {{ %s ...More }} }} }} }} }}"
+    query %= brief(get_named_type(schema.graphql_schema.type_map["Booking"]))
+    few, all_of_it = (
+        query + f" fragment More on Booking {{ id {more} }}" for more in ("", "guest @include(if: false) { id }")
+    )
+    assert "ratingAverage" in few
+    assert "cardLast4" in few
+    assert answers(few, viewer) == answers(all_of_it, viewer)
+
+    # What a condition leaves out is read too, as it might be shown.
+    columns = []
+    for text in (few, all_of_it):
+        with override_settings(PREPARED_STATEMENTS=False), CaptureQueriesContext(connection) as queries:
+            ask(text, None, viewer=viewer)
+        columns += [each["sql"] for each in queries if 'SELECT "bookings_booking"' in each["sql"]]
+    assert len(columns) == 2
+    assert "property_property" not in columns[0]
+    assert "description" not in columns[0]
+    assert "property_property" in columns[1]
