@@ -68,13 +68,27 @@ def taken_of(listing_ids: Sequence[int], window: Period, *, now: datetime) -> Qu
     return taken_in(window.start, window.end, now=now).filter(listing__in=listing_ids)
 
 
-def unit_is_free(start: Instant, end: Instant, *, now: Instant, listing: str = "pk") -> Exists:
+def unit_is_free(
+    start: Instant,
+    end: Instant,
+    *,
+    now: Instant,
+    listing: str = "pk",
+    inside: tuple[Instant, Instant] | None = None,
+) -> Exists:
     """A condition on a listing queryset: some offered unit is free for the whole of [start, end).
 
     `start` and `end` may be expressions over the listing; `listing` is the queryset's path to the listing's key. Inside
     the subqueries expressions must be wrapped by the caller in OuterRef one level per subquery: two here.
+
+    `inside` are two moments between which every listing's [start, end) lies. Then those expressions are worked out only for
+    what is taken between the two, and not for each listing whose calendar is empty there.
     """
-    taken = overlapping(start, end, now=now).filter(unit=OuterRef("pk"))
+    if inside is None:
+        taken = overlapping(start, end, now=now)
+    else:
+        taken = overlapping(*inside, now=now).filter(period__startswith__lt=end, period__endswith__gt=start)
+    taken = taken.filter(unit=OuterRef("pk"))
     units = Unit.objects.filter(~Exists(taken), listing=OuterRef(listing), is_offered=True)
     # OFFSET 0 keeps it a question about one listing. Without, PostgreSQL may turn it into a join and work out the free
     # units of all listings first, for a page of twenty.

@@ -96,6 +96,11 @@ def _ranked(question: Question, keys: Sequence[Key], places: Places) -> QuerySet
     )
 
 
+def all_found(question: Question, keys: Sequence[Key], places: Places) -> QuerySet[Listing]:
+    """All that is found, with the values of the keys; in no order."""
+    return _ranked(question, keys, places).filter(free(question, places))
+
+
 def _measured(rows: QuerySet[Listing], places: Places) -> QuerySet[Listing]:
     near = place_of(places)
     return rows if near is None else rows.annotate(distance_km=distance_km_to(near))
@@ -156,7 +161,7 @@ def _count(question: Question, places: Places) -> Statement | None:
 def _exists(
     question: Question, keys: tuple[Key, ...], backwards: bool, including: bool, places: Places
 ) -> QuerySet[Any] | None:
-    rows = _ranked(question, keys, places).filter(free(question, places))
+    rows = all_found(question, keys, places)
     condition = from_on(keys, _place(keys, places), backwards=backwards, including=including)
     return rows.filter(condition).order_by().values("pk")[:1]
 

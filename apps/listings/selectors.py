@@ -9,11 +9,11 @@ from django.db.models import Q, QuerySet
 
 from apps.core.keyset import Key, Slice, Stretch, slice_of, stretches
 from apps.core.reads import INTEGER, INTEGERS, OneOf, Parameter, Read
-from apps.core.shapes import Put
+from apps.core.shapes import Put, filled
 from apps.listings.asking import PUBLISHED, ask, kinds_in_question
 from apps.listings.kinds import all_kinds, relations
 from apps.listings.models import Listing, ListingStatus
-from apps.listings.pages import COUNT, EXISTS, LEVELS, PAGE, Part, Rows, Step, column_names, place_name
+from apps.listings.pages import COUNT, EXISTS, LEVELS, PAGE, Part, Rows, Step, all_found, column_names, place_name
 from apps.listings.ranking import CHORD, KEY_TYPES, LIKENESS, START, ranking
 from apps.listings.search import ListingOrder, ListingSearch
 from apps.listings.words import FREQUENT, levels, sought_words
@@ -168,6 +168,14 @@ class FoundListings:
         # Behind the place's own part lies the other one, or nothing.
         at = both.index(always if place[0] is None else timed)
         return [both[at]._replace(after=Stretch.ALL), *both[at + 1 :]]
+
+    def query_set(self) -> QuerySet[Listing]:
+        """All that is found with the values of `keys`, in no order and in the plain way, for what is to be asked besides."""
+        return (
+            Listing.objects.none()
+            if self._asked is None
+            else all_found(self._asked[0], self.keys, filled(self._asked[1]))
+        )
 
     def count(self) -> int:
         """How many there are in all."""

@@ -62,7 +62,7 @@ def place_at(search: ListingSearch, order: ListingOrder, *, now: datetime, depth
     if not depth:
         return None
     found = find_listings(search=search, order=order, now=now)
-    rows = found._rows.order_by(*(key.order(backwards=False) for key in found.keys))
+    rows = found.query_set().order_by(*(key.order(backwards=False) for key in found.keys))
     return tuple(rows.values_list(*(key.name for key in found.keys))[int(rows.count() * depth)])
 
 

@@ -115,6 +115,40 @@ def test_stays(now: datetime) -> None:
     assert 0 < sum(counts) < len(counts) * len(homes)
 
 
+@pytest.mark.parametrize(("zone", "clock"), [("Pacific/Kiritimati", time(0)), ("Pacific/Pago_Pago", time(23, 59))])
+def test_the_first_and_the_last_minute_of_a_stay_count_also_where_days_begin_first_and_last(
+    zone: str, clock: time
+) -> None:
+    now = NOWS[0]
+    home = make_property(
+        time_zone=zone,
+        property__check_in_time=clock,
+        property__check_out_time=clock,
+        property__max_nights=9,
+    )
+    first, last = now.date() + timedelta(days=5), now.date() + timedelta(days=7)
+    request = BookingRequest(check_in=first, check_out=last)
+    stay = kind_of(home).occupancy(home, request, now=now).occupied
+    search = ListingSearch(check_in=first, check_out=last)
+    minute = timedelta(minutes=1)
+    for start, is_taken in (
+        (stay.start - minute, False),
+        (stay.start, True),
+        (stay.end - minute, True),
+        (stay.end, False),
+    ):
+        place = Allocation.objects.create(
+            listing=home,
+            unit=Unit.objects.get(listing=home),
+            period=DateTimeTZRange(start, start + minute),
+            holder=1,
+            created_at=now,
+        )
+        assert bookable(home, request, now) == (not is_taken)
+        assert found([home], search, now) == (set() if is_taken else {home.pk})
+        place.delete()
+
+
 @pytest.mark.parametrize("now", NOWS)
 def test_parking(now: datetime) -> None:
     dice = random.Random(now.month)

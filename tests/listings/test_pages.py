@@ -10,8 +10,6 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from apps.core.keyset import key_of
-from apps.core.shapes import filled
-from apps.listings.asking import candidates, free
 from apps.listings.models import Listing
 from apps.listings.search import ListingOrder, ListingSearch
 from apps.listings.selectors import FoundListings, find_listings
@@ -68,11 +66,7 @@ def test_no_more_calendars_are_asked_than_the_page_needs(homes: list[Listing]) -
     assert [row.price_minor for row in rows] == [0, 100, 200]
     assert asked(statement.replace("%", "%%")) == PAGE + 1
     # Without the fence every home of the city is asked before the cheapest are known.
-    assert found._asked is not None
-    question, puts = found._asked
-    places = filled(puts)
-    all_free = candidates(question, places).filter(free(question, places))
-    merged = all_free.order_by("price_minor", "id").values("pk")[: PAGE + 1]
+    merged = found.query_set().order_by("price_minor", "id").values("pk")[: PAGE + 1]
     assert asked(*merged.query.sql_with_params()) == len(homes)
 
 
