@@ -44,6 +44,18 @@ RATES = {
     "uploads": "200/hour",
 }
 
+# For how many days each sort of rows is kept unless something else is said, and at least.
+KEEP_DAYS = {
+    "webhooks": (30, 1),
+    # The card processor shows its own for thirty days.
+    "processor_events": (365, 30),
+    "notifications": (365, 1),
+    "letters": (365, 7),
+    "sessions": (180, 1),
+    # The database deletes none that is younger.
+    "audit": (730, 90),
+}
+
 Value = TypeVar("Value")
 
 
@@ -257,6 +269,7 @@ class Environment:
     staff_two_factor: str
     hold_seconds: int
     sweep_seconds: int
+    keep_days: dict[str, int]
     cache_seconds: int
     http_threads: int
     request_seconds: int
@@ -340,6 +353,10 @@ class Environment:
             staff_two_factor=read.choice("STAFF_TWO_FACTOR", ("off", "optional", "required"), "optional"),
             hold_seconds=read.seconds("HOLD_SECONDS", 900),
             sweep_seconds=read.seconds("SWEEP_SECONDS", 5),
+            keep_days={
+                name: read.seconds(f"KEEP_{name.upper()}_DAYS", usual, smallest=least, largest=36_500)
+                for name, (usual, least) in KEEP_DAYS.items()
+            },
             cache_seconds=read.seconds("CACHE_SECONDS", 10, smallest=0, largest=3600),
             http_threads=read.seconds("HTTP_THREADS", 1),
             request_seconds=read.seconds("REQUEST_SECONDS", 30),

@@ -39,9 +39,7 @@ QUEUES: dict[str, tuple[str, ...]] = {
         "hosting.sync_calendars",
         "payments.forget_card",
         "bookings.reconcile",
-        "core.forget_keys",
-        "integrations.forget_old",
-        "users.forget_expired",
+        "core.forget",
     ),
 }
 ROUTES = {task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks}

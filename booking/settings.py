@@ -261,9 +261,7 @@ CELERY_BEAT_SCHEDULE = {
     "deliver-webhooks": {"task": "integrations.deliver", **SWEEP},
     "collect-debts": {"task": "bookings.collect_debts", **SWEEP},
     "reconcile": {"task": "bookings.reconcile", "schedule": crontab(hour="3", minute="17")},
-    "forget-keys": {"task": "core.forget_keys", "schedule": crontab(minute="23")},
-    "forget-webhooks": {"task": "integrations.forget_old", "schedule": crontab(minute="53")},
-    "forget-expired": {"task": "users.forget_expired", "schedule": crontab(minute="41")},
+    "forget": {"task": "core.forget", "schedule": crontab(minute="23")},
 }
 
 STRIPE_SECRET_KEY = ENV.stripe_secret_key
@@ -290,6 +288,7 @@ RATES = ENV.rates
 REQUIRE_VERIFIED_EMAIL = ENV.require_verified_email
 HOLD_SECONDS = ENV.hold_seconds
 SWEEP_SECONDS = ENV.sweep_seconds
+KEEP_DAYS = ENV.keep_days
 CACHE_SECONDS = ENV.cache_seconds
 ACCESS_TOKEN_SECONDS = ENV.access_token_seconds
 REFRESH_TOKEN_SECONDS = ENV.refresh_token_seconds

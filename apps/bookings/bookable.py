@@ -11,7 +11,7 @@ from apps.availability.models import Allocation
 from apps.bookings.models import Booking, BookingEvent
 from apps.core.prepared import Given, PreparedQuery
 from apps.integrations.models import EventType
-from apps.integrations.recording import KEPT, following
+from apps.integrations.recording import following, kept
 from apps.listings.kinds import Kind, kind_named
 from apps.listings.models import Listing
 from apps.payments.models import Bill
@@ -42,7 +42,7 @@ class Bookable:
 
 def bookable(*, kind: Kind, listing_id: int, now: datetime) -> Bookable | None:
     """The listing of the kind, whatever its status; None where there is none."""
-    row: Any = _query(kind.code).first(listing=listing_id, now=now, since=now - KEPT)
+    row: Any = _query(kind.code).first(listing=listing_id, now=now, since=now - kept())
     if row is None:
         return None
     return Bookable(

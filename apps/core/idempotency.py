@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from apps.core.db import require_transaction
 from apps.core.errors import Duplicate, Invalid
 from apps.core.models import IdempotencyKey
 from apps.core.texts import clean_text
-from apps.core.tidying import delete_in_batches
 
 MEMORY = timedelta(hours=24)
 SHORTEST, LONGEST = 8, 200
@@ -83,6 +83,6 @@ def remember(taken: Claim, *, result: int) -> None:
     IdempotencyKey.objects.filter(pk=taken.row).update(result=result)
 
 
-def forget_old(*, now: datetime) -> int:
-    """Delete the keys that answer nothing any more, with the addresses in them. Returns how many."""
-    return delete_in_batches(IdempotencyKey.objects.filter(created_at__lte=now - MEMORY))
+def forgotten(now: datetime) -> QuerySet[IdempotencyKey]:
+    """The keys that answer nothing any more, with the addresses in them."""
+    return IdempotencyKey.objects.filter(created_at__lte=now - MEMORY)

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from apps.core import idempotency, outbox, versions
+from apps.core import outbox, retention, versions
 
 
 @shared_task(name="core.send_outbox")
@@ -11,9 +11,9 @@ def send_outbox() -> None:
     outbox.send_waiting(now=timezone.now())
 
 
-@shared_task(name="core.forget_keys")
-def forget_keys() -> None:
-    idempotency.forget_old(now=timezone.now())
+@shared_task(name="core.forget")
+def forget() -> None:
+    retention.forget_all(now=timezone.now())
 
 
 @shared_task(name=versions.TELL)

@@ -15,13 +15,12 @@ from django.db.models.expressions import Combinable
 from apps.core.db import require_transaction
 from apps.core.outbox import enqueue
 from apps.core.prepared import Given, Prepared, compiled
-from apps.integrations.models import EventType, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from apps.core.retention import days
+from apps.integrations.models import EventType, WebhookEndpoint, WebhookEvent
 from apps.integrations.payloads import VERSION, Data
 from apps.listings.models import Listing
 
 DELIVER = "integrations.deliver"
-# How long events and their deliveries are kept; what is kept can be replayed.
-KEPT = timedelta(days=30)
 BATCH = 200
 
 # Endpoints are locked against their end, and one that has ended meanwhile is left out.
@@ -44,13 +43,18 @@ FAN_OUT = """
 """
 
 
+def kept() -> timedelta:
+    """How long events and their deliveries are kept; what is kept can be replayed."""
+    return days("webhooks")
+
+
 def announce(type_: EventType, *, listing_id: int, topic: str, data: Callable[[], Data], now: datetime) -> None:
     """Let those who follow such events of the listing be told, when and only when the transaction commits. A step.
 
     `data` is asked only where somebody wants to know. `topic` names what it is about ("booking:5").
     """
     require_transaction()
-    row = _wanted(type_).row(listing=listing_id, since=now - KEPT)
+    row = _wanted(type_).row(listing=listing_id, since=now - kept())
     if row is None:
         return
     WebhookEvent.objects.create(type=type_, version=VERSION, host_id=row[0], topic=topic, data=data(), at=now)
@@ -87,23 +91,8 @@ def fan_out(*, now: datetime) -> int:
             ids = list(new.order_by("pk").values_list("pk", flat=True)[:BATCH])
             if ids:
                 with connection.cursor() as cursor:
-                    cursor.execute(FAN_OUT, {"events": ids, "now": now, "since": now - KEPT})
+                    cursor.execute(FAN_OUT, {"events": ids, "now": now, "since": now - kept()})
                 WebhookEvent.objects.filter(pk__in=ids).update(fanned_out_at=now)
         done += len(ids)
         if len(ids) < BATCH:
             return done
-
-
-def forget_old(*, now: datetime) -> int:
-    """Forget what happened too long ago, with its deliveries, but for what was replayed and is still on its way.
-
-    Returns how many events it was.
-    """
-    on_its_way = WebhookDelivery.objects.filter(event=OuterRef("pk"), status="PENDING", started_at__gte=now - KEPT)
-    old = WebhookEvent.objects.filter(~Exists(on_its_way), at__lt=now - KEPT).order_by("at")
-    forgotten = 0
-    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
-        with transaction.atomic(durable=True):
-            WebhookEvent.objects.filter(pk__in=ids).delete()
-        forgotten += len(ids)
-    return forgotten

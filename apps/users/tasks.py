@@ -1,4 +1,4 @@
-"""The mails about accounts: one may arrive twice, its link still works once. And what is forgotten in time."""
+"""The mails about accounts: one may arrive twice, its link still works once."""
 
 from functools import partial
 from smtplib import SMTPException
@@ -9,7 +9,6 @@ from django.utils import timezone
 from apps.users import mails
 from apps.users.actions.credentials import mail_reset_link
 from apps.users.actions.mail_tokens import secret_of
-from apps.users.actions.tidying import forget_expired
 from apps.users.models import MailToken
 
 # A mail server that is away for an hour costs no mail: 10 s, 20 s, 40 s ... 10 min.
@@ -34,8 +33,3 @@ def mail_password_reset(*, email: str) -> None:
 @persistent_task(name="users.mail_email_change_notice")
 def mail_email_change_notice(*, email: str) -> None:
     mails.send_email_change_notice(email=email, now=timezone.now())
-
-
-@shared_task(name="users.forget_expired")
-def forget() -> None:
-    forget_expired(now=timezone.now())

@@ -11,10 +11,12 @@ import pytest
 from apps.core import faults
 from apps.core.errors import WrongState
 from apps.core.fetching import Answer
+from apps.core.retention import forget
 from apps.integrations import actions, delivering, failing
 from apps.integrations.delivering import GIVE_UP_AFTER, PAUSES, next_try
 from apps.integrations.models import EventType, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
-from apps.integrations.recording import KEPT, fan_out, forget_old
+from apps.integrations.recording import fan_out, kept
+from apps.integrations.retention import RULES
 from apps.notifications.models import Letter, Notification
 from apps.users.models import User
 from tests.integrations.receiver import Message, Receiver, is_signed, status
@@ -306,13 +308,13 @@ def test_what_is_old_is_forgotten_and_what_is_on_its_way_is_not(receiver: Receiv
     send_until(NOW + 3 * DAY, start=NOW + 3 * DAY)
     replayed = WebhookDelivery.objects.order_by("event_id").first()
     assert replayed is not None
-    late = NOW + KEPT + timedelta(hours=30)
-    assert forget_old(now=NOW + KEPT) == 0
+    late = NOW + kept() + timedelta(hours=30)
+    assert forget(RULES[0], now=NOW + kept()) == 0
     actions.replay_delivery(viewer=home.host, delivery_id=replayed.public_id, now=late)
-    assert forget_old(now=late) == 1
+    assert forget(RULES[0], now=late) == 1
     assert sorted(event.data["number"] for event in WebhookEvent.objects.all()) == [0, 2]
     send(late)
-    assert forget_old(now=late) == 1
+    assert forget(RULES[0], now=late) == 1
     assert WebhookAttempt.objects.count() == 1
 
 

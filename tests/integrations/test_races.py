@@ -77,7 +77,7 @@ def make_again() -> int:
     """Make the deliveries of all events as if nobody had yet."""
     with connection.cursor() as cursor:
         ids = list(WebhookEvent.objects.values_list("pk", flat=True))
-        cursor.execute(recording.FAN_OUT, {"events": ids, "now": NOW, "since": NOW - recording.KEPT})
+        cursor.execute(recording.FAN_OUT, {"events": ids, "now": NOW, "since": NOW - recording.kept()})
         return int(cursor.rowcount)
 
 

@@ -75,14 +75,14 @@ def test_a_job_carries_the_name_of_its_request_and_keeps_it_while_the_broker_is_
 
     monkeypatch.setattr(celery_app, "send_task", send_task)
     with travelling(Journey(request_id="order-4711")), transaction.atomic():
-        outbox.enqueue("core.forget_keys")
+        outbox.enqueue("core.forget")
     message = OutboxMessage.objects.get()
     is_away[0] = False
     with travelling(Journey(request_id="sweep-1234")):
         outbox.send_waiting(now=message.created_at + 2 * outbox.SENDING)
     assert sent == [{REQUEST_ID: "order-4711"}]
     with travelling(Journey(request_id="order-4712")):
-        outbox.leave("core.forget_keys")
+        outbox.leave("core.forget")
     assert OutboxMessage.objects.get().luggage == {REQUEST_ID: "order-4712"}
 
 
