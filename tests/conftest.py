@@ -6,7 +6,6 @@ import pytest
 from django.core.cache import cache
 from django.test import TransactionTestCase
 from pytest_django.fixtures import Settings
-
 from whitenoise.base import WhiteNoise
 from whitenoise.middleware import WhiteNoiseMiddleware
 

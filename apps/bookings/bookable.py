@@ -9,12 +9,22 @@ from django.db.models import BigIntegerField, DateTimeField, Exists, Func, Model
 
 from apps.availability.models import Allocation
 from apps.bookings.models import Booking, BookingEvent
-from apps.core.prepared import Given, PreparedQuery
+from apps.core.db import require_transaction
+from apps.core.prepared import Given, Prepared, PreparedQuery
 from apps.integrations.models import EventType
 from apps.integrations.recording import following, kept
 from apps.listings.kinds import Kind, kind_named
 from apps.listings.models import Listing
 from apps.payments.models import Bill
+from apps.users.models import User
+
+# Whoever archives or deletes the listing waits until this booking is in, and then sees it.
+LOCK_LISTING = "SELECT 1 FROM listings_listing AS listing WHERE id = %(listing)s FOR KEY SHARE"
+# The same for a guest with an account, who is kept from leaving it meanwhile. Whether they have left is read behind it.
+LOCK_LISTING_AND_GUEST = """
+    SELECT 1 FROM listings_listing AS listing, users_user AS guest
+    WHERE listing.id = %(listing)s AND guest.id = %(guest)s FOR KEY SHARE OF listing, guest
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +41,48 @@ class Numbers:
 class Bookable:
     """The listing with its kind's row. `has_dead_holds`: some hold of it has run out, and was not cleared away yet.
 
-    `is_followed`: an integrator wants to be told of holds of it.
+    `is_followed`: an integrator wants to be told of holds of it. `has_guest`: the guest's account is there and not closed.
     """
 
     listing: Listing
     has_dead_holds: bool
     is_followed: bool
+    has_guest: bool
     numbers: Numbers
 
 
-def bookable(*, kind: Kind, listing_id: int, now: datetime) -> Bookable | None:
-    """The listing of the kind, whatever its status; None where there is none."""
-    row: Any = _query(kind.code).first(listing=listing_id, now=now, since=now - kept())
+def lock_bookable(*, kind: Kind, listing_id: int, guest_id: int | None, now: datetime) -> Bookable | None:
+    """The listing of the kind, whatever its status; None where there is none.
+
+    Until the transaction ends it is kept from its end, and a guest who has not left from leaving.
+    """
+    require_transaction()
+    values: dict[str, Any] = {} if guest_id is None else {"guest": guest_id}
+    query = _query(kind.code, has_guest=guest_id is not None)
+    row: Any = query.first(listing=listing_id, now=now, since=now - kept(), **values)
     if row is None:
         return None
     return Bookable(
         listing=row,
         has_dead_holds=row.has_dead_holds,
         is_followed=row.is_followed,
+        has_guest=guest_id is not None and row.has_guest,
         numbers=Numbers(allocation=row.new_allocation, bill=row.new_bill, booking=row.new_booking, event=row.new_event),
     )
 
 
 @functools.cache
-def _query(kind_code: str) -> PreparedQuery[Any]:
-    """One question for each kind. To clear run-out holds away is a much dearer one, and mostly there is none."""
+def _query(kind_code: str, *, has_guest: bool) -> PreparedQuery[Any]:
+    """One question for each kind, asked behind the lock and in one message with it.
+
+    It is no part of the lock's statement: that one may wait, and sees all but the rows that it locks as they were before. To
+    clear run-out holds away is a much dearer question, and mostly there is none.
+    """
     dead = Allocation.objects.filter(
         listing=OuterRef("pk"), is_active=True, held_until__lte=Given("now", DateTimeField())
     )
     followed = following(EventType.BOOKING_HELD, host=OuterRef("host"), since=Given("since", DateTimeField()))
+    guest = {"has_guest": Exists(User.objects.filter(pk=Given("guest", BigIntegerField()), is_active=True))}
     return PreparedQuery(
         "bookable",
         lambda: (
@@ -72,8 +95,12 @@ def _query(kind_code: str) -> PreparedQuery[Any]:
                 new_bill=_next_key(Bill),
                 new_booking=_next_key(Booking),
                 new_event=_next_key(BookingEvent),
+                **(guest if has_guest else {}),
             )
         ),
+        after=Prepared("lock_to_hold", LOCK_LISTING_AND_GUEST, listing="bigint", guest="bigint")
+        if has_guest
+        else Prepared("lock_to_hold", LOCK_LISTING, listing="bigint"),
     )
 
 

@@ -18,11 +18,12 @@ connection demands.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
@@ -56,6 +57,9 @@ class Prepared:
     `name` is for whoever reads the logs. Raises ValueError for places and types that do not fit each other.
     """
 
+    # Carried out just before, with values for its own places: see `after`.
+    _first: Prepared | None = None
+
     def __init__(self, name: str, text: str, /, **types: str) -> None:
         places = set(PLACE.findall(text))
         if places != set(types):
@@ -70,13 +74,35 @@ class Prepared:
         self._given = _listed(given)
         self._name_anew()
 
+    def after(self, first: Prepared) -> Self:
+        """This statement behind another one, sent in one message. What the first brings is seen by nobody.
+
+        Each sees the database as it is when it begins: what is read behind a lock is what the lock was waited for.
+        """
+        both = copy.copy(self)
+        both._first = first
+        both._name_anew()
+        return both
+
     def _name_anew(self) -> None:
+        if self._first is not None:
+            self._first._name_anew()
         self.name = f"{self._title}_{next(_numbers)}"
         self._execute = f"EXECUTE {self.name} {self._given}"
         _texts[self._execute] = self._numbered
 
     def text(self, database: DatabaseWrapper) -> str:
         """What to execute with the values for the places, on this connection."""
+        own = self._own_text(database)
+        if self._first is None:
+            return own
+        first = self._first.text(database)
+        both = f"{first}; {own}"
+        if both not in _texts:
+            _texts[both] = f"{meant(first)}; {meant(own)}"
+        return both
+
+    def _own_text(self, database: DatabaseWrapper) -> str:
         if not settings.PREPARED_STATEMENTS:
             return self._whole
         session = database.session()
@@ -103,7 +129,9 @@ class Prepared:
         except DatabaseError as error:
             if isinstance(error.__cause__, InvalidSqlStatementName):
                 # Whatever lies between has given us another connection: the next one is told again.
-                _known.get(database.connection, set()).discard(self.name)
+                known = _known.get(database.connection, set())
+                known.discard(self.name)
+                known.discard(self._first.name if self._first else "")
             raise
 
     def row(self, **values: Any) -> tuple[Any, ...] | None:
@@ -144,12 +172,14 @@ class Given(Expression):
 class PreparedQuery(Generic[M]):
     """A queryset with `Given` places, compiled when it is first asked. Follows `select_related` and annotations.
 
-    What it brings are instances as the queryset brings them; prefetches and `values` are not for it.
+    What it brings are instances as the queryset brings them; prefetches and `values` are not for it. `after` is a statement
+    to be carried out just before it, in the same message: see `Prepared.after`.
     """
 
-    def __init__(self, name: str, build: Callable[[], QuerySet[M]]) -> None:
+    def __init__(self, name: str, build: Callable[[], QuerySet[M]], *, after: Prepared | None = None) -> None:
         self.name = name
         self._build = build
+        self._after = after
         self._compiled: _Compiled | None = None
         self._compiling = threading.Lock()
 
@@ -158,7 +188,7 @@ class PreparedQuery(Generic[M]):
         compiled = self._compiled
         if compiled is None:
             with self._compiling:
-                compiled = self._compiled = self._compiled or _Compiled(self.name, self._build())
+                compiled = self._compiled = self._compiled or _Compiled(self.name, self._build(), self._after)
         return compiled.instances(compiled.statement.rows(**values))
 
     def first(self, **values: Any) -> M | None:
@@ -170,10 +200,11 @@ class PreparedQuery(Generic[M]):
 class _Compiled:
     """What Django makes of a queryset before it asks, kept: the statement and how a row becomes an instance."""
 
-    def __init__(self, name: str, queryset: QuerySet[Any]) -> None:
+    def __init__(self, name: str, queryset: QuerySet[Any], first: Prepared | None) -> None:
         compiler = queryset.query.get_compiler(connection=connection)
         text, types = _compiled_by(compiler)
-        self.statement = Prepared(name, text, **types)
+        statement = Prepared(name, text, **types)
+        self.statement = statement if first is None else statement.after(first)
         information: Any = compiler.klass_info
         select = compiler.select
         start, end = information["select_fields"][0], information["select_fields"][-1] + 1

@@ -1,5 +1,6 @@
 """Somebody leaves while something of theirs is being written: it comes in before and counts, or it does not come in."""
 
+import functools
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 
 from apps.accounts import actions as accounts
 from apps.accounts.actions import delete_account
+from apps.bookings import bookable
 from apps.bookings.models import Booking
 from apps.core.errors import AccountClosed, DomainError
 from apps.hosting import actions as hosting
@@ -89,9 +91,10 @@ class Meanwhile:
 
 def without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Book as if nobody ever left."""
-    unguarded = HOLDING.LOCK_LISTING_AND_GUEST.replace("AND guest.is_active FOR KEY SHARE OF listing, guest", "")
-    assert unguarded != HOLDING.LOCK_LISTING_AND_GUEST
-    monkeypatch.setattr(HOLDING, "LOCK_LISTING_AND_GUEST", unguarded)
+    unguarded = bookable.LOCK_LISTING_AND_GUEST.replace("FOR KEY SHARE OF listing, guest", "")
+    assert unguarded != bookable.LOCK_LISTING_AND_GUEST
+    monkeypatch.setattr(bookable, "LOCK_LISTING_AND_GUEST", unguarded)
+    monkeypatch.setattr(bookable, "_query", functools.cache(bookable._query.__wrapped__))
 
 
 def test_a_booking_in_flight_keeps_its_guest_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,3 +198,51 @@ def test_a_text_that_is_too_long_for_its_column_is_not_cut() -> None:
 def test_numbers_keep_their_width() -> None:
     by_key = PreparedQuery("by_key", lambda: User.objects.filter(pk=Given("key", BigIntegerField())))
     assert by_key.all(key=2**62) == []
+
+
+@pytest.mark.usefixtures("_way")
+def test_one_behind_another_goes_in_the_same_message() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE told (number integer)")
+    tell = Prepared("tell", "INSERT INTO told VALUES (%(number)s)", number="integer")
+    count = Prepared("count", "SELECT count(*), '%%', %(number)s + %(more)s FROM told", number="integer", more="bigint")
+    both = count.after(tell)
+    sent: list[str] = []
+
+    def look(execute: Any, sql: str, *rest: Any) -> Any:
+        sent.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(look):
+        # The second sees what the first has done.
+        assert [both.row(number=1, more=2) for _ in range(2)] == [(1, "%", 3), (2, "%", 3)]
+    assert len(sent) == 2
+    assert all("INSERT INTO told" in meant(text) and "FROM told" in meant(text) for text in sent)
+    # Each alone is what it was.
+    assert (count.row(number=1, more=1), tell.rows(number=1)) == ((2, "%", 2), [])
+    assert both.row(number=1, more=1) == (4, "%", 2)
+
+
+@pytest.mark.usefixtures("_way")
+def test_of_two_in_one_message_the_second_does_not_survive_the_first() -> None:
+    fail = Prepared("fail", "SELECT 1 / %(number)s", number="integer")
+    both = Prepared("insert", "INSERT INTO told VALUES (1)").after(fail)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE told (number integer)")
+    with pytest.raises(DataError), transaction.atomic():
+        both.rows(number=0)
+    both.rows(number=1)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT number FROM told")
+        assert cursor.fetchall() == [(1,)]
+
+
+@pytest.mark.usefixtures("_way")
+def test_a_prepared_query_may_stand_behind_a_statement() -> None:
+    user = User.objects.create(email="a@example.com", role="GUEST", password="!")
+    rename = Prepared(
+        "rename", "UPDATE users_user SET first_name = %(name)s WHERE id = %(key)s", name="varchar", key="bigint"
+    )
+    by_key = PreparedQuery("by_key", lambda: User.objects.filter(pk=Given("key", BigIntegerField())), after=rename)
+    assert [found.first_name for found in by_key.all(key=user.pk, name="Ada")] == ["Ada"]
+    assert by_key.first(key=user.pk + 1, name="Eve") is None

@@ -12,7 +12,7 @@ from apps.availability.claims import allocate_together, stock_claim, unit_claim
 from apps.availability.models import Allocation
 from apps.bookings.actions.expire import expire_dead_holds
 from apps.bookings.announcing import announce_event
-from apps.bookings.bookable import Bookable, bookable
+from apps.bookings.bookable import Bookable, lock_bookable
 from apps.bookings.models import Booking, BookingEvent, BookingLine, Written
 from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.bookings.telling import letter_of_hold
@@ -23,7 +23,6 @@ from apps.core.errors import AccountClosed, Collector, NotAllowed, NotFound, Out
 from apps.core.families import AVAILABILITY
 from apps.core.metrics import BOOKING_EVENTS, count_on_commit
 from apps.core.money import LARGEST_TOTAL
-from apps.core.prepared import Prepared
 from apps.core.texts import clean_text
 from apps.core.together import Part, Rows, Together
 from apps.core.versions import only
@@ -36,15 +35,6 @@ from apps.notifications.models import Letter
 from apps.payments.actions import new_bill
 from apps.payments.models import Bill, PaymentTiming
 from apps.users.models import User
-
-# Whoever archives or deletes the listing waits until this booking is in, and then sees it.
-LOCK_LISTING = "SELECT 1 FROM listings_listing AS listing WHERE id = %(listing)s FOR KEY SHARE"
-# The same for a guest with an account, who is kept from leaving it meanwhile. No row where they have left.
-LOCK_LISTING_AND_GUEST = """
-    SELECT 1 FROM listings_listing AS listing, users_user AS guest
-    WHERE listing.id = %(listing)s AND guest.id = %(guest)s AND guest.is_active FOR KEY SHARE OF listing, guest
-"""
-
 
 # What happens to a booking after it was held.
 LATER = ("confirmed_at", "checked_in_at", "checked_out_at", "completed_at", "canceled_at")
@@ -133,29 +123,17 @@ def hold(
 def _bookable(*, kind: Kind, listing_id: int | None, guest: User | None, field: str, now: datetime) -> Bookable:
     """The listing as it is once it is locked against its end, as the guest's account is."""
     found: Bookable | None = None
-    is_locked = False
     if listing_id is not None:
-        if guest is None:
-            is_locked = bool(locking(LOCK_LISTING, listing="bigint").rows(listing=listing_id))
-        else:
-            lock = locking(LOCK_LISTING_AND_GUEST, listing="bigint", guest="bigint")
-            is_locked = bool(lock.rows(listing=listing_id, guest=guest.pk))
-        found = bookable(kind=kind, listing_id=listing_id, now=now)
+        found = lock_bookable(kind=kind, listing_id=listing_id, guest_id=None if guest is None else guest.pk, now=now)
     if found is not None and guest is not None and found.listing.host_id == guest.pk:
         raise NotAllowed("You cannot book your own listing.", field=field)
     if found is None or found.listing.status != ListingStatus.PUBLISHED:
         raise NotFound("There is no such listing.", field=field)
     if guest is not None and settings.REQUIRE_VERIFIED_EMAIL and guest.email_verified_at is None:
         raise NotAllowed("Verify your email address first.")
-    if not is_locked:
+    if guest is not None and not found.has_guest:
         raise AccountClosed
     return found
-
-
-@functools.cache
-def locking(text: str, **types: str) -> Prepared:
-    """The prepared statement of a lock."""
-    return Prepared("lock_to_hold", text, **types)
 
 
 @functools.cache

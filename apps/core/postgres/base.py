@@ -11,7 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
-from psycopg2.extensions import ISOLATION_LEVEL_DEFAULT, ISOLATION_LEVEL_REPEATABLE_READ
+
+from apps.core.postgres.session import BEGIN_SNAPSHOT, Cursor, Session
 
 # A connection that was silent for longer may have been forgotten on the way without a word.
 TRUSTED_SECONDS = 30.0
@@ -22,10 +23,10 @@ class DatabaseWrapper(PostgreSQL):
     """Django's own, with four differences.
 
     A connection that was in use a moment ago is taken for usable unless the server has hung up, which is known without asking
-    it. The isolation of a snapshot is given back while its transaction ends, when that takes no statement. `rows` carries out a
-    statement in a third of the time that a cursor takes to do it. And a pool in front of PostgreSQL (DATABASE_POOLER), which
-    passes no options on, is dealt with: one of sessions is told by statement what the options say; one of transactions must
-    have told each of its connections, which is looked at.
+    it. A transaction, or a snapshot, begins with its first statement, in one message. `rows` carries out a statement in a third
+    of the time that a cursor takes to do it. And a pool in front of PostgreSQL (DATABASE_POOLER), which passes no options on, is
+    dealt with: one of sessions is told by statement what the options say; one of transactions must have told each of its
+    connections, which is looked at.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -36,7 +37,11 @@ class DatabaseWrapper(PostgreSQL):
         parameters: dict[str, Any] = super().get_connection_params()
         if settings.DATABASE_POOLER != "none":
             parameters.pop("options", None)
-        return parameters
+        return {**parameters, "connection_factory": Session, "cursor_factory": Cursor}
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        with self.wrap_database_errors:
+            self.connection.set_manual(not autocommit)
 
     def init_connection_state(self) -> None:
         """Raises ImproperlyConfigured where a pool lends a connection that was not told what ours have to be told."""
@@ -73,8 +78,7 @@ class DatabaseWrapper(PostgreSQL):
 
     def begin_snapshot(self) -> None:
         """The transaction that is open, and has read nothing yet, sees one moment. Its end is the end of that."""
-        # Without a statement of its own: it goes with the BEGIN that the first statement brings.
-        self.connection.isolation_level = ISOLATION_LEVEL_REPEATABLE_READ
+        self.connection.open_with(BEGIN_SNAPSHOT)
 
     def session(self) -> Any:
         """The driver's connection. One that broke between two requests is opened anew, as for a cursor."""
@@ -113,22 +117,9 @@ class DatabaseWrapper(PostgreSQL):
             return True
         return False
 
-    def _commit(self) -> None:
-        super()._commit()  # type: ignore[misc]
-        self._end_snapshot()
-
-    def _rollback(self) -> None:
-        super()._rollback()  # type: ignore[misc]
-        self._end_snapshot()
-
     def _close(self) -> None:
         self._answered_at = 0.0
         super()._close()  # type: ignore[misc]
-
-    def _end_snapshot(self) -> None:
-        session = self.connection
-        if session is not None and not session.closed and session.isolation_level == ISOLATION_LEVEL_REPEATABLE_READ:
-            session.isolation_level = ISOLATION_LEVEL_DEFAULT
 
 
 def _execute(sql: str, values: Mapping[str, Any], _many: bool, context: Mapping[str, Any]) -> None:

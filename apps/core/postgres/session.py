@@ -1,0 +1,147 @@
+"""A session with PostgreSQL whose transactions begin with their first statement, in one message.
+
+The driver sends BEGIN by itself and waits for the answer before it sends what was to be done. Here it is left in autocommit
+mode, in which it sends nothing of its own, and BEGIN goes in front of the first statement. PostgreSQL carries both out one
+after the other, and what fails after BEGIN leaves the transaction failed, as if they had come one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg2 import DatabaseError, ProgrammingError
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
+from psycopg2.sql import Composable
+
+BEGIN = "BEGIN"
+BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+
+
+class Cursor(cursor):
+    """Brings the BEGIN that is due."""
+
+    _brought = ""
+
+    @property
+    def query(self) -> Any:
+        """What was asked last, without the BEGIN that went with it."""
+        sent = super().query
+        return sent and sent.removeprefix(self._brought.encode())
+
+    def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - the driver's name for it
+        session: Any = self.connection
+        opening = session.opening
+        if opening is None:
+            super().execute(query, vars)
+            return
+        if self.name is not None:
+            session.begin()
+            super().execute(query, vars)
+            return
+        text = query.as_string(self) if isinstance(query, Composable) else query
+        self._brought = f"{opening}; "
+        both = self._brought.encode() + text if isinstance(text, bytes) else self._brought + text
+        try:
+            super().execute(both, vars)
+        except DatabaseError as error:
+            if error.pgcode is None or session.closed or not session.is_idle:
+                raise
+            # It was refused before anything of it was carried out, for it cannot be read: then it is to fail where it stands.
+            session.begin()
+            super().execute(query, vars)
+        finally:
+            session.note_beginning()
+
+    def executemany(self, query: Any, vars_list: Any) -> None:
+        self._begin()
+        super().executemany(query, vars_list)
+
+    def callproc(self, procname: Any, parameters: Any = ()) -> Any:
+        self._begin()
+        return super().callproc(procname, parameters)
+
+    def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
+        self._begin()
+        super().copy_expert(sql, file, size)
+
+    def copy_from(self, file: Any, table: str, *arguments: Any, **options: Any) -> None:
+        self._begin()
+        super().copy_from(file, table, *arguments, **options)
+
+    def copy_to(self, file: Any, table: str, *arguments: Any, **options: Any) -> None:
+        self._begin()
+        super().copy_to(file, table, *arguments, **options)
+
+    def _begin(self) -> None:
+        session: Any = self.connection
+        if session.opening is not None:
+            session.begin()
+
+
+class Session(connection):
+    """`opening` is what the next statement brings with it, None inside a transaction and where each stands for itself."""
+
+    opening: str | None = None
+    _is_manual = False
+    _is_left_alone = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the server says that no transaction is open."""
+        return bool(self.get_transaction_status() == TRANSACTION_STATUS_IDLE)
+
+    def set_manual(self, is_manual: bool) -> None:
+        """Whether statements are parts of transactions that end with `commit` or `rollback`, or stand for themselves.
+
+        Raises ProgrammingError inside a transaction, InterfaceError where the session has ended.
+        """
+        if not self._is_left_alone:
+            # In this mode the driver begins and ends nothing.
+            self.autocommit = True
+            self._is_left_alone = True
+        if self.closed:
+            # The driver's own word for it.
+            self.cursor()
+        if not self.is_idle:
+            raise ProgrammingError("a transaction is open")
+        self._is_manual = is_manual
+        self.opening = BEGIN if is_manual else None
+
+    def open_with(self, opening: str) -> None:
+        """Let the transaction that has not begun yet begin so. Raises ProgrammingError where it has."""
+        if self.opening is None:
+            raise ProgrammingError("no transaction is about to begin")
+        self.opening = opening
+
+    def begin(self) -> None:
+        """Begin now, for what cannot bring the BEGIN with it."""
+        opening, self.opening = self.opening, None
+        if opening is not None:
+            try:
+                self._say(opening)
+            finally:
+                if not self.closed and self.is_idle:
+                    self.opening = opening
+
+    def note_beginning(self) -> None:
+        """Take the transaction for begun, if the server says so."""
+        if not self.closed and not self.is_idle:
+            self.opening = None
+
+    def commit(self) -> None:
+        self._end("COMMIT")
+
+    def rollback(self) -> None:
+        self._end("ROLLBACK")
+
+    def _end(self, word: str) -> None:
+        try:
+            if self.closed or not self.is_idle:
+                self.opening = None
+                self._say(word)
+        finally:
+            self.opening = BEGIN if self._is_manual else None
+
+    def _say(self, word: str) -> None:
+        with self.cursor(cursor_factory=cursor) as own:
+            own.execute(word)
