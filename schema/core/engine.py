@@ -202,7 +202,9 @@ class Engine:
         is_query = node is not None and node.operation is OperationType.QUERY
         opened = self._opened(operation, document, context) if self.keeps and is_query else None
         if opened is not None and opened.answer is not None:
-            extensions = self._cost(asked, opened.answer.note, remaining)
+            # What making it took: told, logged and counted alike, whoever makes it.
+            context.points, is_told = opened.answer.note
+            extensions = self._cost(asked, context.points if is_told else None, remaining)
             return Answer(orjson.Fragment(opened.answer.content), [], extensions, executed=True, is_public=True)
         try:
             with opened.reading() if opened is not None else contextlib.nullcontext():
@@ -214,7 +216,7 @@ class Engine:
             actual = context.points if has_cost else None
             is_public = done.began and not errors and document.is_public and _is_nobody(context)
             if opened is not None and is_public:
-                opened.keep_answer(data, note=actual)
+                opened.keep_answer(data, note=(context.points, has_cost))
         finally:
             if opened is not None:
                 opened.close()

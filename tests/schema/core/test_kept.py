@@ -237,6 +237,21 @@ def test_what_it_costs_is_told_and_charged_the_same() -> None:
     assert all(answer.is_public and answer.executed for answer in found)
 
 
+def test_the_log_is_told_the_points_that_the_caller_is_told() -> None:
+    logged: list[int] = []
+
+    def watch(carry_out: Any, operation: Operation, context: Any) -> Answer:
+        answer: Answer = carry_out(operation, context)
+        logged.append(context.points)
+        return answer
+
+    watched = Engine(schema, keeps=True, watch=watch)
+    found = [ask("{ slow }", of=watched) for _ in range(4)]
+    assert isinstance(found[3].data, orjson.Fragment)
+    assert logged == [answer.extensions["cost"]["actual"] for answer in found]
+    assert logged[3] > 0
+
+
 def test_who_comes_second_waits_for_the_first(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     def burst() -> int:
         monkeypatch.setattr(kept, "_asked", kept._Remembered(100))
