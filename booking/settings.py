@@ -32,6 +32,9 @@ SIGNING_KEYS = ENV.signing_keys
 PUBLIC_URL = ENV.public_url
 ALLOWED_HOSTS = [*ENV.allowed_hosts, "testserver"] if MODE == "test" else ENV.allowed_hosts
 
+# What is sold. Each is a folder of apps/kinds and a module of schema/kinds by that name, and nobody else names them all.
+KINDS = ("property", "service", "event", "parking")
+
 INSTALLED_APPS = [
     # The theme stands before the admin that it covers.
     "apps.staff",
@@ -57,10 +60,7 @@ INSTALLED_APPS = [
     "apps.payments",
     "apps.notifications",
     "apps.integrations",
-    "apps.kinds.property",
-    "apps.kinds.service",
-    "apps.kinds.event",
-    "apps.kinds.parking",
+    *(f"apps.kinds.{name}" for name in KINDS),
     "apps.bookings",
     "apps.hosting",
     "apps.reviews",

@@ -20,16 +20,11 @@ REVIEWS = "reviews"
 # Hosts and authors, as everybody sees them.
 PEOPLE = "people"
 
-# By the name of a table, or of a function of the database that reads tables.
+# By the name of a table, or of a function of the database that reads tables; those of the kinds come to it.
 FAMILIES: dict[str, frozenset[str]] = {
     "listings_listing": frozenset({LISTINGS}),
     "listings_image": frozenset({LISTINGS}),
     "listings_word": frozenset({LISTINGS}),
-    "property_property": frozenset({LISTINGS}),
-    "service_service": frozenset({LISTINGS}),
-    "service_openinghours": frozenset({LISTINGS}),
-    "event_event": frozenset({LISTINGS}),
-    "parking_parkingspot": frozenset({LISTINGS}),
     "availability_unit": frozenset({AVAILABILITY}),
     "availability_stock": frozenset({AVAILABILITY}),
     "availability_allocation": frozenset({AVAILABILITY}),
@@ -57,6 +52,9 @@ UNSEEN = {
 # A new row here is shown nowhere before a row of another table names it.
 UNSEEN_WHEN_NEW = {"users_user"}
 
+# What the apps of all kinds begin with.
+KINDS = "apps.kinds."
+
 NAME = re.compile(r"[a-z_][a-z0-9_]*")
 # Locks are no writes.
 LOCK = re.compile(r"\bfor\s+(?:no\s+key\s+)?update\b")
@@ -82,8 +80,9 @@ def statement_of(text: str) -> Statement:
     """What the text touches."""
     lowered = text.lower()
     named = set(NAME.findall(lowered))
-    known = named & FAMILIES.keys()
-    reads = frozenset[str]().union(*(FAMILIES[name] for name in known))
+    families = families_of_tables()
+    known = named & families.keys()
+    reads = frozenset[str]().union(*(families[name] for name in known))
     return Statement(reads, _written(lowered, named), is_covered=not (named & _tables()) - known)
 
 
@@ -97,7 +96,8 @@ def _written(text: str, named: set[str]) -> frozenset[str]:
         tables |= named
     if _is_unseen(text):
         return frozenset()
-    return frozenset[str]().union(*(FAMILIES[table] for table in tables & FAMILIES.keys()))
+    families = families_of_tables()
+    return frozenset[str]().union(*(families[table] for table in tables & families.keys()))
 
 
 def _is_unseen(text: str) -> bool:
@@ -107,6 +107,13 @@ def _is_unseen(text: str) -> bool:
         return False
     columns = set(ASSIGNED.findall(found.group(2)))
     return bool(columns) and columns <= UNSEEN[found.group(1)]
+
+
+@functools.cache
+def families_of_tables() -> dict[str, frozenset[str]]:
+    """All of them: whatever a kind keeps of its listings is what is offered."""
+    of_kinds = (app for app in apps.get_app_configs() if app.name.startswith(KINDS))
+    return FAMILIES | {model._meta.db_table: frozenset({LISTINGS}) for app in of_kinds for model in app.get_models()}
 
 
 @functools.cache

@@ -31,6 +31,7 @@ class Kind(ABC):
     """What the rest of the system asks of a kind. Implementations hold no state."""
 
     code: str  # as in the contract's ListingKind: "PROPERTY"
+    about: str  # what it is, in a sentence, for whoever reads the schema
     relation: str  # the one-to-one attribute of Listing that holds the kind's own row
     price_unit: str  # as in the contract's PriceUnit
     payment_timing: str = "NOW"  # or "AT_END"
@@ -157,6 +158,11 @@ def kind_named(code: str) -> Kind:
 def all_kinds() -> list[Kind]:
     """Every registered kind, by code."""
     return [_registry[code] for code in sorted(_registry)]
+
+
+def kinds_in_order() -> list[Kind]:
+    """Every registered kind, as settings.KINDS has them."""
+    return list(_registry.values())
 
 
 def relations() -> list[str]:

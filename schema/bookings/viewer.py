@@ -11,12 +11,10 @@ from apps.bookings.selectors import BookingWhen as When
 from apps.payments.selectors import charges_of
 from schema.bookings.types import BookingConnection, BookingStatus, describe
 from schema.core.context import Info
-from schema.core.ids import read_global_id
 from schema.core.pagination import NEWEST, connection_field, paginate, paginate_read, read_page
 from schema.core.selections import asked_below
+from schema.listings.types import read_listing_id
 from schema.payments.types import PaymentConnection
-
-LISTING_TYPES = ("Property", "Service", "Event", "ParkingSpot")
 
 BookingWhen = graphene.Enum.from_enum(
     When,
@@ -77,7 +75,7 @@ class ViewerBookings:
     def resolve_hosted_bookings(parent: Any, info: Info, **arguments: Any) -> Any:
         wanted = arguments.get("listing_id")
         # An id that nothing has is no reason to show everything.
-        listing_id = None if wanted is None else read_global_id(wanted, *LISTING_TYPES) or 0
+        listing_id = None if wanted is None else read_listing_id(wanted) or 0
         asked = hosted_bookings(
             host=parent,
             statuses=_names(arguments),

@@ -76,3 +76,6 @@ class EventMutations:
 
     create_event = CreateEvent.Field()
     update_event = UpdateEvent.Field()
+
+
+MUTATIONS = EventMutations

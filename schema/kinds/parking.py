@@ -72,3 +72,6 @@ class ParkingSpotMutations:
 
     create_parking_spot = CreateParkingSpot.Field()
     update_parking_spot = UpdateParkingSpot.Field()
+
+
+MUTATIONS = ParkingSpotMutations

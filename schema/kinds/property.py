@@ -102,3 +102,6 @@ class PropertyMutations:
 
     create_property = CreateProperty.Field()
     update_property = UpdateProperty.Field()
+
+
+MUTATIONS = PropertyMutations

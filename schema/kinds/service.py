@@ -150,3 +150,6 @@ class ServiceMutations:
 
     create_service = CreateService.Field()
     update_service = UpdateService.Field()
+
+
+MUTATIONS = ServiceMutations

@@ -15,7 +15,7 @@ import graphene
 from apps.bookings.quotes import QuoteResult
 from apps.core.errors import InputErrors
 from apps.core.periods import Period as Span
-from apps.listings.kinds import kind_of
+from apps.listings.kinds import kind_of, kinds_in_order
 from apps.listings.models import CancellationPolicy as PolicyChoices
 from apps.listings.models import ListingStatus as StatusChoices
 from schema.core.errors import UserError, user_errors
@@ -50,16 +50,7 @@ CancellationPolicy = enum_of(
         PolicyChoices.NON_REFUNDABLE: "Nothing.",
     },
 )
-ListingKind = enum_of(
-    "ListingKind",
-    "What is offered.",
-    {
-        "PROPERTY": "A home, booked by nights.",
-        "SERVICE": "Appointments on a grid of slots.",
-        "EVENT": "Tickets for something that takes place once.",
-        "PARKING_SPOT": "A parking spot, paid by the minute at an hourly price.",
-    },
-)
+ListingKind = enum_of("ListingKind", "What is offered.", {kind.code: kind.about for kind in kinds_in_order()})
 ListingStatus = enum_of(
     "ListingStatus",
     "How far a listing is open to the public.",

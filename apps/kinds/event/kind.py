@@ -27,6 +27,7 @@ FURTHEST = timedelta(days=3650)
 
 class EventKind(Kind):
     code = "EVENT"
+    about = "Tickets for something that takes place once."
     relation = "event"
     start_path = "event__starts_at"
     price_unit = "TICKET"

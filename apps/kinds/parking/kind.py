@@ -23,6 +23,7 @@ from apps.listings.search import ListingSearch
 
 class ParkingKind(Kind):
     code = "PARKING_SPOT"
+    about = "A parking spot, paid by the minute at an hourly price."
     relation = "parking_spot"
     price_unit = "HOUR"
     payment_timing = "AT_END"

@@ -33,6 +33,7 @@ ZONE_DAYS = 1
 
 class PropertyKind(Kind):
     code = "PROPERTY"
+    about = "A home, booked by nights."
     relation = "property"
     price_unit = "NIGHT"
     request_fields = frozenset({"check_in", "check_out", "guests"})

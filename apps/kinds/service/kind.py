@@ -26,6 +26,7 @@ LONGEST = timedelta(minutes=1440)
 
 class ServiceKind(Kind):
     code = "SERVICE"
+    about = "Appointments on a grid of slots."
     relation = "service"
     price_unit = "APPOINTMENT"
     request_fields = frozenset({"starts_at"})
