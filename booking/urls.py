@@ -12,6 +12,7 @@ from apps.bookings.webhooks import stripe_webhook
 from apps.core.views import mail, mails
 from apps.hosting.views import listing_feed
 from apps.notifications.views import unsubscribe
+from apps.staff.desk.views import act_page, stuck_page, why_page
 from apps.users.admin_password import own_password
 from apps.users.views import (
     reset_password_page,
@@ -57,6 +58,11 @@ urlpatterns = [
     path("reset-password", limited(reset_password_page)),
     path("admin/mails/", admin.site.admin_view(mails), name="mails"),
     path("admin/mails/<str:name>", admin.site.admin_view(mail), name="mail"),
+    path("admin/stuck/", admin.site.admin_view(stuck_page), name="stuck"),
+    path("admin/why/", admin.site.admin_view(why_page), name="why"),
+    path(
+        "admin/act/<str:app_label>/<str:model_name>/<int:pk>/<str:name>/", admin.site.admin_view(act_page), name="act"
+    ),
     path("admin/password_change/", admin.site.admin_view(own_password, cacheable=True)),
     path("admin/", admin.site.urls),
     re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),

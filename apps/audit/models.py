@@ -24,6 +24,14 @@ class AuditKind(models.TextChoices):
     SECOND_FACTOR_RESET = "SECOND_FACTOR_RESET"
     EXPORTED = "EXPORTED"
     ACCOUNT_DELETED = "ACCOUNT_DELETED"
+    BOOKING_CANCELED = "BOOKING_CANCELED"
+    PAYMENT_REFUNDED = "PAYMENT_REFUNDED"
+    CHARGE_RETRIED = "CHARGE_RETRIED"
+    MAIL_SENT_AGAIN = "MAIL_SENT_AGAIN"
+    PERIOD_BLOCKED = "PERIOD_BLOCKED"
+    REVIEW_HIDDEN = "REVIEW_HIDDEN"
+    REVIEW_SHOWN = "REVIEW_SHOWN"
+    MONEY_DEALT_WITH = "MONEY_DEALT_WITH"
 
 
 class AuditEvent(models.Model):
@@ -31,6 +39,7 @@ class AuditEvent(models.Model):
 
     `user_id` is the account that it is about and `actor_id` the one that did it, None where nobody was signed in. Both are
     plain numbers: what happened stands, whatever becomes of the account. `data` holds neither secrets nor addresses.
+    `subject` names what else it is about, as in "booking:5"; "" where it is about an account alone.
     """
 
     at = models.DateTimeField()
@@ -39,6 +48,7 @@ class AuditEvent(models.Model):
     actor_id = models.BigIntegerField(null=True, blank=True)
     address = models.GenericIPAddressField(null=True, blank=True)
     data = models.JSONField(default=dict, blank=True)
+    subject = models.CharField(max_length=60, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-at", "-pk"]
@@ -46,6 +56,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["-at", "-id"], name="audit_newest"),
             models.Index(fields=["user_id", "-at", "-id"], name="audit_of_user"),
             models.Index(fields=["kind", "-at", "-id"], name="audit_of_kind"),
+            models.Index(fields=["subject", "at", "id"], condition=~models.Q(subject=""), name="audit_of_subject"),
         ]
 
     def __str__(self) -> str:

@@ -106,6 +106,7 @@ class Block(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        permissions = [("block_period", "Can take periods of listings off the market")]
         indexes = [models.Index(fields=["listing", "period"], name="block_of_listing")]
 
     def __str__(self) -> str:

@@ -73,6 +73,11 @@ class Booking(models.Model):
     written: Written | None = None
 
     class Meta:
+        permissions = [
+            ("cancel_booking", "Can cancel bookings and give money back for it"),
+            ("refund_booking", "Can give money back for bookings that stand"),
+            ("retry_charge", "Can charge the saved card of a debt again"),
+        ]
         constraints = [
             models.UniqueConstraint(Upper("reference"), name="booking_reference_once_in_any_case"),
             models.CheckConstraint(

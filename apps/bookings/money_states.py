@@ -1,16 +1,14 @@
 """Where somebody has to look after the money of a booking."""
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from apps.bookings.models import Booking
 from apps.bookings.selectors import debts
-from apps.payments.models import DISPUTE_TAKES_BACK, OPEN_STATUSES, Charge, ChargeStatus, Dispute, Refund, RefundStatus
+from apps.bookings.stuck import unanswered_charges, unanswered_refunds
+from apps.payments.models import DISPUTE_TAKES_BACK, Dispute, Refund, RefundStatus
 
-# A payer may take their time with the bank; the processor and our workers do not take so long.
-STUCK_AFTER = timedelta(minutes=10)
 STATES = (
     ("debt", "Used and not paid"),
     ("stuck", "Under way for long"),
@@ -21,16 +19,14 @@ STATES = (
 
 def with_money(state: str, bookings: QuerySet[Booking], *, now: datetime) -> QuerySet[Booking]:
     """Those of the bookings whose money is in one of the STATES; all of them for any other text."""
-    of_booking: Any = {"bill": OuterRef("bill")}
     refunds = Refund.objects.filter(charge__bill=OuterRef("bill"))
-    long_ago = Q(updated_at__lt=now - STUCK_AFTER)
     match state:
         case "debt":
             return bookings.filter(pk__in=debts().values("pk"))
         case "stuck":
-            asked = Charge.objects.filter(long_ago, **of_booking, status__in=OPEN_STATUSES)
-            asked = asked.exclude(status=ChargeStatus.REQUIRES_ACTION)
-            return bookings.filter(Exists(asked) | Exists(refunds.filter(long_ago, status=RefundStatus.PENDING)))
+            asked = unanswered_charges(now=now).filter(bill=OuterRef("bill"))
+            given = unanswered_refunds(now=now).filter(charge__bill=OuterRef("bill"))
+            return bookings.filter(Exists(asked) | Exists(given))
         case "refund_failed":
             return bookings.filter(Exists(refunds.filter(status=RefundStatus.FAILED)))
         case "disputed":

@@ -10,7 +10,12 @@ from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 
+from apps.core.acting import buttons_of
 from apps.core.errors import DomainError
 from apps.core.money import Money
 
@@ -46,6 +51,13 @@ class StaffAdmin(_Admin):
     paginator = ShallowPaginator
     show_full_result_count = False
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        """The page of a row, with a button for each act that may be done to it."""
+        row = kwargs.get("obj")
+        if row is not None:
+            context["actions_detail"] = [*(context.get("actions_detail") or []), *buttons_of(request, row)]
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
 class ReadOnlyAdmin(StaffAdmin):
@@ -106,3 +118,18 @@ def money(minor: int | None, currency: str) -> str:
 def instant(at: datetime | None) -> str:
     """An instant in UTC, as short as it can be said in a list."""
     return "-" if at is None else f"{at:%Y-%m-%d %H:%M}"
+
+
+def way_to(row: Model | None, text: Any = "") -> SafeString | str:
+    """A way to the page of the row, "-" where there is none."""
+    if row is None:
+        return "-"
+    path = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return format_html('<a href="{}">{}</a>', path, text or row)
+
+
+def way_to_list(model: str, text: str, **filters: int) -> SafeString:
+    """A way to the list of "app.model", filtered."""
+    app_label, model_name = model.split(".")
+    path = reverse(f"admin:{app_label}_{model_name}_changelist")
+    return format_html('<a href="{}?{}">{}</a>', path, urlencode(filters), text)

@@ -5,12 +5,13 @@ from urllib.parse import urlsplit
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.availability.models import Stock, Unit
-from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline, money
+from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline, money, way_to_list
 from apps.hosting.actions import archive_listing, publish_listing
 from apps.hosting.models import ImportedCalendar, ListingFeed
 from apps.listings.admin import KindFilter
@@ -53,10 +54,11 @@ class ListingAdmin(ReadOnlyAdmin):
         (None, {"fields": ("kind", "status", "title", "description", "host", "price", "cancellation_policy")}),
         ("Its kind", {"fields": ("details",)}),
         ("Place", {"fields": ("address", "city", "region", "country", "latitude", "longitude", "time_zone")}),
+        ("Bookings", {"fields": ("bookings_of_it", "why")}),
         ("Reviews", {"fields": ("rating_average", "rating_count")}),
         ("History", {"fields": ("created_at", "updated_at", "deleted_at", "source", "external_id")}),
     )
-    readonly_fields = ("price", "details")
+    readonly_fields = ("price", "details", "bookings_of_it", "why")
     inlines = (ImageInline, UnitInline, StockInline)
     actions = ("archive", "publish")
 
@@ -71,6 +73,14 @@ class ListingAdmin(ReadOnlyAdmin):
     @admin.display(description="price", ordering="price_minor")
     def price(self, listing: Listing) -> str:
         return money(listing.price_minor, listing.currency)
+
+    @admin.display(description="bookings")
+    def bookings_of_it(self, listing: Listing) -> SafeString:
+        return way_to_list("bookings.booking", "All bookings of the listing", listing=listing.pk)
+
+    @admin.display(description="calendar")
+    def why(self, listing: Listing) -> SafeString:
+        return format_html('<a href="{}?listing={}">Why is it unavailable?</a>', reverse("why"), listing.pk)
 
     @admin.display(description="details")
     def details(self, listing: Listing) -> SafeString:

@@ -130,6 +130,7 @@ class WebhookEvent(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=Q(fanned_out_at=None), name="webhook_event_new"),
             models.Index(fields=["at"], name="webhook_event_age"),
+            models.Index(fields=["topic"], name="webhook_event_topic"),
         ]
 
     def __str__(self) -> str:

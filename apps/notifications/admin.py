@@ -69,7 +69,7 @@ class LetterAdmin(ReadOnlyAdmin):
         return render(letter).text
 
     def has_send_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("notifications.change_letter")
+        return request.user.has_perm("notifications.resend_letter")
 
     @admin.action(description="Try the selected letters that were given up again", permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Letter]) -> None:

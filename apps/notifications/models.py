@@ -149,6 +149,7 @@ class Letter(models.Model):
     last_error = models.CharField(max_length=500, blank=True)
 
     class Meta:
+        permissions = [("resend_letter", "Can send mails again")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(next_try_at__isnull=False, sent_at=None, failed_at=None)

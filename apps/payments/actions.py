@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import F
@@ -130,10 +131,30 @@ def record_outcome(charge: Charge, outcome: gateway.Outcome, *, now: datetime) -
     return changed
 
 
-def set_total(bill_id: int, total: Money) -> None:
-    """Change what is owed in all."""
+def set_total(bill_id: int, total: Money, *, owed_since: datetime | None = None) -> None:
+    """Change what is owed in all. With `owed_since` it is a debt from then on, as far as it is not paid."""
     require_transaction()
-    Bill.objects.filter(pk=bill_id).update(total_minor=total.minor)
+    since = {} if owed_since is None else {"owed_since": owed_since}
+    Bill.objects.filter(pk=bill_id).update(total_minor=total.minor, **since)
+
+
+def mark_debts(bill_ids: Iterable[int], *, now: datetime) -> None:
+    """What the bills are about is over: those that were not paid in full are debts from now on."""
+    require_transaction()
+    unpaid = Bill.objects.filter(pk__in=list(bill_ids), total_minor__gt=F("settled_minor"), owed_since=None)
+    unpaid.update(owed_since=now)
+
+
+def keep(bill_id: int, kept: Money) -> None:
+    """What the bill is about was called off: of what was paid this much is kept, and all the rest is to go back."""
+    require_transaction()
+    Bill.objects.filter(pk=bill_id).update(kept_minor=kept.minor)
+
+
+def keep_nothing_more(bill_id: int) -> None:
+    """A payment came for what had been called off: what was kept stays kept, and the payment is to go back."""
+    require_transaction()
+    Bill.objects.filter(pk=bill_id, kept_minor=None).update(kept_minor=0)
 
 
 def settle_down_to(bill_id: int, total: Money) -> None:
@@ -180,17 +201,21 @@ def schedule_retry(bill_id: int, *, now: datetime) -> None:
 
 
 def retry_charge(bill: Bill, *, now: datetime) -> Charge | None:
-    """Ask the saved card of the locked bill once more; the caller enqueues the asking.
+    """Ask the saved card of the locked bill once more, as the schedule says; the caller enqueues the asking.
 
     None where nothing is owed any more, no card was saved or a payment is under way.
     """
     require_transaction()
-    saved = Charge.objects.filter(bill=bill, card_saved_at__isnull=False).order_by("-pk").first()
     if open_charge(bill.pk) is not None:
         return None
+    saved = Charge.objects.filter(bill=bill, card_saved_at__isnull=False).order_by("-pk").first()
     Bill.objects.filter(pk=bill.pk).update(retry_at=None, retries=F("retries") + 1)
-    if saved is None or bill.owed.minor == 0:
-        return None
+    return None if saved is None or bill.owed.minor == 0 else charge_again(bill, card_of=saved, now=now)
+
+
+def charge_again(bill: Bill, *, card_of: Charge, now: datetime) -> Charge:
+    """Charge the card of an earlier payment with what is owed, without its owner; the caller enqueues the asking."""
+    saved = card_of
     return start_charge(
         bill=bill,
         payer=saved.payer,
@@ -202,11 +227,12 @@ def retry_charge(bill: Bill, *, now: datetime) -> Charge | None:
     )
 
 
-def refund_bill(bill_id: int, *, amount: Money, reason: str, now: datetime) -> Money:
+def refund_bill(bill_id: int, *, amount: Money, reason: str, past_bank: bool = False, now: datetime) -> Money:
     """Give that much back from what was captured, the newest payment first; the caller has locked the bill.
 
     Returns how much goes back: less than the amount where the payer's bank has taken a payment back by itself, of which the
-    processor refunds nothing. Raises ValueError when less was captured.
+    processor refunds nothing. With `past_bank` such a payment is passed over, and all of the amount comes from the others.
+    Raises ValueError when less was captured.
     """
     require_transaction()
     left = amount.minor
@@ -214,12 +240,16 @@ def refund_bill(bill_id: int, *, amount: Money, reason: str, now: datetime) -> M
     captured = Charge.objects.select_for_update().filter(bill=bill_id, status__in=CAPTURED_STATUSES).order_by("-pk")
     for charge in captured:
         part = min(left, charge.amount_minor - charge.refunded_minor)
-        if part > 0:
-            left -= part
-            if is_taken_back(charge.pk):
-                taken_back += part
-            else:
-                start_refund(charge, amount=Money(part, charge.currency), reason=reason, now=now)
+        if part <= 0:
+            continue
+        is_with_bank = is_taken_back(charge.pk)
+        if is_with_bank and past_bank:
+            continue
+        left -= part
+        if is_with_bank:
+            taken_back += part
+        else:
+            start_refund(charge, amount=Money(part, charge.currency), reason=reason, now=now)
     if left:
         raise ValueError("more was to be refunded than was captured")
     return amount - Money(taken_back, amount.currency)

@@ -1,9 +1,24 @@
 """The money ledger in Django admin, to be read. What lets somebody act on a payment, its client secret, is not shown."""
 
-from django.contrib import admin
+from typing import Any
 
-from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline, money
-from apps.payments.models import Bill, Card, Charge, Customer, Dispute, ReceiptCounter, Refund, WebhookEvent
+from django.contrib import admin
+from django.db.models import Q
+from django.utils.safestring import SafeString
+
+from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline, money, way_to
+from apps.payments.models import (
+    Bill,
+    Card,
+    Charge,
+    Customer,
+    DealtWith,
+    Discrepancy,
+    Dispute,
+    ReceiptCounter,
+    Refund,
+    WebhookEvent,
+)
 
 
 class ChargeInline(ReadOnlyInline):
@@ -22,6 +37,11 @@ class ChargeInline(ReadOnlyInline):
         return str(charge.refunded)
 
 
+def booking_of(bill: Bill) -> Any:
+    """What the bill is about; None where there is nothing any more."""
+    return getattr(bill, "booking", None)
+
+
 @admin.register(Bill)
 class BillAdmin(ReadOnlyAdmin):
     """What a booking owes, and what of it was paid."""
@@ -29,9 +49,16 @@ class BillAdmin(ReadOnlyAdmin):
     list_display = ("id", "total", "paid", "owed", "timing", "retries", "retry_at", "created_at")
     list_filter = ("timing", ("retry_at", admin.EmptyFieldListFilter))
     search_fields = ("=id", "=booking__reference")
-    fields = ("total", "captured", "refunded", "owed", "timing", "retries", "retry_at", "created_at")
-    readonly_fields = ("total", "captured", "refunded", "owed")
+    fields = (
+        "booking", "total", "captured", "refunded", "owed", "owed_since", "kept_minor", "timing", "retries", "retry_at",
+        "created_at",
+    )  # fmt: skip
+    readonly_fields = ("booking", "total", "captured", "refunded", "owed")
     inlines = (ChargeInline,)
+
+    @admin.display(description="booking")
+    def booking(self, bill: Bill) -> SafeString | str:
+        return way_to(booking_of(bill))
 
     @admin.display(description="total", ordering="total_minor")
     def total(self, bill: Bill) -> str:
@@ -86,11 +113,16 @@ class ChargeAdmin(ReadOnlyAdmin):
     list_filter = ("status", "timing")
     search_fields = ("=receipt_number", "=intent_id", "=setup_intent_id", "=bill__booking__reference", "=payer__email")
     fields = (
-        "bill", "payer", "status", "timing", "amount", "refunded", "receipt_number", "paid_with", "failure_code", "intent_id",
+        "booking", "bill", "payer",
+        "status", "timing", "amount", "refunded", "receipt_number", "paid_with", "failure_code", "intent_id",
         "setup_intent_id", "customer_id", "payment_method", "created_at", "updated_at", "paid_at", "card_saved_at",
     )  # fmt: skip
-    readonly_fields = ("amount", "refunded", "paid_with")
+    readonly_fields = ("booking", "amount", "refunded", "paid_with")
     inlines = (RefundInline, DisputeInline)
+
+    @admin.display(description="booking")
+    def booking(self, charge: Charge) -> SafeString | str:
+        return way_to(booking_of(charge.bill))
 
     @admin.display(description="amount", ordering="amount_minor")
     def amount(self, charge: Charge) -> str:
@@ -113,6 +145,12 @@ class RefundAdmin(ReadOnlyAdmin):
     list_filter = ("status",)
     list_select_related = ("charge",)
     search_fields = ("=processor_id", "=charge__receipt_number", "=charge__bill__booking__reference")
+    fields = ("booking", "charge", "amount", "status", "reason", "processor_id", "created_at", "updated_at")
+    readonly_fields = ("booking", "amount")
+
+    @admin.display(description="booking")
+    def booking(self, refund: Refund) -> SafeString | str:
+        return way_to(booking_of(refund.charge.bill))
 
     @admin.display(description="amount", ordering="amount_minor")
     def amount(self, refund: Refund) -> str:
@@ -140,6 +178,12 @@ class DisputeAdmin(ReadOnlyAdmin):
         "=processor_id", "=charge__receipt_number", "=charge__intent_id", "=charge__bill__booking__reference",
         "=charge__payer__email",
     )  # fmt: skip
+    fields = ("booking", "charge", "amount", "status", "reason", "processor_id", "created_at", "updated_at")
+    readonly_fields = ("booking", "amount")
+
+    @admin.display(description="booking")
+    def booking(self, dispute: Dispute) -> SafeString | str:
+        return way_to(booking_of(dispute.charge.bill))
 
     @admin.display(description="booking")
     def reference(self, dispute: Dispute) -> str:
@@ -157,6 +201,41 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "type", "object_id", "received_at", "handled_at")
     list_filter = (("handled_at", admin.EmptyFieldListFilter),)
     search_fields = ("=event_id", "=object_id", "=intent_id")
+    fields = ("booking", "event_id", "type", "object_id", "intent_id", "received_at", "handled_at")
+    readonly_fields = ("booking",)
+
+    @admin.display(description="booking")
+    def booking(self, event: WebhookEvent) -> SafeString | str:
+        names = [name for name in (event.object_id, event.intent_id) if name]
+        about = Charge.objects.filter(Q(intent_id__in=names) | Q(setup_intent_id__in=names)).first()
+        return way_to(booking_of(about.bill)) if about is not None else "-"
+
+
+@admin.register(Discrepancy)
+class DiscrepancyAdmin(ReadOnlyAdmin):
+    """What comparing our ledger with the processor's reported and could not heal."""
+
+    list_display = ("id", "text", "amount", "found_at", "seen_at", "ended_at")
+    list_filter = (("ended_at", admin.EmptyFieldListFilter),)
+    search_fields = ("text",)
+    fields = ("text", "booking", "charge", "amount", "since", "found_at", "seen_at", "ended_at")
+    readonly_fields = ("booking", "amount")
+
+    @admin.display(description="booking")
+    def booking(self, row: Discrepancy) -> SafeString | str:
+        return way_to(booking_of(row.charge.bill)) if row.charge is not None else "-"
+
+    @admin.display(description="amount")
+    def amount(self, row: Discrepancy) -> str:
+        return money(row.amount_minor, row.currency)
+
+
+@admin.register(DealtWith)
+class DealtWithAdmin(ReadOnlyAdmin):
+    """What staff settled outside of the ledger, and how."""
+
+    list_display = ("id", "subject", "note", "actor_id", "at")
+    search_fields = ("=subject", "=actor_id")
 
 
 @admin.register(Customer)

@@ -47,6 +47,10 @@ class Bill(models.Model):
     # A saved card that refused to pay is asked again then; how often it has been asked again.
     retry_at = models.DateTimeField(null=True, blank=True)
     retries = models.PositiveSmallIntegerField(default=0)
+    # Since then it is a debt: what was booked is over and was not paid in full.
+    owed_since = models.DateTimeField(null=True, blank=True)
+    # What was booked was called off: how much of what was paid is not to go back. Whatever is kept beyond that is owed.
+    kept_minor = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -56,7 +60,19 @@ class Bill(models.Model):
                 name="bill_never_over_refunded",
             ),
         ]
-        indexes = [models.Index(fields=["retry_at"], condition=~Q(retry_at=None), name="bill_retry")]
+        indexes = [
+            models.Index(fields=["retry_at"], condition=~Q(retry_at=None), name="bill_retry"),
+            models.Index(
+                fields=["owed_since"],
+                condition=Q(owed_since__isnull=False, total_minor__gt=F("settled_minor")),
+                name="bill_debt",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(captured_minor__gt=F("refunded_minor") + F("kept_minor")),
+                name="bill_kept_too_much",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"bill {self.pk}"
@@ -201,12 +217,17 @@ class Refund(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_amount_positive")]
-        indexes = [models.Index(fields=["updated_at"], condition=Q(status="PENDING"), name="refund_open")]
+        indexes = [
+            models.Index(fields=["updated_at"], condition=Q(status="PENDING"), name="refund_open"),
+            models.Index(fields=["updated_at"], condition=Q(status="FAILED"), name="refund_failed"),
+        ]
 
     def __str__(self) -> str:
         return f"refund {self.pk}"
 
 
+# Nobody has to do anything about these, and the money stayed.
+DISPUTE_ENDED_WELL = ("won", "warning_closed")
 DISPUTE_OVER = ("won", "lost", "warning_closed")
 # While it stands so the money is with the payer's bank, and the processor refunds nothing of the payment.
 DISPUTE_TAKES_BACK = ("needs_response", "under_review", "lost")
@@ -223,6 +244,11 @@ class Dispute(models.Model):
     currency = models.CharField(max_length=3)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["created_at"], condition=~Q(status__in=DISPUTE_ENDED_WELL), name="dispute_costs_us")
+        ]
 
     def __str__(self) -> str:
         return self.processor_id
@@ -258,3 +284,47 @@ class WebhookEvent(models.Model):
 
     def __str__(self) -> str:
         return self.event_id
+
+
+class Discrepancy(models.Model):
+    """What a comparison with the processor reported and could not heal. `key` is a digest of its words: it is kept once.
+
+    `since` is how far back the comparison went that found it first: one that goes as far back and does not find it any more
+    ends it. Found again after that it begins anew.
+    """
+
+    key = models.CharField(max_length=64, unique=True)
+    text = models.CharField(max_length=500)
+    charge = models.ForeignKey(Charge, on_delete=models.SET_NULL, null=True, blank=True, related_name="discrepancies")
+    amount_minor = models.BigIntegerField(null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    since = models.DateTimeField()
+    found_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "discrepancies"
+        indexes = [models.Index(fields=["found_at"], condition=Q(ended_at=None), name="discrepancy_open")]
+
+    def __str__(self) -> str:
+        return f"discrepancy {self.pk}"
+
+
+class DealtWith(models.Model):
+    """That staff has settled something about money in a way that the ledger does not show, and how. Append-only.
+
+    `subject` names it as the list of stuck money does: "refund:5". `actor_id` is a plain number, as in the audit.
+    """
+
+    subject = models.CharField(max_length=60, unique=True)
+    note = models.CharField(max_length=1000)
+    actor_id = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "dealt with"
+        permissions = [("deal_with_money", "Can say that stuck money was dealt with")]
+
+    def __str__(self) -> str:
+        return self.subject

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 
 from apps.core.reads import INTEGERS, OneOf, Parameter, Read
-from apps.payments.models import DISPUTE_TAKES_BACK, Charge, Dispute
+from apps.payments.models import CAPTURED_STATUSES, DISPUTE_TAKES_BACK, Charge, Dispute
 from apps.users.models import User
 
 
@@ -34,6 +34,20 @@ def charges_of(*, payer: User) -> QuerySet[Charge]:
 def charges_by_id(ids: Iterable[int]) -> dict[int, Charge]:
     """The charges with these ids. Who may see them is for the caller to decide."""
     return {row.pk: row for row in Charge.objects.filter(pk__in=list(ids))}
+
+
+def left_to_refund(bill_id: int) -> int:
+    """How much of what was captured could go back now, in minor units: not what has gone back, or is with the payer's bank."""
+    with_bank = Dispute.objects.filter(charge=OuterRef("pk"), status__in=DISPUTE_TAKES_BACK)
+    captured = Charge.objects.filter(~Exists(with_bank), bill=bill_id, status__in=CAPTURED_STATUSES)
+    found: int | None = captured.aggregate(left=Sum(F("amount_minor") - F("refunded_minor")))["left"]
+    return found or 0
+
+
+def card_to_charge_again(bill_id: int) -> Charge | None:
+    """The payment whose card can be charged without its owner: the one saved last, else the one that paid last."""
+    charges = Charge.objects.filter(bill=bill_id).exclude(customer_id="").order_by("-pk")
+    return charges.filter(card_saved_at__isnull=False).first() or charges.filter(status__in=CAPTURED_STATUSES).first()
 
 
 def is_taken_back(charge_id: int) -> bool:

@@ -5,6 +5,8 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import F
 
+from apps.audit.actions import record
+from apps.audit.models import AuditKind
 from apps.core.db import unit_of_work
 from apps.core.errors import Collector, Duplicate, Invalid, NotAllowed
 from apps.core.families import LISTINGS, REVIEWS
@@ -211,5 +213,7 @@ def set_hidden(*, viewer: User, review_id: int | None, is_hidden: bool, now: dat
         review.save(update_fields=["hidden_at"])
     _recount(review.listing, before=before, after=_counted(review))
     if was_hidden != is_hidden:
+        kind = AuditKind.REVIEW_HIDDEN if is_hidden else AuditKind.REVIEW_SHOWN
+        record(kind, now=now, actor_id=viewer.pk, subject=f"review:{review.pk}", listing=review.listing_id)
         announce_review(EventType.REVIEW_HIDDEN if is_hidden else EventType.REVIEW_UPDATED, review, now=now)
     return review

@@ -28,6 +28,7 @@ class Review(models.Model):
     external_id = models.CharField(max_length=100, blank=True)
 
     class Meta:
+        permissions = [("hide_review", "Can hide reviews and show them again")]
         constraints = [
             models.CheckConstraint(condition=Q(rating=None) | Q(rating__gte=1, rating__lte=5), name="review_rating"),
             models.UniqueConstraint(

@@ -5,7 +5,10 @@ from django.contrib.admin.models import LogEntry
 
 from apps.core.admin import ReadOnlyAdmin
 from apps.core.models import IdempotencyKey, OutboxMessage
+from apps.staff.desk import admin as bookings
 from apps.staff.models import BackupCode, SecondFactor
+
+__all__ = ["bookings"]
 
 
 @admin.register(OutboxMessage)

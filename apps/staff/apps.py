@@ -5,6 +5,11 @@ from django.contrib.admin import apps as admin_apps
 class StaffConfig(AppConfig):
     name = "apps.staff"
 
+    def ready(self) -> None:
+        from apps.staff.acts import register_acts
+
+        register_acts()
+
 
 class StaffAdminConfig(admin_apps.AdminConfig):
     """Django admin, with the site of `apps.staff.site` as the one that `admin.register` registers with."""

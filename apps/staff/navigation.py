@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.core import mailbox
+from apps.staff.desk.views import count_of_stuck, sees_money
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,25 @@ class Page:
     icon: str
     title: str
     is_open: Callable[[HttpRequest], bool]
+    # How much waits there; nothing is shown beside the title where it is 0.
+    count: Callable[[HttpRequest], int] | None = None
 
     def entry(self, request: HttpRequest) -> dict[str, Any] | None:
         if not self.is_open(request):
             return None
-        return {"title": self.title, "icon": self.icon, "link": reverse(self.view)}
+        entry: dict[str, Any] = {"title": self.title, "icon": self.icon, "link": reverse(self.view)}
+        waiting = 0 if self.count is None else self.count(request)
+        return {**entry, "badge": waiting} if waiting else entry
 
 
 def mails_are_kept(request: HttpRequest) -> bool:
     """Mails hold the links that open accounts, so a superuser alone reads them."""
     return mailbox.is_open() and request.user.is_superuser
+
+
+def sees_listings(request: HttpRequest) -> bool:
+    """Who looks after listings may ask why they cannot be booked."""
+    return request.user.has_perm("listings.view_listing")
 
 
 def everybody(request: HttpRequest) -> bool:
@@ -64,16 +74,20 @@ GROUPS: tuple[tuple[str, tuple[Table | Page, ...]], ...] = (
             Table("bookings.BookingLine", "list_alt", "Lines"),
             Table("availability.Allocation", "calendar_month", "Calendar"),
             Table("availability.Block", "event_busy", "Blocks"),
+            Page("why", "help_center", "Why unavailable?", sees_listings),
         ),
     ),
     (
         "Money",
         (
+            Page("stuck", "hourglass_disabled", "Stuck money", sees_money, count_of_stuck),
             Table("payments.Bill", "receipt_long"),
             Table("payments.Charge", "credit_card"),
             Table("payments.Refund", "undo"),
             Table("payments.Dispute", "gavel"),
             Table("payments.WebhookEvent", "webhook", "Processor events"),
+            Table("payments.Discrepancy", "difference"),
+            Table("payments.DealtWith", "task_alt", "Dealt with"),
             Table("payments.Card", "wallet"),
             Table("payments.Customer", "badge"),
             Table("payments.ReceiptCounter", "pin"),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from apps.core.admin import ReadOnlyAdmin, StaffAdmin
+from apps.core.admin import ReadOnlyAdmin, StaffAdmin, way_to_list
 from apps.users.actions import standing
 from apps.users.models import MailToken, RefreshToken, Session, TrustedIdentity, UsedAssertion, User
 from apps.users.roles import BY_NAME
@@ -32,14 +32,24 @@ class UserAdmin(StaffAdmin):
     list_filter = ("role", "is_active")
     search_fields = ("email", "first_name", "last_name")
     ordering = ("-joined_at", "-id")
-    readonly_fields = ("email", "email_verified_at", "joined_at", "updated_at", "last_login", "deleted_at", "source")
+    readonly_fields = (
+        "email", "email_verified_at", "joined_at", "updated_at", "last_login", "deleted_at", "source", "booked", "hosted",
+    )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("email", "email_verified_at", "first_name", "last_name", "phone_number")}),
         ("Standing", {"fields": ("role", "is_active", "is_superuser", "groups", "user_permissions")}),
+        ("Bookings", {"fields": ("booked", "hosted")}),
         ("History", {"fields": ("joined_at", "updated_at", "last_login", "deleted_at", "source")}),
     )
     autocomplete_fields = ("groups", "user_permissions")
-    actions = ("end_sessions",)
+
+    @admin.display(description="as a guest")
+    def booked(self, user: User) -> SafeString:
+        return way_to_list("bookings.booking", "All bookings of the account", guest=user.pk)
+
+    @admin.display(description="as a host")
+    def hosted(self, user: User) -> SafeString:
+        return way_to_list("bookings.booking", "All bookings of its listings", listing__host=user.pk)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """People sign up; the first member of staff comes from `createsuperuser`."""
@@ -70,11 +80,6 @@ class UserAdmin(StaffAdmin):
         standing.note_standing(
             user_id=form.instance.pk, before=form.standing, actor_id=actor_of(request), now=timezone.now()
         )
-
-    @admin.action(description="End all sessions of the selected accounts", permissions=["change"])
-    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        for user in queryset:
-            standing.end_sessions_of(user=user, actor_id=actor_of(request), now=timezone.now())
 
 
 admin.site.unregister(Group)

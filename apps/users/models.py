@@ -68,6 +68,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     current_session: "Session | None" = None
 
     class Meta:
+        permissions = [("end_sessions", "Can sign accounts out everywhere")]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_once", condition=~models.Q(email="")),
             models.UniqueConstraint(

@@ -10,9 +10,9 @@ from apps.bookings.actions.outside import note_dispute
 from apps.bookings.models import Booking
 from apps.payments.models import Charge, Dispute, Refund
 from apps.users.models import User
-from tests.admin.test_actions import act, allow
+from tests.admin.test_actions import act
 from tests.admin.test_ledgers import client_of, page
-from tests.bookings.life import MINUTE, again, charges, held, ledger, nights, paid, parked, work
+from tests.bookings.life import MINUTE, again, charges, held, nights, paid, parked, work
 from tests.payments.steps import events_of, jobs_kept
 from tests.recipes import make_event, make_guest, make_onlooker, make_parking_spot, make_property
 
@@ -35,7 +35,7 @@ def test_what_is_in_trouble_is_found_by_what_the_trouble_is() -> None:
     with jobs_kept():
         actions.pay(viewer=guest, booking_id=stuck.pk, payment_method="pm_card_visa", now=now)
     waits = paid(held(make_event(), now=now, tickets=1), card="pm_card_authenticationRequired", now=now)
-    Charge.objects.filter(bill__in=[stuck.bill_id, waits.bill_id]).update(updated_at=now - timedelta(hours=1))
+    Charge.objects.filter(bill__in=[stuck.bill_id, waits.bill_id]).update(asked_at=now - timedelta(hours=1))
     disputed = paid(held(make_event(), now=now, tickets=1), card="pm_card_createDispute", now=now)
     (told,) = events_of(Charge.objects.get(bill=disputed.bill_id).intent_id, "charge.dispute.created")
     note_dispute(dispute_id=told["data"]["object"]["id"])
@@ -62,18 +62,3 @@ def test_what_is_in_trouble_is_found_by_what_the_trouble_is() -> None:
     act(staff, Booking, "refresh_selected", stuck)
     assert (again(stuck).status, charges(stuck)) == ("CONFIRMED", [("SUCCEEDED", 10_000)])
     assert found(staff, "stuck") == set()
-
-
-def test_staff_refunds_what_is_left_with_the_permission() -> None:
-    now = timezone.now()
-    staff = make_onlooker()
-    booking = paid(held(make_event(), now=now, tickets=1), now=now)
-    unpaid = held(make_event(), now=now, tickets=1)
-    act(staff, Booking, "refund_selected", booking)
-    assert ledger(booking) == (10_000, 10_000, 0)
-
-    told = act(allow(staff, "add_refund"), Booking, "refund_selected", booking, unpaid)
-    assert told == [f"{unpaid}: There is nothing left to refund.", "Refunded: 1"]
-    work(now=now)
-    assert (ledger(booking), again(booking).status) == ((10_000, 10_000, 10_000), "CONFIRMED")
-    assert booking.history.filter(type="REFUNDED", actor="STAFF").count() == 1

@@ -1,13 +1,13 @@
 """Staff hide reviews, in Django admin."""
 
 import pytest
-from django.test import Client
 
 from apps.core.errors import NotAllowed
 from apps.listings.models import Listing
 from apps.reviews.actions import create_review, set_hidden, update_review
 from apps.reviews.models import Review
 from apps.reviews.selectors import reviews, visible_to
+from tests.admin.acting import done
 from tests.hosting.inputs import NOW
 from tests.recipes import make_event, make_staff
 from tests.reviews.stays import visitor
@@ -53,9 +53,6 @@ def test_nobody_but_staff_hides_a_review() -> None:
 def test_admin_hides_and_shows() -> None:
     listing, staff = make_event(), make_staff(is_superuser=True)
     review = create_review(viewer=visitor(listing), listing_id=listing.pk, rating=1, comment="Rude.", now=NOW)
-    client = Client()
-    client.force_login(staff, backend="apps.users.backends.StaffRoleBackend")
     for action, expected in (("hide", (None, 0)), ("show", (1.0, 1))):
-        page = client.post("/admin/reviews/review/", {"action": action, "_selected_action": [review.pk]}, follow=True)
-        assert page.status_code == 200
+        done(staff, review, action)
         assert rating_of(listing) == expected

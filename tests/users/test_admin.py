@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from apps.users.models import Session, User
+from tests.admin.acting import done
 from tests.recipes import PASSWORD, make_guest, make_host, make_onlooker, make_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,7 +59,7 @@ def test_a_superuser_ends_sessions() -> None:
     assert answer.status_code == 302
     session.refresh_from_db()
     assert session.ended_at is not None
-    admin_of(boss).post("/admin/users/user/", {"action": "end_sessions", "_selected_action": [guest.pk]})
+    done(boss, guest, "end_sessions")
     guest.refresh_from_db()
     assert guest.token_version == 1
 

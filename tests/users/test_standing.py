@@ -10,6 +10,7 @@ from django.test import Client
 from apps.audit.models import AuditEvent
 from apps.users.actions import standing
 from apps.users.models import MailToken, Session, User
+from tests.admin.acting import done
 from tests.recipes import PASSWORD, make_guest, make_host, make_staff
 from tests.schema.users.conftest import ME, REFRESH, TOKEN_AUTH, Api
 from tests.users.test_admin import admin_of
@@ -175,7 +176,7 @@ def test_sessions_that_staff_ends_are_written_down(boss: User) -> None:
         form = {"action": "end_selected", "_selected_action": [session.pk]}
         assert admin_of(boss).post("/admin/users/session/", form).status_code == 302
     assert api.data(ME)["me"] is None
-    admin_of(boss).post("/admin/users/user/", {"action": "end_sessions", "_selected_action": [user.pk]})
+    done(boss, user, "end_sessions")
     assert rows("SESSIONS_ENDED") == [
         ("SESSIONS_ENDED", user.pk, boss.pk, {"session": session.pk}), ("SESSIONS_ENDED", user.pk, boss.pk, {}),
     ]  # fmt: skip

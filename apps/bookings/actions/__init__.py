@@ -2,7 +2,8 @@
 
 from apps.bookings.actions.cancel import cancel
 from apps.bookings.actions.change import change, change_quote
-from apps.bookings.actions.collect import collect_debts
+from apps.bookings.actions.collect import collect_debts, retry
+from apps.bookings.actions.deal import deal_with
 from apps.bookings.actions.end import end, finish_due
 from apps.bookings.actions.events import handle_event, receive_event, resume_events
 from apps.bookings.actions.expire import complete_ended, expire_dead_holds, expire_holds, give_up_unanswered
@@ -27,6 +28,7 @@ __all__ = [
     "check_out",
     "collect_debts",
     "complete_ended",
+    "deal_with",
     "end",
     "expire_dead_holds",
     "expire_holds",
@@ -45,5 +47,6 @@ __all__ = [
     "resume_events",
     "resume_payments",
     "resume_refunds",
+    "retry",
     "settle",
 ]

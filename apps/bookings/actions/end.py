@@ -60,7 +60,7 @@ def finish(
     booking.period = DateTimeTZRange(used.start, used.end)
     booking.save(update_fields=["period", "updated_at"])
     write_lines(booking, lines)
-    set_total(booking.bill_id, fee)
+    set_total(booking.bill_id, fee, owed_since=now)
     booking.bill.refresh_from_db()
     shorten(booking.allocation_id, until)
     booking.record(event, now=now, actor=actor)

@@ -12,7 +12,7 @@ from apps.bookings.selectors import lock_booking, lock_listings
 from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.periods import Period
-from apps.payments.actions import cancel_open_charges
+from apps.payments.actions import cancel_open_charges, mark_debts
 from apps.payments.models import Charge, ChargeStatus, PaymentTiming
 
 BATCH = 100
@@ -118,11 +118,13 @@ def _complete_some(*, now: datetime) -> int:
         )
         .order_by("pk")[:BATCH]
     )
-    count = 0
+    bills = []
     for booking in ended:
         booking.move_to(BookingStatus.COMPLETED, now=now, actor=Actor.SYSTEM, event=BookingEventType.COMPLETED)
-        count += 1
-    return count
+        bills.append(booking.bill_id)
+    if bills:
+        mark_debts(bills, now=now)
+    return len(bills)
 
 
 def complete_ended(*, now: datetime) -> int:

@@ -25,6 +25,7 @@ from apps.payments.actions import (
     charge_saved_card,
     drop_saved_cards,
     has_saved_card,
+    keep_nothing_more,
     open_charge,
     record_outcome,
     schedule_retry,
@@ -236,6 +237,7 @@ def _undo(booking: Booking, charge: Charge, *, now: datetime) -> None:
     if charge.status == ChargeStatus.AUTHORIZED:
         drop_saved_cards(booking.bill_id, now=now)
         return
+    keep_nothing_more(booking.bill_id)
     start_refund(charge, amount=charge.amount, reason="The booking was over before the payment landed.", now=now)
     told = {"amountMinor": charge.amount_minor, "currency": charge.currency}
     booking.record(BookingEventType.REFUNDED, now=now, actor=Actor.SYSTEM, **told)

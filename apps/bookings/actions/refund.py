@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from apps.audit.models import AuditKind
+from apps.bookings.actions.cancel import note
 from apps.bookings.models import Booking
 from apps.bookings.policies import side_of
 from apps.bookings.selectors import bookings_of_bills
@@ -54,6 +56,22 @@ def refund(
     Booking.objects.select_for_update().get(pk=booking.pk)
     Bill.objects.select_for_update().get(pk=charge.bill_id)
     charge = Charge.objects.select_for_update().get(pk=charge.pk)
+    wanted = checked_refund(charge, amount)
+    start_refund(charge, amount=wanted, reason=reason, now=now)
+    told = {"amountMinor": wanted.minor, "currency": wanted.currency}
+    booking.record(BookingEventType.REFUNDED, now=now, actor=side, **told)
+    if side is Actor.STAFF:
+        note(AuditKind.PAYMENT_REFUNDED, booking, actor=viewer, amount=wanted, now=now)
+    if claim is not None:
+        idempotency.remember(claim, result=charge.pk)
+    return charge
+
+
+def checked_refund(charge: Charge, amount: Money | None) -> Money:
+    """How much of the payment goes back when this is asked for; None asks for all that is left.
+
+    Raises WrongState at `payment_id` and Invalid at `amount`, as `refund` does.
+    """
     left = charge.amount - charge.refunded
     if charge.status not in REFUNDABLE:
         raise WrongState("There is nothing left to refund.", field="payment_id")
@@ -67,12 +85,7 @@ def refund(
     if wanted.minor % smallest_step(wanted.currency):
         step = Money(smallest_step(wanted.currency), wanted.currency)
         raise Invalid(f"Cards are given back multiples of {step}.", field="amount")
-    start_refund(charge, amount=wanted, reason=reason, now=now)
-    told = {"amountMinor": wanted.minor, "currency": wanted.currency}
-    booking.record(BookingEventType.REFUNDED, now=now, actor=side, **told)
-    if claim is not None:
-        idempotency.remember(claim, result=charge.pk)
-    return charge
+    return wanted
 
 
 def refund_rest(*, viewer: User, booking_id: int, now: datetime) -> int:

@@ -10,7 +10,7 @@ from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core.db import unit_of_work
 from apps.core.errors import Invalid, NotAllowed, NotFound, OutsideRules, Required, WrongState
 from apps.core.periods import instant, local_date
-from apps.payments.actions import drop_saved_cards
+from apps.payments.actions import drop_saved_cards, mark_debts
 from apps.payments.models import PaymentTiming
 from apps.users.models import User
 
@@ -84,6 +84,7 @@ def check_out(
     else:
         booking.record(BookingEventType.CHECKED_OUT, now=now, actor=side)
         booking.move_to(BookingStatus.COMPLETED, now=now, actor=side)
+        mark_debts([booking.bill_id], now=now)
     shorten(booking.allocation_id, now)
     return booking
 

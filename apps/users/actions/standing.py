@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from apps.audit.actions import record
 from apps.audit.models import AuditKind
+from apps.core import idempotency
 from apps.core.db import require_transaction, unit_of_work
 from apps.users.actions.sessions import end_all_sessions
 from apps.users.models import Session, User, UserRole
@@ -86,8 +87,15 @@ def note_group(*, group: Group, before: str, after: str, actor_id: int, now: dat
 
 
 @unit_of_work
-def end_sessions_of(*, user: User, actor_id: int, now: datetime) -> None:
-    """Sign an account out everywhere, as staff."""
+def end_sessions_of(*, user: User, actor_id: int, idempotency_key: str | None = None, now: datetime) -> None:
+    """Sign an account out everywhere, as staff. Raises Duplicate at `idempotency_key`."""
+    key = idempotency.clean_key(idempotency_key)
+    if key is not None:
+        caller = f"end_sessions:{actor_id}"
+        claim = idempotency.claim(caller=caller, key=key, cleaned_input={"user": user.pk}, now=now)
+        if claim.result is not None:
+            return
+        idempotency.remember(claim, result=user.pk)
     end_all_sessions(user=user, now=now)
     record(AuditKind.SESSIONS_ENDED, now=now, user_id=user.pk, actor_id=actor_id)
 
