@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
     """The audit of one booking is found without reading all of it."""
 
     atomic = False
-    dependencies = [("audit", "0006_name_what_it_is_about")]
+    dependencies = [("audit", "0007_name_what_it_is_about")]
 
     operations = [
         AddIndexConcurrently(

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0005_tell_of_second_factors"),
+        ("audit", "0006_forgotten_in_time"),
     ]
 
     operations = [
