@@ -14,6 +14,7 @@ from apps.core.db import require_transaction
 from apps.core.errors import OutsideRules, Unavailable
 from apps.core.families import AVAILABILITY
 from apps.core.periods import Period, merge, subtract
+from apps.core.prepared import Prepared
 from apps.core.versions import of_its_listing, only
 from apps.listings.kinds import Capacity
 from apps.live.actions import publish
@@ -27,6 +28,15 @@ INSERT = """
     ON CONFLICT DO NOTHING
     RETURNING id, holder
 """
+# Whoever comes second finds nothing to give back.
+RELEASE = Prepared(
+    "release",
+    """
+    UPDATE availability_allocation SET is_active = false, held_until = NULL WHERE id = %(allocation)s AND is_active
+    RETURNING listing_id, unit_id, quantity, lower(period), upper(period)
+    """,
+    allocation="bigint",
+)
 
 
 def _insert(
@@ -136,14 +146,14 @@ def release(allocation_id: int) -> bool:
     """Give the place back. Only the first call does anything; returns whether this was it."""
     require_transaction()
     with only(AVAILABILITY) as those:
-        freed = Allocation.objects.filter(pk=allocation_id, is_active=True).update(is_active=False, held_until=None)
-        if not freed:
+        freed = RELEASE.row(allocation=allocation_id)
+        if freed is None:
             return False
-        allocation = Allocation.objects.get(pk=allocation_id)
-        those.add(allocation.listing_id)
-        if allocation.unit_id is None:
-            Stock.objects.filter(pk=allocation.listing_id).update(taken=F("taken") - allocation.quantity)
-    tell_listeners(allocation.listing_id, allocation.occupied)
+        listing_id, unit_id, quantity, start, end = freed
+        those.add(listing_id)
+        if unit_id is None:
+            Stock.objects.filter(pk=listing_id).update(taken=F("taken") - quantity)
+    tell_listeners(listing_id, Period(start, end))
     return True
 
 

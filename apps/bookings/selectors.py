@@ -17,6 +17,7 @@ from apps.core.db import require_transaction
 from apps.core.errors import NotFound
 from apps.core.ids import READABLE, same_secret
 from apps.core.keyset import keys
+from apps.core.prepared import Prepared
 from apps.core.read_pages import ReadPages
 from apps.core.reads import INSTANT, INTEGER, INTEGERS, TEXTS, OneOf, Parameter, Read
 from apps.listings.kinds import relations
@@ -44,6 +45,19 @@ def _rows() -> QuerySet[Booking]:
     return Booking.objects.select_related(*RELATED, "listing", *(f"listing__{name}" for name in relations()))
 
 
+# One after the other, in one message.
+LOCK = Prepared(
+    "lock_booking", "SELECT 1 FROM bookings_booking WHERE id = %(booking)s FOR UPDATE", booking="bigint"
+).after(
+    Prepared(
+        "lock_listing_of_booking",
+        "SELECT 1 FROM listings_listing WHERE id = (SELECT listing_id FROM bookings_booking WHERE id = %(booking)s)"
+        " FOR KEY SHARE",
+        booking="bigint",
+    )
+)
+
+
 def lock_booking(booking_id: int) -> None:
     """Lock the booking in the caller's transaction. What is read afterwards is what the one before left behind.
 
@@ -52,13 +66,7 @@ def lock_booking(booking_id: int) -> None:
     for a lock and joins would show the joined rows as they were before the wait.
     """
     require_transaction()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM listings_listing WHERE id = (SELECT listing_id FROM bookings_booking WHERE id = %s)"
-            " FOR KEY SHARE",
-            [booking_id],
-        )
-        cursor.execute("SELECT 1 FROM bookings_booking WHERE id = %s FOR UPDATE", [booking_id])
+    LOCK.rows(booking=booking_id)
 
 
 def lock_listings(listing_ids: Iterable[int]) -> None:

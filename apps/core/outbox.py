@@ -13,12 +13,16 @@ from apps.core.db import require_transaction
 from apps.core.faults import fault_point
 from apps.core.journey import luggage, resumed
 from apps.core.models import OutboxMessage
+from apps.core.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
 # A row younger than this is still being sent by the process that wrote it.
 SENDING = timedelta(seconds=2)
 BATCH = 500
+
+
+SENT = Prepared("sent", "DELETE FROM core_outboxmessage WHERE id = %(message)s", message="bigint")
 
 
 def enqueue(task: str, **arguments: Any) -> None:
@@ -45,7 +49,7 @@ def _send(message: OutboxMessage) -> bool:
         logger.warning("the broker is away; outbox message %s waits", message.pk)
         return False
     fault_point("outbox.sent")
-    OutboxMessage.objects.filter(pk=message.pk).delete()
+    SENT.rows(message=message.pk)
     return True
 
 

@@ -11,6 +11,7 @@ from apps.core.db import require_transaction
 from apps.core.metrics import CHARGE_RESULTS, REFUND_RESULTS, count_on_commit
 from apps.core.money import Money
 from apps.core.outbox import enqueue
+from apps.core.prepared import Prepared
 from apps.payments import gateway
 from apps.payments.cards import remember_card
 from apps.payments.models import (
@@ -20,7 +21,6 @@ from apps.payments.models import (
     Charge,
     ChargeStatus,
     PaymentTiming,
-    ReceiptCounter,
     Refund,
     RefundStatus,
 )
@@ -28,6 +28,16 @@ from apps.payments.selectors import is_taken_back
 from apps.users.models import User
 
 logger = logging.getLogger(__name__)
+
+NEXT_RECEIPT = Prepared(
+    "next_receipt",
+    """
+    INSERT INTO payments_receiptcounter AS counter (year, last) VALUES (%(year)s, 1)
+    ON CONFLICT (year) DO UPDATE SET last = counter.last + 1
+    RETURNING last
+    """,
+    year="integer",
+)
 
 # How long after each refusal a saved card is asked again.
 RETRY_AFTER = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
@@ -259,9 +269,8 @@ def next_receipt_number(*, now: datetime) -> str:
     """`YYYY-NNNNNN` without gaps: the counter's row is locked until the payment that takes the number commits."""
     require_transaction()
     year = now.astimezone(UTC).year
-    ReceiptCounter.objects.bulk_create([ReceiptCounter(year=year)], ignore_conflicts=True)
-    ReceiptCounter.objects.filter(year=year).update(last=F("last") + 1)
-    return f"{year}-{ReceiptCounter.objects.get(year=year).last:06d}"
+    ((last,),) = NEXT_RECEIPT.rows(year=year)
+    return f"{year}-{last:06d}"
 
 
 def start_refund(charge: Charge, *, amount: Money, reason: str, now: datetime) -> Refund:

@@ -63,7 +63,9 @@ class _Pause:
             return type(error).__name__
 
     def _execute(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        text = ROW_LOCK.sub("", sql) if self._locks_of in sql else sql
+        # Several may go in one message.
+        parts = sql.split("; ")
+        text = "; ".join(ROW_LOCK.sub("", part) if self._locks_of in part else part for part in parts)
         head = text.lstrip()
         if self._without_swap and head.startswith('UPDATE "bookings_booking"'):
             text = STATUS_SWAP.sub(" AND %s IS NOT NULL", text)
