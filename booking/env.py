@@ -236,6 +236,7 @@ class Environment:
 
     mode: str
     secret_key: str
+    secret_key_fallbacks: list[str]
     signing_keys: tuple[SigningKey, ...]
     database: dict[str, Any]
     database_pooler: str
@@ -299,6 +300,10 @@ class Environment:
         secret_key = read.text("SECRET_KEY")
         if len(secret_key) < 32:
             raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
+        before = read.names("SECRET_KEY_FALLBACKS")
+        if any(len(key) < 32 for key in before):
+            raise ImproperlyConfigured("SECRET_KEY_FALLBACKS: each key must have at least 32 characters, and no comma.")
+        derived = tuple(derived_key(key) for key in dict.fromkeys([secret_key, *before]))
         port = read.port("PORT", 8000, smallest=1)
         mail_dir = read.text("MAIL_DIR", "")
         pooler = read.choice("DATABASE_POOLER", POOLERS, "none")
@@ -320,7 +325,8 @@ class Environment:
         return cls(
             mode=mode,
             secret_key=secret_key,
-            signing_keys=read.table("SIGNING_KEYS", read_signing_keys, (derived_key(secret_key),)),
+            secret_key_fallbacks=before,
+            signing_keys=read.table("SIGNING_KEYS", read_signing_keys, derived),
             database=read.database("DATABASE_URL"),
             database_pooler=pooler,
             redis_url=(redis := read.url("REDIS_URL", REDIS)),

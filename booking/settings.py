@@ -28,6 +28,7 @@ except ImproperlyConfigured as problem:
 MODE = ENV.mode
 DEBUG = False
 SECRET_KEY = ENV.secret_key
+SECRET_KEY_FALLBACKS = ENV.secret_key_fallbacks
 SIGNING_KEYS = ENV.signing_keys
 PUBLIC_URL = ENV.public_url
 ALLOWED_HOSTS = [*ENV.allowed_hosts, "testserver"] if MODE == "test" else ENV.allowed_hosts

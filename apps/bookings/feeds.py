@@ -10,7 +10,7 @@ from icalendar import Calendar, Event
 
 from apps.bookings.models import Booking
 from apps.bookings.states import LIVE, OPENS_ADDRESS, BookingStatus
-from apps.core.ids import derive, same_secret
+from apps.core.ids import derive, is_derived
 from apps.listings.kinds import kind_of
 from apps.notifications.preferences import feed_number
 from apps.users.models import User
@@ -21,7 +21,11 @@ ADDRESS = re.compile(r"(?P<user>[1-9][0-9]{0,17})-(?P<secret>[0-9a-f]{64})")
 
 def feed_address(user: User) -> str:
     """What follows /calendars/ in the person's address. Another password makes another address, and so does `next_feed`."""
-    return f"{user.pk}-{derive('calendar', user.pk, user.password, feed_number(user_id=user.pk))}"
+    return f"{user.pk}-{derive('calendar', *_of(user))}"
+
+
+def _of(user: User) -> tuple[object, ...]:
+    return user.pk, user.password, feed_number(user_id=user.pk)
 
 
 def feed_url(user: User) -> str:
@@ -35,7 +39,7 @@ def feed_owner(address: str) -> User | None:
     if parts is None:
         return None
     user = User.objects.filter(pk=int(parts["user"]), is_active=True, deleted_at=None).first()
-    return user if user is not None and same_secret(feed_address(user), address) else None
+    return user if user is not None and is_derived(parts["secret"], "calendar", *_of(user)) else None
 
 
 @require_safe

@@ -15,7 +15,7 @@ from apps.bookings.announcing import announce_event
 from apps.bookings.states import LIVE, Actor, BookingEventType, BookingStatus, may_follow
 from apps.bookings.telling import tell_people
 from apps.core.errors import WrongState
-from apps.core.ids import derive, new_reference
+from apps.core.ids import derivations, derive, is_derived, new_reference, same_secret
 from apps.core.metrics import BOOKING_EVENTS, count_on_commit
 from apps.core.money import Money
 from apps.core.periods import Period
@@ -122,14 +122,31 @@ class Booking(models.Model):
     @property
     def access_token(self) -> str | None:
         """The secret that opens a booking made without an account; derived, never stored. None with an account."""
-        return derive("booking", self.pk, self.reference, self.created_at.isoformat()) if self.is_anonymous else None
+        return derive("booking", *self._named) if self.is_anonymous else None
+
+    def is_opened_by(self, access_token: str) -> bool:
+        """Whether that is its secret, or was under a key before."""
+        return self.is_anonymous and is_derived(access_token, "booking", *self._named)
 
     @property
     def ticket_code(self) -> str | None:
         """What the door scans: the reference and a signature that nobody can make. None unless it admits somebody."""
-        if self.tickets is None or self.confirmed_at is None or self.status == BookingStatus.CANCELED:
-            return None
-        signature = derive("ticket", self.pk, self.reference, self.created_at.isoformat())
+        return self._ticket(derive("ticket", *self._named)) if self._admits else None
+
+    def is_admitted_by(self, ticket_code: str) -> bool:
+        """Whether that is what its door scans, or was under a key before."""
+        made = [self._ticket(each) for each in derivations("ticket", *self._named)]
+        return self._admits and any(same_secret(each, ticket_code) for each in made)
+
+    @property
+    def _admits(self) -> bool:
+        return not (self.tickets is None or self.confirmed_at is None or self.status == BookingStatus.CANCELED)
+
+    @property
+    def _named(self) -> tuple[object, ...]:
+        return self.pk, self.reference, self.created_at.isoformat()
+
+    def _ticket(self, signature: str) -> str:
         return f"{self.reference}-{signature[:16].upper()}"
 
     def move_to(

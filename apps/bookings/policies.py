@@ -2,7 +2,6 @@
 
 from apps.bookings.models import Booking
 from apps.bookings.states import Actor
-from apps.core.ids import same_secret
 from apps.users.models import User, UserRole
 
 
@@ -11,8 +10,7 @@ def side_of(booking: Booking, *, viewer: User | None, access_token: str | None =
 
     The secret token opens bookings made without an account only, and makes its holder the guest.
     """
-    secret = booking.access_token
-    if secret is not None and access_token and same_secret(access_token, secret):
+    if access_token and booking.is_opened_by(access_token):
         return Actor.GUEST
     if viewer is None:
         return None

@@ -15,7 +15,7 @@ from apps.bookings.policies import side_of
 from apps.bookings.states import LIVE, OPENS_ADDRESS, Actor, BookingStatus
 from apps.core.db import require_transaction
 from apps.core.errors import NotFound
-from apps.core.ids import READABLE, same_secret
+from apps.core.ids import READABLE
 from apps.core.keyset import keys
 from apps.core.prepared import Prepared
 from apps.core.read_pages import ReadPages
@@ -316,6 +316,6 @@ def booking_of_ticket(ticket_code: str) -> int | None:
     if not reference or set(reference) - set(READABLE):
         return None
     found = Booking.objects.select_related("listing").filter(reference=reference).first()
-    if found is None or found.ticket_code is None or not same_secret(found.ticket_code, ticket_code.strip().upper()):
+    if found is None or not found.is_admitted_by(ticket_code.strip().upper()):
         return None
     return found.pk

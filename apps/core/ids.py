@@ -29,8 +29,28 @@ def digest(secret: str) -> str:
 
 def derive(purpose: str, *parts: object) -> str:
     """A secret that can be told again but is not stored: HMAC-SHA256 over the parts under the secret key."""
+    return derive_with(settings.SECRET_KEY, purpose, *parts)
+
+
+def derive_with(secret_key: str, purpose: str, *parts: object) -> str:
+    """The same under a key of the caller's."""
     message = "\x1f".join([purpose, *map(str, parts)]).encode()
-    return hmac.new(settings.SECRET_KEY.encode(), message, hashlib.sha256).hexdigest()
+    return hmac.new(secret_key.encode(), message, hashlib.sha256).hexdigest()
+
+
+def secret_keys() -> list[str]:
+    """The key that secrets are derived under, and after it those that it has replaced and that still open what they gave out."""
+    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+
+
+def derivations(purpose: str, *parts: object) -> list[str]:
+    """What `derive` gives now, and after it what it gave under the keys before."""
+    return [derive_with(key, purpose, *parts) for key in secret_keys()]
+
+
+def is_derived(given: str, purpose: str, *parts: object) -> bool:
+    """Whether it is what `derive` gives, or gave under a key before. Compares in constant time."""
+    return any(same_secret(each, given) for each in derivations(purpose, *parts))
 
 
 def same_secret(left: str, right: str) -> bool:

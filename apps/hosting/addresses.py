@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from apps.core.db import unit_of_work
-from apps.core.ids import derive, same_secret
+from apps.core.ids import derive, is_derived
 from apps.hosting.models import ListingFeed
 from apps.hosting.policies import listing_for_host
 from apps.listings.models import Listing
@@ -35,7 +35,7 @@ def listing_of_feed(address: str) -> Listing | None:
     pk = int(parts["listing"])
     listing = Listing.objects.filter(pk=pk, deleted_at=None, host__is_active=True).first()
     number = ListingFeed.objects.filter(pk=pk).values_list("number", flat=True).first() or 0
-    return listing if listing is not None and same_secret(_address(pk, number), address) else None
+    return listing if listing is not None and is_derived(parts["secret"], "listing-calendar", pk, number) else None
 
 
 @unit_of_work

@@ -7,7 +7,8 @@
 A standard is followed instead of a header of our own because receivers have libraries for it.
 
 Secrets are derived from the secret key, never stored: neither a copy of the database nor a log gives one away, and there
-is nothing to encrypt and to forget to encrypt. The price is that a new SECRET_KEY gives every endpoint new secrets.
+is nothing to encrypt and to forget to encrypt. The price is that a new SECRET_KEY gives every endpoint new secrets; what is
+sent is signed under the keys of SECRET_KEY_FALLBACKS too, so that their owners have the time to fetch them.
 """
 
 import base64
@@ -15,7 +16,7 @@ import hashlib
 import hmac
 from datetime import datetime
 
-from apps.core.ids import derive
+from apps.core.ids import derivations
 from apps.integrations.models import WebhookEndpoint
 
 PREFIX = "whsec_"
@@ -23,16 +24,20 @@ PREFIX = "whsec_"
 
 def secret_of(endpoint: WebhookEndpoint, *, version: int | None = None) -> str:
     """The endpoint's secret as its owner keeps it, the present one unless another version is asked for."""
-    wanted = endpoint.secret_version if version is None else version
-    key = bytes.fromhex(derive("webhook", endpoint.pk, endpoint.nonce, wanted))
-    return PREFIX + base64.b64encode(key).decode()
+    return _secrets_of(endpoint, version=endpoint.secret_version if version is None else version)[0]
+
+
+def _secrets_of(endpoint: WebhookEndpoint, *, version: int) -> list[str]:
+    """The secret of a version, and after it what its owner was told under the secret keys before."""
+    made = derivations("webhook", endpoint.pk, endpoint.nonce, version)
+    return [PREFIX + base64.b64encode(bytes.fromhex(each)).decode() for each in made]
 
 
 def secrets_in_use(endpoint: WebhookEndpoint, *, now: datetime) -> list[str]:
-    """The present secret, and after it the one before while that is being replaced."""
-    found = [secret_of(endpoint)]
+    """The present secret, and after it the one before while that is being replaced; each also under the secret keys before."""
+    found = _secrets_of(endpoint, version=endpoint.secret_version)
     if endpoint.previous_secret_until is not None and now < endpoint.previous_secret_until:
-        found.append(secret_of(endpoint, version=endpoint.secret_version - 1))
+        found += _secrets_of(endpoint, version=endpoint.secret_version - 1)
     return found
 
 

@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 
 from apps.core.db import unit_of_work
 from apps.core.errors import Collector, Invalid, NotAllowed
-from apps.core.ids import derive, same_secret
+from apps.core.ids import derivations, derive, is_derived
 from apps.notifications.models import MutedAddress, NotificationChannel, NotificationSettings, NotificationType
 from apps.notifications.wording import DEFAULT_LOCALE, clean_locale
 from apps.users.models import User
@@ -90,7 +90,7 @@ def wants_mail(*, reader_id: int | None, address: str, type: NotificationType) -
         return True
     if reader_id is not None:
         return not muting(ids=[reader_id], type=type, channel=EMAIL).exists()
-    return not MutedAddress.objects.filter(address=_digest(address), type=type).exists()
+    return not MutedAddress.objects.filter(address__in=_digests(address), type=type).exists()
 
 
 @unit_of_work
@@ -140,7 +140,7 @@ def is_unsubscribe_path(*, who: str, type: str, secret: str) -> bool:  # noqa: A
     return (
         type in NotificationType.values
         and can_be_muted(NotificationType(type), EMAIL)
-        and same_secret(derive("unsubscribe", who, type), secret)
+        and is_derived(secret, "unsubscribe", who, type)
     )
 
 
@@ -188,3 +188,8 @@ def _name(type: NotificationType, channel: NotificationChannel) -> str:  # noqa:
 
 def _digest(address: str) -> str:
     return derive("address", address.lower())
+
+
+def _digests(address: str) -> list[str]:
+    """The digest, and after it those under the keys before."""
+    return derivations("address", address.lower())

@@ -64,7 +64,7 @@ def _proven(*, user: User, code: str, now: datetime) -> SecondFactor | None:
     if _take_digits(factor, code, now=now):
         way = "app"
     elif BackupCode.objects.filter(
-        factor=factor, code_hash=codes.backup_digest(code, factor_id=factor.pk), used_at=None
+        factor=factor, code_hash__in=codes.backup_digests(code, factor_id=factor.pk), used_at=None
     ).update(used_at=now):
         way = "backup code"
     else:

@@ -6,10 +6,10 @@ from datetime import datetime
 from hashlib import sha256
 from urllib.parse import quote
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django_otp.oath import hotp
 
-from apps.core.ids import READABLE, derive, same_secret
+from apps.core.ids import READABLE, derivations, derive, same_secret
 
 STEP_SECONDS = 30
 # Clocks of telephones are a little off: the code before and the code after are taken too.
@@ -73,9 +73,19 @@ def new_backup_codes() -> list[str]:
 
 def backup_digest(code: str, *, factor_id: int) -> str:
     """What the database keeps of a backup code, however it is typed."""
-    typed = "".join(letter for letter in code.upper() if letter.isalnum())
-    return derive("backup-code", factor_id, typed)
+    return derive("backup-code", factor_id, _typed(code))
 
 
-def _cipher() -> Fernet:
-    return Fernet(urlsafe_b64encode(sha256(derive("second-factor").encode()).digest()))
+def backup_digests(code: str, *, factor_id: int) -> list[str]:
+    """The digest, and after it those under the secret keys before."""
+    return derivations("backup-code", factor_id, _typed(code))
+
+
+def _typed(code: str) -> str:
+    return "".join(letter for letter in code.upper() if letter.isalnum())
+
+
+def _cipher() -> MultiFernet:
+    """Encrypts under the secret key, and reads what was encrypted under those before."""
+    made = derivations("second-factor")
+    return MultiFernet([Fernet(urlsafe_b64encode(sha256(each.encode()).digest())) for each in made])

@@ -10,7 +10,7 @@ A key is a PEM or the path of a file that holds one. One with a `public_key` alo
 first. Public keys are shown at `/.well-known/jwks.json`, for services that check our tokens themselves; shared secrets never
 are. To change keys without putting anybody out: add the new one at the end, wait until everybody has fetched it (the document
 may be kept for MAX_AGE_SECONDS), move it to the front, and take the old one away ACCESS_TOKEN_SECONDS later. Without the
-setting there is one key, derived from SECRET_KEY.
+setting there is one key, derived from SECRET_KEY, and those of SECRET_KEY_FALLBACKS verify.
 
 The algorithm is that of the key and never what the token says: a token whose header names another one is refused.
 """
@@ -30,7 +30,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-DERIVED_KID = "derived"
 MAX_AGE_SECONDS = 300
 # RFC 9068's type, so that no other token of ours or of others is taken for an access token.
 TOKEN_TYPE = "at+jwt"  # noqa: S105
@@ -93,7 +92,9 @@ def public_key_set(keys: Sequence[SigningKey]) -> dict[str, list[dict[str, Any]]
 def derived_key(secret_key: str) -> SigningKey:
     """The key of a deployment that names none."""
     secret = hmac.new(secret_key.encode(), b"access-token", hashlib.sha256).digest()
-    return SigningKey(kid=DERIVED_KID, algorithm="HS256", verifying=secret, signing=secret)
+    # Which of several it is, and nothing of it.
+    name = hmac.new(secret, b"kid", hashlib.sha256).hexdigest()[:12]
+    return SigningKey(kid=f"derived-{name}", algorithm="HS256", verifying=secret, signing=secret)
 
 
 def read_signing_keys(value: object) -> tuple[SigningKey, ...]:

@@ -10,7 +10,7 @@ from django.db.models.functions import Concat, Lower
 
 from apps.core.db import require_transaction
 from apps.core.errors import AccountClosed, InvalidToken
-from apps.core.ids import derive
+from apps.core.ids import derivations, derive
 from apps.core.network import network_of
 from apps.core.prepared import Given, PreparedQuery
 from apps.core.reads import INTEGERS, OneOf, Parameter, Read
@@ -95,8 +95,8 @@ def has_signed_in_from(*, email: str, address: str) -> bool:
     """Whether the owner of the account with this email has signed in from this network before."""
     if not address or not email.isprintable() or len(email) > LONGEST_EMAIL:
         return False
-    rows = Session.objects.filter(user__in=User.objects.with_email(email), network=network_mark(address))
-    return rows.exists()
+    marks = derivations("network", network_of(address))
+    return Session.objects.filter(user__in=User.objects.with_email(email), network__in=marks).exists()
 
 
 def _users(*, ids: Parameter) -> QuerySet[User]:

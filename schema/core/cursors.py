@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 
+from apps.core.ids import secret_keys
 from schema.core.errors import BadUserInput
 
 MAC_BYTES = 12
@@ -48,14 +49,14 @@ def _cursor_key(secret: str) -> bytes:
     return hashlib.blake2b(secret.encode(), person=b"cursor").digest()
 
 
-def _mac(payload: bytes, scope: bytes) -> bytes:
-    return hashlib.blake2b(scope + payload, digest_size=MAC_BYTES, key=_cursor_key(settings.SECRET_KEY)).digest()
+def _mac(payload: bytes, scope: bytes, secret_key: str) -> bytes:
+    return hashlib.blake2b(scope + payload, digest_size=MAC_BYTES, key=_cursor_key(secret_key)).digest()
 
 
 def write_cursor(place: Sequence[Any], scope: bytes) -> str:
     """The opaque cursor of a place in the order."""
     payload = orjson.dumps([_writable(value) for value in place])
-    return urlsafe_b64encode(_mac(payload, scope) + payload).rstrip(b"=").decode()
+    return urlsafe_b64encode(_mac(payload, scope, settings.SECRET_KEY) + payload).rstrip(b"=").decode()
 
 
 def read_cursor(cursor: str, scope: bytes) -> tuple[Any, ...]:
@@ -68,7 +69,7 @@ def read_cursor(cursor: str, scope: bytes) -> tuple[Any, ...]:
     if urlsafe_b64encode(raw).decode().rstrip("=") != cursor:
         raise BadUserInput("The cursor is unreadable.")
     mac, payload = raw[:MAC_BYTES], raw[MAC_BYTES:]
-    if not hmac.compare_digest(mac, _mac(payload, scope)):
+    if not any(hmac.compare_digest(mac, _mac(payload, scope, key)) for key in secret_keys()):
         raise BadUserInput("The cursor does not belong to this list.")
     values = orjson.loads(payload)
     return tuple(_READERS[value[0]](value[1]) if isinstance(value, list) else value for value in values)

@@ -20,7 +20,7 @@ from apps.audit.models import AuditKind
 from apps.audit.origin import address
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import InvalidCredentials, InvalidToken, NotFound
-from apps.core.ids import derive, digest, new_secret
+from apps.core.ids import derivations, derive, digest, new_secret
 from apps.users import passwords
 from apps.users.models import RefreshToken, Session, User
 from apps.users.profiles import device_of
@@ -103,13 +103,15 @@ def _rotated(*, refresh_token: str, now: datetime) -> TokenPair | None:
         session.save(update_fields=["last_used_at"])
         successor = _store(session=session, secret=secret, now=now)
         return _pair(user=session.user, session=session, secret=secret, token=successor, now=now)
-    same = RefreshToken.objects.filter(token_hash=digest(secret), used_at=None).first()
+    # It may have been used under the key before.
+    made = {digest(each): each for each in derivations("refresh-token", refresh_token)}
+    same = RefreshToken.objects.filter(token_hash__in=made, used_at=None).first()
     if same is None or now - token.used_at > REUSE_GRACE:
         logger.warning("a used refresh token came again: session %s of user %s is ended", session.pk, session.user_id)
         record(AuditKind.TOKEN_REUSED, now=now, user_id=session.user_id, session=session.pk)
         _end(session, now=now)
         return None
-    return _pair(user=session.user, session=session, secret=secret, token=same, now=now)
+    return _pair(user=session.user, session=session, secret=made[same.token_hash], token=same, now=now)
 
 
 @unit_of_work

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from joserfc.errors import JoseError
 from requests import RequestException
 
 from apps.core.errors import DomainError
-from apps.core.ids import derive, new_secret, same_secret
+from apps.core.ids import derive_with, new_secret, same_secret, secret_keys
 from apps.users.signin.assertions import CLOCK_SKEW, Assertion, assertion_of, verified_claims
 from apps.users.signin.fetching import IssuerUnreachable, bounded, fetch_json
 from apps.users.signin.issuers import RedirectClient, TrustedIssuer, is_safe_url
@@ -81,9 +81,10 @@ class _Journey:
     return_to: str
     challenge: str
     began_at: int
+    secret_key: str
 
     def derived(self, purpose: str) -> str:
-        return derive(f"sign-in-{purpose}", self.issuer, self.binding)
+        return derive_with(self.secret_key, f"sign-in-{purpose}", self.issuer, self.binding)
 
     @property
     def state(self) -> str:
@@ -124,6 +125,7 @@ def depart(*, issuer: TrustedIssuer, return_to: str, challenge: str, now: dateti
         return_to=return_to,
         challenge=challenge,
         began_at=int(now.timestamp()),
+        secret_key=settings.SECRET_KEY,
     )
     with _session(issuer, provider) as session:
         url, _ = session.create_authorization_url(
@@ -141,8 +143,11 @@ def arrive(*, issuer: TrustedIssuer, cookie: str, answer: Mapping[str, str], now
 
     Raises Lost, and Refused with the log saying why.
     """
-    journey = _read(cookie, issuer=issuer, now=now)
-    if not same_secret(answer.get("state", ""), journey.state):
+    kept = _read(cookie, issuer=issuer, now=now)
+    # It may have begun under the key before.
+    begun = [replace(kept, secret_key=key) for key in secret_keys()]
+    journey = next((each for each in begun if same_secret(answer.get("state", ""), each.state)), None)
+    if journey is None:
         raise Lost
     try:
         assertion = _asserted(journey, issuer=issuer, answer=answer, now=now)
@@ -165,7 +170,7 @@ def _read(cookie: str, *, issuer: TrustedIssuer, now: datetime) -> _Journey:
         name, binding, return_to, challenge, began_at = _signer.unsign_object(cookie)
     except (BadSignature, ValueError) as error:
         raise Lost from error
-    journey = _Journey(issuer=name, binding=binding, return_to=return_to, challenge=challenge, began_at=began_at)
+    journey = _Journey(name, binding, return_to, challenge, began_at, secret_key=settings.SECRET_KEY)
     began = datetime.fromtimestamp(began_at, tz=UTC)
     if name != issuer.name or not began <= now + CLOCK_SKEW or now >= began + PATIENCE:
         raise Lost
