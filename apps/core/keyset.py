@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -66,7 +67,14 @@ def keys(*names: str) -> tuple[Key, ...]:
 
 def key_of(row: Any, order: Sequence[Key]) -> tuple[Any, ...]:
     """The row's place in the order. A name may follow relations with `__`."""
-    return tuple(_value(row, key.name) for key in order)
+    return key_reader(order)(row)
+
+
+def key_reader(order: Sequence[Key]) -> Callable[[Any], tuple[Any, ...]]:
+    """`key_of` for many rows of one order."""
+    read = attrgetter(*(key.name.replace("__", ".") for key in order))
+    # Of one name it gives the value itself.
+    return read if len(order) > 1 else lambda row: (read(row),)
 
 
 def _value(row: Any, name: str) -> Any:

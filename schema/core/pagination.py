@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 import graphene
 from django.db.models import Count, F, QuerySet
 
-from apps.core.keyset import Key, Slice, exists_beyond, key_of, keys, read_slice, read_slices
+from apps.core.keyset import Key, Slice, exists_beyond, key_of, key_reader, keys, read_slice, read_slices
 from schema.core.cursors import read_cursor, write_cursor
 from schema.core.errors import BadUserInput
 from schema.core.permissions import Permission, RootField
@@ -227,8 +227,10 @@ def connection_of(
     `exists(place, backwards, including)` answers whether a row lies beyond a place, for the side that was not read.
     """
 
+    key, scope = key_reader(order), page.scope
+
     def cursor(row: Any) -> str:
-        return write_cursor(key_of(row, order), page.scope)
+        return write_cursor(key(row), scope)
 
     def far_side() -> bool:
         if part.rows:

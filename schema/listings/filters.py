@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import cache
 from math import isfinite
 from typing import Any
 
@@ -155,6 +156,7 @@ def _name(value: Any) -> str:
     return str(getattr(value, "value", value))
 
 
+@cache
 def _camel(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(part.capitalize() for part in others)
