@@ -7,7 +7,6 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
@@ -49,7 +48,7 @@ from apps.payments.models import (
 from apps.reviews.models import Review
 from apps.staff.models import BackupCode, SecondFactor
 from apps.users.models import MailToken, RefreshToken, Session, TrustedIdentity, UsedAssertion, User
-from tests.emptying import audit_unlocked
+from tests.emptying import empty_all
 from tests.recipes import make_clerk, make_guest, make_onlooker, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -66,8 +65,7 @@ def _demo(
         fill()
         fill_the_rest()
         yield
-        with audit_unlocked():
-            call_command("flush", interactive=False, verbosity=0)
+        empty_all()
 
 
 def fill() -> None:
