@@ -24,7 +24,7 @@ ROW_LOCK = re.compile(
 STATUS_SWAP = re.compile(r' AND "bookings_booking"\."status" = %s(?=\))')
 WRITES = ("INSERT", "UPDATE", "DELETE", "WITH")
 WRITTEN = re.compile(r'\b(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 300.0
 
 
 class _Meeting:
@@ -46,13 +46,16 @@ class _Meeting:
 
 
 class _Pause:
-    """Runs a call without row locks, and `pause` once before its first write."""
+    """Runs a call without row locks, and `pause` once before its first write, or once that `is_written`."""
 
-    def __init__(self, pause: Callable[[], object], *, table: str, locks_of: str, without_swap: bool) -> None:
+    def __init__(
+        self, pause: Callable[[], object], *, table: str, locks_of: str, without_swap: bool, is_written: bool = False
+    ) -> None:
         self._pause = pause
         self._table = table
         self._locks_of = locks_of
         self._without_swap = without_swap
+        self._is_written = is_written
         self.has_paused = False
 
     def run(self, call: Callable[[], Result]) -> Result | str:
@@ -75,13 +78,20 @@ class _Pause:
             and any(self._table in name for name in WRITTEN.findall(head))
         ):
             self.has_paused = True
+            if self._is_written:
+                result = execute(text, params, many, context)
+                self._pause()
+                return result
             self._pause()
         return execute(text, params, many, context)
 
 
-def unguarded(calls: Sequence[Call[Result]], *, table: str = "", without_swap: bool = False) -> list[Result | str]:
+def unguarded(
+    calls: Sequence[Call[Result]], *, table: str = "", without_swap: bool = False, is_written: bool = False
+) -> list[Result | str]:
     """Run the calls at once without any row lock; none writes, to a table named like `table`, before all have read.
 
+    `is_written`: none goes on before all have written. For calls that read in the statement that writes.
     `without_swap`: the status of a booking is written whatever it was. A call that the database stops answers with the name
     of its error.
     """
@@ -89,7 +99,7 @@ def unguarded(calls: Sequence[Call[Result]], *, table: str = "", without_swap: b
 
     def alone(call: Call[Result]) -> Call[Result | str]:
         def run() -> Result | str:
-            pause = _Pause(meeting.arrive, table=table, locks_of="", without_swap=without_swap)
+            pause = _Pause(meeting.arrive, table=table, locks_of="", without_swap=without_swap, is_written=is_written)
             try:
                 return pause.run(call)
             finally:
