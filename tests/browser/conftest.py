@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving import eventually, reserved_port
+from tests.serving import eventually, quiet_port
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -45,7 +45,7 @@ class Browser:
             f"{self._url}{path}", data, {"Content-Type": "application/json"}, method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=300) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise AssertionError(json.load(error)["value"]["message"]) from error
@@ -101,8 +101,7 @@ def _browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if not binary or not driver:
         pytest.skip("needs chromium and chromedriver (on Debian: apt-get install chromium chromium-driver)")
     folder = tmp_path_factory.mktemp("browser")
-    with reserved_port() as reservation:
-        port = reservation.getsockname()[1]
+    port = quiet_port()
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     with (folder / "driver.log").open("wb") as log:
         process = subprocess.Popen([driver, f"--port={port}"], stdout=log, stderr=log, env=environment)
@@ -113,7 +112,7 @@ def _browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         browser.close()
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(300)
 
 
 @pytest.fixture
@@ -127,7 +126,7 @@ def browser(_browser: Browser) -> Browser:
 
 def _listens(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=300) as answer:
             return bool(json.load(answer)["value"]["ready"])
     except OSError:
         return False

@@ -22,7 +22,7 @@ CACHE = HERE.parent.parent / ".tool" / "clients"
 OLDEST_NODE = 20
 SCRIPTS = ("*.mjs", "relay/*.js")
 INSTALL_SECONDS = 180
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 
 
 def installed() -> Path:
@@ -100,7 +100,7 @@ class Clients:
         with suppress(OSError):
             self._process.stdin.close()
         try:
-            self._process.wait(60)
+            self._process.wait(300)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

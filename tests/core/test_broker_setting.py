@@ -43,6 +43,6 @@ def test_jobs_wait_in_rabbitmq_where_it_says_so_and_are_confirmed() -> None:
     environment = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "booking.settings", **REQUIRED}
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=ROOT, env={**environment, "BROKER_URL": RABBITMQ}, capture_output=True, text=True, timeout=120, check=True,
+        cwd=ROOT, env={**environment, "BROKER_URL": RABBITMQ}, capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == repr(["amqp", True, None, "rabbitmq", "holdfast", "/"])

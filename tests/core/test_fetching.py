@@ -15,6 +15,9 @@ from apps.core import fetching
 from apps.core.errors import Invalid
 from apps.core.fetching import Answer, NotFetched, clean_url, fetch, is_public, post
 
+# So long the slowest take; who asks them has given up well before, however busy the machine.
+LONG_SECONDS = 240
+
 
 class House(BaseHTTPRequestHandler):
     """Answers by the path."""
@@ -42,7 +45,7 @@ class House(BaseHTTPRequestHandler):
         if self.path == "/trickle":
             # A byte at a time, so that no single wait is long.
             self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-            until = time.monotonic() + 20
+            until = time.monotonic() + LONG_SECONDS
             with suppress(OSError):
                 while time.monotonic() < until:
                     self.wfile.write(b"x")
@@ -50,7 +53,7 @@ class House(BaseHTTPRequestHandler):
             return
         if self.path == "/hang":
             with suppress(OSError):
-                self.connection.settimeout(20)
+                self.connection.settimeout(LONG_SECONDS)
                 self.rfile.read(1)
             return
         self.send_response(302 if self.path == "/moved" else 503)
@@ -181,7 +184,7 @@ def test_who_is_sent_to_cannot_keep_us(house: str, path: str) -> None:
     started = time.monotonic()
     with pytest.raises(NotFetched, match="too long"):
         send(f"{house}{path}", seconds=0.5)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < LONG_SECONDS / 2
 
 
 def test_nothing_is_sent_to_an_address_of_our_own(house: str, monkeypatch: pytest.MonkeyPatch) -> None:

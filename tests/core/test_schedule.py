@@ -35,7 +35,7 @@ def test_a_worker_begins_with_what_somebody_waits_for_whatever_came_before() -> 
         with connection.Consumer(queues, callbacks=[take]) as consumer:
             consumer.qos(prefetch_count=1)
             for _ in range(61):
-                connection.drain_events(timeout=60)
+                connection.drain_events(timeout=300)
         for queue in queues:
             queue.bind(connection.default_channel).delete()
     assert taken == ["payment", *["notifications"] * 20, *["sweeps"] * 20, *["bulk"] * 20]

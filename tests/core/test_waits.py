@@ -39,7 +39,7 @@ print(options["options"])
 
 def test_who_waits_how_long() -> None:
     """Commands of manage.py, migrations among them, wait as long as it takes."""
-    done = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, timeout=600, check=True)
     plain, worker, web = done.stdout.splitlines()
     assert "timeout" not in plain
     expected = "-c statement_timeout=300s -c lock_timeout=30s -c idle_in_transaction_session_timeout=600s"

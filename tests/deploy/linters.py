@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("linters.txt")
 CACHE = ROOT / ".tool" / "linters"
 INSTALL_SECONDS = 240
-RUN_SECONDS = 60
+RUN_SECONDS = 300
 # Where a machine must not be let off for what it could not install: continuous integration says so.
 REQUIRED = os.environ.get("CI") == "true"
 

@@ -17,9 +17,9 @@ from django.db import connection
 
 from sandbox.demo import listens
 from sandbox.postgres import nobody
-from sandbox.processes import Child, Watcher, free_port
+from sandbox.processes import Child, Watcher
 from tests.deploy.linters import REQUIRED, ROOT
-from tests.serving import eventually
+from tests.serving import eventually, quiet_port
 
 FILE = ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini"
 CACHE = ROOT / ".tool" / "pgbouncer"
@@ -74,7 +74,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 def running_pool(folder: Path, *, mode: str, connections: int, instead: Mapping[str, str]) -> Iterator[int]:
     """The port of a pool that lends `connections` to the test's database; `instead` are lines of its file given otherwise."""
     binary, libraries = program()
-    given, port = connection.settings_dict, free_port()
+    given, port = connection.settings_dict, quiet_port()
     text = FILE.read_text()
     for old, new in {
         "host=postgres port=5432 dbname=holdfast": "host={HOST} port={PORT} dbname={NAME}".format(**given),

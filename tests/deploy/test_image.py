@@ -117,7 +117,7 @@ def test_what_it_takes_is_enough_for_every_process(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=inside, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=inside, env=environment, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     path, tasks = done.stdout.split()[-2:]
@@ -132,6 +132,6 @@ def test_the_emulator_needs_no_packages(tmp_path: Path) -> None:
     arguments = [word.strip().strip('"') for word in entry[1].split(",")][1:]
     done = subprocess.run(
         [sys.executable, "-S", *arguments, "--help"],
-        cwd=inside, env={}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=inside, env={}, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

@@ -237,7 +237,7 @@ def test_what_breaks_where_a_pool_of_transactions_is_taken_for_one_of_sessions(t
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         begun.set()
-        done.wait(30)
+        done.wait(300)
 
     with through_pool(tmp_path, mode="transaction", told="transaction"):
         assert outcome(prepared) == [(3,), (5,)]

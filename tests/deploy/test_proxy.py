@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 
 from sandbox.demo import listens
-from sandbox.processes import free_port
 from tests.deploy.fleet import CADDYFILE, command_of
 from tests.deploy.linters import complaints, linters
-from tests.serving import eventually
+from tests.serving import eventually, quiet_port
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 300.0
 
 
 class _Says(BaseHTTPRequestHandler):
@@ -98,7 +97,7 @@ class Proxy:
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     program = linters() / "bin" / "caddy"
     folder = tmp_path_factory.mktemp("proxy")
-    port, web, live = free_port(), free_port(), free_port()
+    port, web, live = quiet_port(), quiet_port(), quiet_port()
     environment = {
         **os.environ, "HOME": str(folder), "PROXY_ADDRESS": f"http://:{port}",
         "WEB": f"127.0.0.1:{web}", "LIVE": f"127.0.0.1:{live}",

@@ -29,7 +29,7 @@ def roll(folder: Path, *arguments: str, ended: str = "SuccessCriteriaMet Complet
     environment = {"PATH": f"{folder}:{os.environ['PATH']}", "CALLS": str(calls), "ENDED": ended, "TMPDIR": str(folder)}
     done = subprocess.run(
         [str(FOLDER / "roll"), *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     return done.returncode, done.stderr, calls.read_text().splitlines() if calls.exists() else []
 

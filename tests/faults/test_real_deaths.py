@@ -23,7 +23,7 @@ from tests.serving import ROOT
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-DIES_WITHIN_SECONDS = 180
+DIES_WITHIN_SECONDS = 600
 
 
 @pytest.fixture(autouse=True)

@@ -215,7 +215,7 @@ class World:
         outcome = "success" if self.random.random() < 0.8 else "failure"
         for charge in Charge.objects.filter(bill__booking__in=self.bookings[-4:], status="REQUIRES_ACTION"):
             with suppress(urllib.error.URLError):
-                urllib.request.urlopen(f"{charge.next_action_url}?outcome={outcome}", timeout=60).close()
+                urllib.request.urlopen(f"{charge.next_action_url}?outcome={outcome}", timeout=300).close()
 
     # ------------------------------------------------------------------------------------------------ the machines
 
@@ -341,7 +341,7 @@ def stripe_fails(*, seed: int | None = None, **requests: float | bool) -> Iterat
     body = json.dumps({"requests": requests, "seed": seed}).encode()
     headers = {"Authorization": f"Bearer {settings.STRIPE_SECRET_KEY}", "Content-Type": "application/json"}
     url = f"{os.environ['STRIPE_API_BASE']}/_config/faults"
-    urllib.request.urlopen(urllib.request.Request(url, body, headers, method="POST"), timeout=60).close()
+    urllib.request.urlopen(urllib.request.Request(url, body, headers, method="POST"), timeout=300).close()
     try:
         yield
     finally:

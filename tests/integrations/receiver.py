@@ -83,7 +83,7 @@ class Receiver:
         """Says nothing until then, or until the test is over."""
 
         def answer(handler: BaseHTTPRequestHandler, message: Message) -> None:
-            (until or self.over).wait(60)
+            (until or self.over).wait(300)
             with suppress(OSError):
                 status(204)(handler, message)
 

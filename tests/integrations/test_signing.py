@@ -56,7 +56,7 @@ def in_node(secret: str, headers: dict[str, str], body: bytes, now: float) -> bo
     given = json.dumps([secret, headers, body.decode("latin-1"), now])
     code += "\nconst [secret, headers, body, now] = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));"
     code += "\nprocess.stdout.write(String(isOurs(secret, headers, Buffer.from(body, 'latin1'), now)));"
-    done = subprocess.run([node, "-e", code], input=given, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([node, "-e", code], input=given, capture_output=True, text=True, timeout=300, check=True)
     return {"true": True, "false": False}[done.stdout]
 
 

@@ -1,16 +1,18 @@
 """Clients of what is pushed: graphql-transport-ws and server-sent events, by hand, so that a test sees each message."""
 
 import asyncio
+import itertools
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 300.0
 QUIET_SECONDS = 0.6
 
 Result = TypeVar("Result")
@@ -18,7 +20,7 @@ Result = TypeVar("Result")
 
 def run(test: Coroutine[Any, Any, Result]) -> Result:
     async def bounded() -> Result:
-        return await asyncio.wait_for(test, 90)
+        return await asyncio.wait_for(test, 900)
 
     return asyncio.run(bounded())
 
@@ -28,12 +30,18 @@ class SocketClient:
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
+        # What came in before it was asked for.
+        self._early: deque[dict[str, Any]] = deque()
+        self._marks = itertools.count()
 
     async def send(self, message: Any) -> None:
         await self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
     async def receive(self, *, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The next message that is no ping."""
+        return self._early.popleft() if self._early else await self._heard(seconds)
+
+    async def _heard(self, seconds: float) -> dict[str, Any]:
         while True:
             message: dict[str, Any] = json.loads(await asyncio.wait_for(self.connection.recv(), seconds))
             if message["type"] != "ping":
@@ -47,7 +55,16 @@ class SocketClient:
         """Sends the subscription, and waits until the server has dealt with it, so that what happens next is told."""
         payload = {"query": query, "variables": variables or {}, "extensions": extensions}
         await self.send({"type": "subscribe", "id": key, "payload": payload})
+        await self._until_read()
         await asyncio.sleep(0.3)
+
+    async def _until_read(self) -> None:
+        """Until the server has read what was sent so far, however busy it is: it answers in the order in which it reads."""
+        pong = {"type": "pong", "payload": {"mark": next(self._marks)}}
+        with suppress(ConnectionClosed):
+            await self.send({**pong, "type": "ping"})
+            while (message := await self._heard(PATIENCE_SECONDS)) != pong:
+                self._early.append(message)
 
     async def next(self, key: str) -> dict[str, Any]:
         """The next result of the subscription."""

@@ -118,7 +118,7 @@ class Ear:
 
     async def _listen(self) -> None:
         while True:
-            message = await self._client.receive(seconds=60)
+            message = await self._client.receive(seconds=300)
             if message["type"] == "next":
                 assert "errors" not in message["payload"], message
                 self.marks.append(SCENES[self._field].marked(message["payload"]["data"][self._field]))

@@ -133,7 +133,7 @@ def test_who_leaves_the_queue_costs_nothing_more() -> None:
 
     def work(patience: Patience) -> None:
         seen.append(patience)
-        go_on.wait(60)
+        go_on.wait(300)
 
     async def story() -> None:
         bridge = Bridge(answering(work), threads=1)
@@ -141,10 +141,10 @@ def test_who_leaves_the_queue_costs_nothing_more() -> None:
         while not seen:
             await asyncio.sleep(0.01)
         second.leaves.set()
-        await asyncio.wait_for(second.task, 30)
+        await asyncio.wait_for(second.task, 300)
         assert second.sent == []
         go_on.set()
-        await asyncio.wait_for(asyncio.gather(first.task, third.task), 30)
+        await asyncio.wait_for(asyncio.gather(first.task, third.task), 300)
         assert [visitor.sent[1]["body"] for visitor in (first, third)] == [b"done"] * 2
         bridge.close()
 
@@ -170,7 +170,7 @@ def test_who_leaves_while_being_answered_is_noticed() -> None:
         while not seen:
             await asyncio.sleep(0.01)
         visitor.leaves.set()
-        await asyncio.wait_for(visitor.task, 30)
+        await asyncio.wait_for(visitor.task, 300)
         assert visitor.sent == []
         bridge.close()
 
@@ -184,7 +184,7 @@ def test_who_waited_too_long_is_told_to_come_back() -> None:
     async def story() -> None:
         bridge = Bridge(answering(ran.append), threads=1, seconds=0)
         visitor = Visitor(bridge)
-        await asyncio.wait_for(visitor.task, 30)
+        await asyncio.wait_for(visitor.task, 300)
         assert visitor.sent[0]["status"] == 503
         assert (b"retry-after", b"5") in visitor.sent[0]["headers"]
         bridge.close()

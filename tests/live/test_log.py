@@ -23,18 +23,18 @@ class Held:
         self._is_written = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(topic,))
         self._thread.start()
-        assert self._is_written.wait(60)
+        assert self._is_written.wait(300)
 
     def commit(self) -> None:
         self._may_commit.set()
-        self._thread.join(30)
+        self._thread.join(300)
 
     def _run(self, topic: str) -> None:
         try:
             with transaction.atomic():
                 publish(topic=topic)
                 self._is_written.set()
-                self._may_commit.wait(60)
+                self._may_commit.wait(300)
         finally:
             connection.close()
 

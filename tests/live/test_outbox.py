@@ -122,7 +122,7 @@ def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
     async def test() -> None:
         reader = Reader()
         reader.outbox.put("1")
-        await asyncio.wait_for(reader.given_up.wait(), 10)
+        await asyncio.wait_for(reader.given_up.wait(), 300)
         reader.may_read.set()
         reader.outbox.put("2")
         await reader.outbox.drained()

@@ -138,9 +138,9 @@ async def converse(url: str, seed: int) -> int | None:
                 if dice.random() < 0.3:
                     await asyncio.sleep(0.01)
             await client.send({"type": "ping", "payload": {"n": "last"}})
-            await asyncio.wait_for(reading, 30)
+            await asyncio.wait_for(reading, 300)
         except ConnectionClosed:
-            await asyncio.wait_for(reading, 30)
+            await asyncio.wait_for(reading, 300)
         return client.connection.close_code
 
 
@@ -183,7 +183,7 @@ def test_frames_that_are_none_end_their_connection_alone(site: Site, name: str) 
     address = urlsplit(site.url)
     assert address.hostname is not None
     assert address.port is not None
-    with sockets.create_connection((address.hostname, address.port), timeout=60) as raw:
+    with sockets.create_connection((address.hostname, address.port), timeout=300) as raw:
         raw.sendall(HANDSHAKE.format(host=address.netloc).encode())
         said = raw.recv(4096)
         assert said.startswith(b"HTTP/1.1 101"), said

@@ -82,7 +82,7 @@ def stripe_api(method: str, path: str, **given: Any) -> Any:
     request = urllib.request.Request(
         url, body, {"Authorization": f"Bearer {settings.STRIPE_SECRET_KEY}"}, method=method
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         return json.load(answer)
 
 

@@ -52,7 +52,7 @@ def stripe_fails(**requests: float) -> Iterator[None]:
     body = json.dumps({"requests": requests}).encode()
     url = f"{os.environ['STRIPE_API_BASE']}/_config/faults"
     headers = {"Authorization": f"Bearer {settings.STRIPE_SECRET_KEY}"}
-    urllib.request.urlopen(urllib.request.Request(url, body, headers, method="POST"), timeout=60).close()
+    urllib.request.urlopen(urllib.request.Request(url, body, headers, method="POST"), timeout=300).close()
     try:
         yield
     finally:

@@ -130,6 +130,6 @@ class Reader:
         """What the script prints, run with the page's address replaced by the site's. Raises CalledProcessError."""
         done = subprocess.run(
             ["sh", "-euc", self.filled(script).replace(ADDRESS, self._site.url)],
-            capture_output=True, text=True, timeout=60, check=True, cwd=folder, env={**os.environ, **environment},
+            capture_output=True, text=True, timeout=300, check=True, cwd=folder, env={**os.environ, **environment},
         )  # fmt: skip
         return done.stdout

@@ -46,7 +46,7 @@ def values() -> dict[str, str]:
     """What a shell takes from the file: it is meant to be read by one."""
     done = subprocess.run(
         ["env", "-i", "sh", "-c", "set -eu; set -a; . ./.env.example; env"],
-        cwd=ROOT, capture_output=True, text=True, timeout=30, check=True,
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     pairs = [line.partition("=") for line in done.stdout.splitlines()]
     return {name: value for name, _, value in pairs if name in set(names())}

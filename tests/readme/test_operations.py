@@ -98,7 +98,7 @@ def test_a_dump_is_restored_with_its_guards(restored: tuple[str, str], tmp_path:
     path = f"{find_binaries(None)}{os.pathsep}{os.environ['PATH']}"
     for script in (DUMPING, RESTORING):
         subprocess.run(
-            ["sh", "-euc", script], cwd=tmp_path, check=True, timeout=120, capture_output=True,
+            ["sh", "-euc", script], cwd=tmp_path, check=True, timeout=600, capture_output=True,
             env={**environment(), "PATH": path, "DATABASE_URL": source, "RESTORED_URL": target},
         )  # fmt: skip
 

@@ -71,7 +71,7 @@ def test_the_database_goes_back_to_a_moment(backup: Path, tmp_path: Path) -> Non
     first = server(tmp_path / "first", watcher=watcher, options=options)
     try:
         subprocess.run(
-            ["sh", "-euc", TAKING.replace("/backup", str(backup))], check=True, timeout=120, capture_output=True,
+            ["sh", "-euc", TAKING.replace("/backup", str(backup))], check=True, timeout=600, capture_output=True,
             env={**environment(), **first.settings(), "PATH": f"{find_binaries(None)}{os.pathsep}{os.environ['PATH']}"},
         )  # fmt: skip
         asked(first, "CREATE TABLE kept (id int)", "INSERT INTO kept VALUES (1), (2)")

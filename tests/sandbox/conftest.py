@@ -14,7 +14,7 @@ from sandbox.processes import Child, Watcher
 from sandbox.watcher import alive
 
 
-def until(condition: Callable[[], object], *, seconds: float = 60.0) -> bool:
+def until(condition: Callable[[], object], *, seconds: float = 300.0) -> bool:
     """Whether `condition` becomes true in time."""
     end = time.monotonic() + seconds
     while not condition():
@@ -69,7 +69,7 @@ def run_sandbox() -> Callable[..., subprocess.CompletedProcess[str]]:
             env={**os.environ, **settings},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 

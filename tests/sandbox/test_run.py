@@ -18,7 +18,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **settings}
     return subprocess.run(
-        [ROOT / "run", *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [ROOT / "run", *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 

@@ -247,16 +247,16 @@ def test_the_whole_way_with_real_processes(
         SIGNING_KEYS=json.dumps([{"kid": "2027", "alg": "EdDSA", "private_key": str(signing)}]),
     ) as running:
         browser = requests.Session()
-        asked = browser.get(f"{running.url}/auth/idp/login", params={"next": PAGE}, allow_redirects=False, timeout=30)
+        asked = browser.get(f"{running.url}/auth/idp/login", params={"next": PAGE}, allow_redirects=False, timeout=300)
         back = provider.sign_in(asked.headers["Location"])
-        landed = browser.get(running.url + back, allow_redirects=False, timeout=30)
+        landed = browser.get(running.url + back, allow_redirects=False, timeout=300)
         assert landed.headers["Location"].startswith(f"{PAGE}?sign_in_code="), landed.text
         assert not browser.cookies
         code = parse_qs(urlsplit(landed.headers["Location"]).query)["sign_in_code"][0]
         payload = running.client().data(EXCHANGE, {"issuer": "holdfast", "token": code})["exchangeToken"]
         assert running.client(token=payload["token"]).data(ME)["me"] == {"email": "ada@example.com", "role": "GUEST"}
         # Another service checks our token with what we publish.
-        keys = jwt.PyJWKSet.from_dict(requests.get(f"{running.url}/.well-known/jwks.json", timeout=30).json())
+        keys = jwt.PyJWKSet.from_dict(requests.get(f"{running.url}/.well-known/jwks.json", timeout=300).json())
         claims = jwt.decode(
             payload["token"], keys["2027"], algorithms=["EdDSA"], audience="holdfast", issuer=running.url
         )

@@ -39,7 +39,7 @@ def get(url: str, **headers: str) -> tuple[int, str]:
     """The status and the body of whatever is answered, within twenty seconds."""
     request = urllib.request.Request(url, headers={name.replace("_", "-"): text for name, text in headers.items()})
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

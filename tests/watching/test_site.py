@@ -34,7 +34,7 @@ def send(watched: Watched, query: str, variables: dict[str, Any], **headers: str
     body = json.dumps({"query": query, "variables": variables}).encode()
     named = {"Content-Type": "application/json", **{key.replace("_", "-"): text for key, text in headers.items()}}
     with urllib.request.urlopen(
-        urllib.request.Request(f"{watched.site.url}/graphql", body, named), timeout=30
+        urllib.request.Request(f"{watched.site.url}/graphql", body, named), timeout=300
     ) as answer:
         return json.load(answer), answer.headers
 
@@ -205,7 +205,7 @@ def test_readiness_says_what_is_missing_and_liveness_hangs_on_nothing(watched: W
     finally:
         watched.database.thaw()
     for each in asking:
-        each.join(60)
+        each.join(300)
     for url in urls:
         eventually(lambda url=url: ready(url)[0] == 200, "it is ready again")  # type: ignore[misc]
     # Celery may give up a worker whose broker is gone in the middle of a job: whoever runs it starts it again.

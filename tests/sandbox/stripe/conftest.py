@@ -53,7 +53,7 @@ class Running:
     def _gone(self) -> int:
         assert self.process.stdout is not None
         self.process.stdout.close()
-        return self.process.wait(60)
+        return self.process.wait(300)
 
 
 class Account:
@@ -68,7 +68,7 @@ class Account:
 
     def http(self, method: str, path: str, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.key}", **options.pop("headers", {})}
-        return requests.request(method, self.url + path, headers=headers, timeout=60, allow_redirects=False, **options)
+        return requests.request(method, self.url + path, headers=headers, timeout=300, allow_redirects=False, **options)
 
     def pay(self, method: str = "pm_card_visa", amount: int = 1_000, **more: Any) -> stripe.PaymentIntent:
         """A confirmed PaymentIntent; `key` is its idempotency key."""

@@ -32,7 +32,7 @@ def card_error(call: Any, *given: Any, **more: Any) -> stripe.CardError:
 
 def finish(intent: Any, outcome: str) -> requests.Response:
     url = intent.next_action.redirect_to_url.url
-    return requests.get(f"{url}?outcome={outcome}", allow_redirects=False, timeout=60)
+    return requests.get(f"{url}?outcome={outcome}", allow_redirects=False, timeout=300)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_authentication_that_succeeds_pays(account: Account, manual: bool) -> No
         "redirect_to_url",
     )
     assert intent.next_action.redirect_to_url.return_url == "https://shop.example/back?a=1"
-    page = requests.get(intent.next_action.redirect_to_url.url, timeout=60)
+    page = requests.get(intent.next_action.redirect_to_url.url, timeout=300)
     assert page.status_code == 200
     assert "?outcome=success" in page.text
     assert "?outcome=failure" in page.text
@@ -295,12 +295,12 @@ def test_pages_escape_what_people_wrote(account: Account) -> None:
     intent: Any = account.pay("pm_card_authenticationRequired", description='<script>alert("x")</script>')
     url = intent.next_action.redirect_to_url.url
 
-    page = requests.get(url, timeout=60)
+    page = requests.get(url, timeout=300)
 
     assert "<script>" not in page.text
     assert "&lt;script&gt;" in page.text
-    assert requests.get(f"{url}?outcome=maybe", timeout=60).status_code == 400
-    assert requests.get(f"{url}x", timeout=60).status_code == 404
+    assert requests.get(f"{url}?outcome=maybe", timeout=300).status_code == 400
+    assert requests.get(f"{url}x", timeout=300).status_code == 404
     assert account.v1.payment_intents.retrieve(intent.id).status == "requires_action"
     with pytest.raises(stripe.InvalidRequestError) as caught:
         account.pay(return_url="javascript:alert(1)")

@@ -108,7 +108,7 @@ def test_a_broken_request_is_answered(account: Account, raw: bytes, status: byte
     parts = urlsplit(account.url)
     assert parts.hostname is not None
     assert parts.port is not None
-    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=300) as connection:
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))

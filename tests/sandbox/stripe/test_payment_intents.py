@@ -30,7 +30,7 @@ def test_a_confirmed_card_payment_succeeds_with_a_charge(account: Account) -> No
     assert (charge.payment_method_details.card.brand, charge.payment_method_details.card.last4) == ("visa", "4242")
     assert charge.outcome.type == "authorized"
     assert charge.metadata.to_dict() == {"booking": "7"}
-    receipt = requests.get(charge.receipt_url, timeout=60)
+    receipt = requests.get(charge.receipt_url, timeout=300)
     assert receipt.status_code == 200
     assert "$12.50" in receipt.text
     assert account.event_types() == ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"]
