@@ -5,7 +5,6 @@ from http import HTTPStatus
 
 import segno
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -14,21 +13,13 @@ from apps.bookings.receipt_pdf import receipt_pdf
 from apps.bookings.receipt_words import facts, rows, sums
 from apps.bookings.receipts import Expired, Receipt, receipt_of
 from apps.bookings.selectors import booking_of_ticket, find_booking
+from apps.core.closed import closed, closed_page
 
 CONTENT_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 
 
-def _closed(response: HttpResponse) -> HttpResponse:
-    """A page whose address is a secret: kept by nobody, told to nobody, and it loads nothing."""
-    response["Cache-Control"] = "private, no-store"
-    response["Referrer-Policy"] = "no-referrer"
-    response["X-Robots-Tag"] = "noindex"
-    response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-    return response
-
-
 def _text(message: str, status: int) -> HttpResponse:
-    return _closed(HttpResponse(message, status=status, content_type="text/plain"))
+    return closed(HttpResponse(message, status=status, content_type="text/plain"))
 
 
 @require_safe
@@ -46,10 +37,10 @@ def receipt_page(request: HttpRequest, address: str) -> HttpResponse:
         told = {
             "number": found.number, "facts": facts(found), "rows": rows(found), "sums": sums(found), "pdf": f"{address}.pdf",
         }  # fmt: skip
-        return _closed(render(request, "bookings/receipt.html", told))
+        return closed_page(request, "bookings/receipt.html", told)
     response = HttpResponse(receipt_pdf(found), content_type="application/pdf")
     response["Content-Disposition"] = f'inline; filename="receipt-{found.number}.pdf"'
-    return _closed(response)
+    return closed(response)
 
 
 @require_safe
@@ -59,7 +50,7 @@ def ticket_picture(request: HttpRequest, code: str, form: str) -> HttpResponse:
         return _text("There is no such ticket.", 404)
     picture = io.BytesIO()
     segno.make(code.strip().upper(), error="m", micro=False).save(picture, kind=form, scale=8, border=4)
-    return _closed(HttpResponse(picture.getvalue(), content_type=CONTENT_TYPES[form]))
+    return closed(HttpResponse(picture.getvalue(), content_type=CONTENT_TYPES[form]))
 
 
 @require_safe
@@ -72,8 +63,5 @@ def booking_page(request: HttpRequest, reference: str) -> HttpResponse:
     booking = find_booking(viewer=None, reference=reference, access_token=token) if token else None
     told = {"title": "Your booking"} if booking is None else told_on_page(booking, now=timezone.now())
     status = HTTPStatus.NOT_FOUND if booking is None else HTTPStatus.OK
-    response = render(request, "bookings/booking.html", told, status=status)
-    closed = _closed(response)
     # The ticket is a picture of ours.
-    closed["Content-Security-Policy"] += "; img-src 'self'"
-    return closed
+    return closed_page(request, "bookings/booking.html", told, status=status, has_pictures=True)

@@ -3,11 +3,11 @@
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from apps.core.closed import closed, closed_page
 from apps.notifications.models import NotificationType
 from apps.notifications.preferences import is_subscribed, is_unsubscribe_path, subscribe
 
@@ -29,20 +29,9 @@ def unsubscribe(request: HttpRequest, who: str, type: str, secret: str) -> HttpR
     Programs that follow every link of a mail change nothing. 404 for what was never given out.
     """
     if not is_unsubscribe_path(who=who, type=type, secret=secret):
-        return _closed(HttpResponse("There is no such page.", status=HTTPStatus.NOT_FOUND, content_type="text/plain"))
+        return closed(HttpResponse("There is no such page.", status=HTTPStatus.NOT_FOUND, content_type="text/plain"))
     sort = NotificationType(type)
     if request.method == "POST":
         subscribe(who=who, type=sort, wanted="again" in request.POST, now=timezone.now())
     told = {"sort": SORTS[sort], "is_subscribed": is_subscribed(who=who, type=sort)}
-    return _closed(render(request, "notifications/unsubscribe.html", told))
-
-
-def _closed(response: HttpResponse) -> HttpResponse:
-    """A page whose address is a secret: kept by nobody, told to nobody, and it loads nothing."""
-    response["Cache-Control"] = "private, no-store"
-    response["Referrer-Policy"] = "no-referrer"
-    response["X-Robots-Tag"] = "noindex"
-    response["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
-    )
-    return response
+    return closed_page(request, "notifications/unsubscribe.html", told, has_form=True)

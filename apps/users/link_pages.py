@@ -11,9 +11,9 @@ from datetime import datetime
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 
 from apps.audit.origin import address_of
+from apps.core.closed import closed_page
 from apps.core.errors import DomainError, WeakPassword
 from apps.core.tries import TooManyTries, guessing
 from apps.users.actions import credentials, sessions
@@ -78,12 +78,4 @@ def _shown(
     told = {
         "title": page.title, "button": page.button, "asks_password": page.asks_password, "token": token, "said": said,
     }  # fmt: skip
-    response = render(request, "users/link.html", told, status=status)
-    # An address with a secret in it: kept by nobody, told to nobody, and the page loads nothing.
-    response["Cache-Control"] = "private, no-store"
-    response["Referrer-Policy"] = "no-referrer"
-    response["X-Robots-Tag"] = "noindex"
-    response["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
-    )
-    return response
+    return closed_page(request, "users/link.html", told, status=status, has_form=True)

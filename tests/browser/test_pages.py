@@ -78,6 +78,27 @@ def test_graphiql_shows_the_docs(site: Site, browser: Browser) -> None:
     assert browser.complaints() == []
 
 
+def test_the_dialogs_of_graphiql_are_styled_by_what_carries_the_nonce(site: Site, browser: Browser) -> None:
+    open_graphiql(browser, site)
+    browser.click("button[aria-label='Open settings dialog']")
+    eventually(lambda: browser.has(".graphiql-dialog-header"), "the dialog is shown")
+    made = "return [...document.querySelectorAll('style')].map((each) => each.nonce !== '' && each.sheet !== null)"
+    assert browser.run(made) == [True]
+    # What got into the page some other way styles nothing.
+    browser.run("document.body.insertAdjacentHTML('beforeend', '<style>body { display: none }</style>')")
+    assert browser.run("return getComputedStyle(document.body).display") == "block"
+    (complaint,) = browser.complaints()
+    assert "style-src 'self' 'nonce-" in complaint
+
+
+def test_pages_with_secret_addresses_are_styled_by_themselves_alone(site: Site, browser: Browser) -> None:
+    browser.open(f"{site.url}/bookings/NOTHING1?token=wrong")
+    assert "There is nothing to see" in browser.text()
+    assert browser.run("return getComputedStyle(document.body).fontFamily") == "sans-serif"
+    browser.run("document.body.insertAdjacentHTML('beforeend', '<style>body { display: none }</style>')")
+    assert browser.run("return getComputedStyle(document.body).display") == "block"
+
+
 def test_staff_signs_in_to_the_admin(site: Site, browser: Browser) -> None:
     staff = make_staff(password=PASSWORD, is_superuser=True)
     browser.open(f"{site.url}/admin/")

@@ -3,6 +3,17 @@
 (function () {
   "use strict";
 
+  // Packages of GraphiQL make style elements. Only what carries the nonce of the page may style it.
+  var nonce = document.currentScript.nonce;
+  var createElement = document.createElement;
+  document.createElement = function () {
+    var made = createElement.apply(document, arguments);
+    if (made.tagName === "STYLE") {
+      made.nonce = nonce;
+    }
+    return made;
+  };
+
   var shared = new URLSearchParams(window.location.hash.slice(1));
 
   function remember(name, value) {
