@@ -5,6 +5,7 @@ Where the machine has none it is taken from Debian's packages, into a folder of 
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,8 @@ from tests.serving import eventually, quiet_port
 
 FILE = ROOT / "deploy" / "pgbouncer" / "pgbouncer.ini"
 CACHE = ROOT / ".tool" / "pgbouncer"
-PACKAGES = ("pgbouncer", "libevent-2.1-7", "libc-ares2")
+# What it stands on and not every machine has; each release of Debian and Ubuntu has names of its own for their packages.
+NEEDED = re.compile(r"Depends: (libevent\S*|libc-ares\S*|libcares\S*)$", re.MULTILINE)
 LIBRARIES = ("libevent-2.1.so.7", "libcares.so.2")
 INSTALL_SECONDS = 240
 
@@ -45,12 +47,11 @@ def program() -> tuple[Path, list[Path]]:
 
 def _install() -> None:
     shutil.rmtree(CACHE / "root", ignore_errors=True)
-    download = ["apt-get", "download", *PACKAGES]
     try:
-        done = _run(download)
+        done = _download()
         if done.returncode and os.geteuid() == 0:
             _run(["apt-get", "update"])
-            done = _run(download)
+            done = _download()
         problem = done.stderr.strip()[-300:] if done.returncode else ""
         for package in [] if problem else sorted(CACHE.glob("*.deb")):
             _run(["dpkg", "--extract", str(package), str(CACHE / "root")]).check_returncode()
@@ -62,6 +63,11 @@ def _install() -> None:
         pytest.fail(f"pgbouncer cannot be installed: {problem}")
     if problem:
         pytest.skip(f"pgbouncer cannot be installed, so nothing goes through it: {problem}")
+
+
+def _download() -> subprocess.CompletedProcess[str]:
+    needed = NEEDED.findall(_run(["apt-cache", "depends", "--important", "pgbouncer"]).stdout)
+    return _run(["apt-get", "download", "pgbouncer", *needed])
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -46,7 +46,7 @@ class Traffic:
         self.answered = 0
         self.references: list[str] = []
         self._guard = threading.Lock()
-        self._threads = [threading.Thread(target=work) for work in (self._look, self._look, self._book, self._book)]
+        self._threads = [threading.Thread(target=work) for work in (self._look, self._book, self._book)]
 
     def __enter__(self) -> "Traffic":
         for thread in self._threads:
