@@ -41,6 +41,11 @@ class ShallowPaginator(_Pages):
             return len(rows)
         return rows.order_by().values("pk")[:MOST_COUNTED].count()
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more than were counted."""
+        return self.count >= MOST_COUNTED
+
 
 class StaffAdmin(_Admin):
     """What every admin of a model is made of: the theme, and lists that cost the same in a big table."""
@@ -50,6 +55,8 @@ class StaffAdmin(_Admin):
     list_fullwidth = True
     paginator = ShallowPaginator
     show_full_result_count = False
+    # Each number beside a filter would be a count of the whole table.
+    show_facets = admin.ShowFacets.NEVER
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:

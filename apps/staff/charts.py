@@ -141,7 +141,7 @@ def _data(days: list[date], *series: tuple[str, list[Any], str]) -> str:
     datasets = [
         {
             "label": label, "data": numbers, "backgroundColor": colour, "borderColor": colour, "displayYAxis": True,
-            "maxTicksXLimit": 10,
+            "maxBarThickness": 16, "maxTicksXLimit": 10,
         }
         for label, numbers, colour in series
     ]  # fmt: skip

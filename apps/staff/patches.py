@@ -39,6 +39,11 @@ PATCHES: dict[str, tuple[tuple[str | re.Pattern[str], str], ...]] = {
     ),
     "unfold/helpers/welcomemsg.html": (
         (" localStorage.setItem('sidebarDesktopOpen', sidebarDesktopOpen ? '1' : '0');", ""),
+        # All rows are never counted, so there is only something to go back from where somebody searched or filtered.
+        ("{% if cl and cl.full_result_count != cl.result_count and", "{% if cl.query or cl.has_active_filters and"),
+    ),
+    "unfold/helpers/pagination_default.html": (
+        ("{{ cl.result_count }}", "{{ cl.result_count }}{% if cl.paginator.is_cut %}+{% endif %}"),
     ),
     "unfold/helpers/search.html": (
         (
