@@ -312,5 +312,5 @@ def test_counting_stops_early(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = ShallowPaginator(rows, 2)
     assert (pages.count, pages.num_pages, len(pages.page(1))) == (3, 2, 2)
     assert pages.is_cut
-    assert not ShallowPaginator(rows[:2], 2).is_cut
+    assert not ShallowPaginator(rows.filter(pk=rows[0].pk), 2).is_cut
     assert MOST_COUNTED > 1000
