@@ -40,6 +40,8 @@ from apps.payments.models import (
     Charge,
     ChargeStatus,
     Customer,
+    DealtWith,
+    Discrepancy,
     Dispute,
     ReceiptCounter,
     Refund,
@@ -118,6 +120,8 @@ def fill_the_rest() -> None:
             created_at=now,
         )
         ReceiptCounter.objects.get_or_create(year=2000 + number)
+        DealtWith.objects.create(subject=f"refund:{number}", note="x", actor_id=user.pk, at=now)
+        Discrepancy.objects.create(key=key, text="x", since=now, found_at=now, seen_at=now)
         NotificationSettings.objects.create(user=user, updated_at=now)
         MutedAddress.objects.create(address=key, type="MESSAGE", created_at=now)
         Announcement.objects.create(sender=user, title=key, body="x", recipients=[user.pk], created_at=now)
@@ -190,7 +194,9 @@ def test_every_page_opens_with_a_steady_number_of_queries() -> None:
 
 def test_no_list_costs_more_with_more_rows_or_counts_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table of the admin, with one row on the page and with three."""
-    client = client_of(make_staff(is_superuser=True))
+    boss = make_staff(is_superuser=True)
+    client, request = client_of(boss), RequestFactory().get("/")
+    request.user = boss
     for model, registered in admin.site._registry.items():
         costs = {}
         for rows in (1, 3):
@@ -203,9 +209,9 @@ def test_no_list_costs_more_with_more_rows_or_counts_a_table(monkeypatch: pytest
         asked = [query["sql"] for query in queries] + search_of(client, model)
         # Users and sessions of this page are few and by their keys; a table is never counted to its end.
         for sql in asked:
-            assert "COUNT(" not in sql.upper() or "LIMIT 5000" in sql, (model, sql[:300])
+            assert "COUNT(" not in sql.upper() or " LIMIT " in sql, (model, sql[:300])
         assert not registered.show_full_result_count
-        assert registered.get_search_fields(None), model
+        assert registered.get_search_fields(request), model
 
 
 def search_of(client: Client, model: Any) -> list[str]:

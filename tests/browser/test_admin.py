@@ -16,7 +16,7 @@ from tests.serving import Site, eventually
 CHOOSE = """
     document.querySelector('input.action-select').click();
     const actions = document.querySelector('select[name=action]');
-    actions.value = 'cancel_selected';
+    actions.value = 'refresh_selected';
     actions.dispatchEvent(new Event('change', {bubbles: true}));
 """
 IS_SHOWN = "return document.querySelector(arguments[0]).checkVisibility()"
