@@ -1,7 +1,8 @@
-"""Talking to what a user has named: on the public internet alone, once, bounded in time and in bytes.
+"""Talking to what a user has named: on the public internet alone, bounded in time and in bytes.
 
 The address that was checked is the address that is asked, so that a name which answers differently the second time gains
-nothing. Redirects are not followed, credentials are not sent.
+nothing. Credentials are not sent. What is read may be elsewhere by now: a few redirects are followed, and each address on the
+way is checked as the first one is. What is sent goes nowhere else.
 """
 
 import concurrent.futures
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 from apps.core.errors import Invalid
 
@@ -26,6 +27,8 @@ LOOK_UP_SECONDS = 3.0
 CONNECT_SECONDS = 5.0
 WHOLE_SECONDS = 15.0
 CHUNK_BYTES = 64 * 1024
+MOST_REDIRECTS = 5
+REDIRECTS = {301, 302, 303, 307, 308}
 SCHEMES = {"http": 80, "https": 443}
 # IPv4 addresses in the clothes of IPv6, by which a private one could be meant.
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -126,8 +129,23 @@ def fetch(url: str, *, largest_bytes: int, allow_loopback: bool) -> bytes:
 def fetch_changed(
     url: str, *, largest_bytes: int, allow_loopback: bool, etag: str = "", last_modified: str = ""
 ) -> Fetched:
-    """The same, unless the server says that it has not changed since it gave these marks."""
+    """The same, unless the server says that it has not changed since it gave these marks.
+
+    All redirects together have the time that one answer has. None leads from https to http.
+    """
     until = time.monotonic() + WHOLE_SECONDS
+    for _ in range(1 + MOST_REDIRECTS):
+        found = _look(url, until, largest_bytes, allow_loopback=allow_loopback, etag=etag, last_modified=last_modified)
+        if isinstance(found, Fetched):
+            return found
+        url = found
+    raise NotFetched(f"It leads elsewhere more than {MOST_REDIRECTS} times.")
+
+
+def _look(
+    url: str, until: float, largest_bytes: int, *, allow_loopback: bool, etag: str, last_modified: str
+) -> Fetched | str:
+    """What is there, or where else to look. Raises NotFetched."""
     headers = {"User-Agent": "Holdfast", "Accept": "text/calendar, */*", "Accept-Encoding": "identity"}
     known = {name: mark for name, mark in (("If-None-Match", etag), ("If-Modified-Since", last_modified)) if mark}
     try:
@@ -136,6 +154,8 @@ def fetch_changed(
             response = connection.getresponse()
             if response.status == 304 and known:
                 return Fetched(body=None, etag=etag, last_modified=last_modified)
+            if response.status in REDIRECTS and (place := response.getheader("Location")):
+                return _elsewhere(url, place.strip())
             if response.status != 200:
                 raise NotFetched(f"It answered with status {response.status}.")
             body = bytearray()
@@ -147,6 +167,17 @@ def fetch_changed(
             return Fetched(bytes(body), *marks)
     except (OSError, http.client.HTTPException) as error:
         raise _not_fetched(error, until) from error
+
+
+def _elsewhere(url: str, place: str) -> str:
+    """Where a redirect leads. It is checked when it is asked; raises NotFetched for what could be read on the way."""
+    try:
+        parts = urlsplit(urljoin(url, place))
+    except ValueError as error:
+        raise NotFetched("It leads to no address.") from error
+    if parts.scheme != "https" and urlsplit(url).scheme == "https":
+        raise NotFetched("It leads from https to something else.")
+    return urlunsplit(parts._replace(fragment=""))
 
 
 def _mark(value: str | None) -> str:

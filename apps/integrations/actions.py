@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from apps.audit.actions import record
+from apps.audit.models import AuditKind
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import AccountClosed, Collector, Invalid, OutsideRules, Required, WrongState
 from apps.core.fetching import clean_url
@@ -70,7 +72,13 @@ def _created(
         created_at=now,
         updated_at=now,
     )
+    _note(AuditKind.WEBHOOK_REGISTERED, endpoint, actor=viewer, now=now)
     return endpoint, secret_of(endpoint)
+
+
+def _note(kind: AuditKind, endpoint: WebhookEndpoint, *, actor: User, now: datetime, **data: str) -> None:
+    """Where the data of somebody's bookings goes is a matter of security. The address itself stays out of the audit."""
+    record(kind, now=now, user_id=endpoint.owner_id, actor_id=actor.pk, subject=f"webhook:{endpoint.pk}", **data)
 
 
 def update_endpoint(
@@ -116,6 +124,10 @@ def _updated(
     now: datetime,
 ) -> WebhookEndpoint:
     endpoint = endpoint_for(viewer=viewer, endpoint_id=endpoint_id, field="endpoint_id")
+    asked = {"types": types, "description": description, "url": url}
+    changed = [name for name, value in asked.items() if value is not None and value != getattr(endpoint, name)]
+    if is_enabled is not None and is_enabled != (endpoint.disabled_at is None):
+        changed.append("on" if is_enabled else "off")
     if types is not None:
         endpoint.types = types
     if description is not None:
@@ -131,6 +143,8 @@ def _updated(
     if is_enabled is False and endpoint.disabled_at is None:
         is_own = endpoint.owner_id == viewer.pk
         disable(endpoint, reason=DisabledReason.OWNER if is_own else DisabledReason.STAFF, now=now)
+    if changed:
+        _note(AuditKind.WEBHOOK_CHANGED, endpoint, actor=viewer, now=now, what=" ".join(sorted(changed)))
     return endpoint
 
 
@@ -141,9 +155,11 @@ def _forgive(endpoint: WebhookEndpoint) -> None:
 
 
 @unit_of_work
-def delete_endpoint(*, viewer: User, endpoint_id: int | None) -> None:
+def delete_endpoint(*, viewer: User, endpoint_id: int | None, now: datetime) -> None:
     """Send it nothing more and forget it with all its deliveries. Raises NotFound at `endpoint_id`."""
-    endpoint_for(viewer=viewer, endpoint_id=endpoint_id, field="endpoint_id").delete()
+    endpoint = endpoint_for(viewer=viewer, endpoint_id=endpoint_id, field="endpoint_id")
+    _note(AuditKind.WEBHOOK_REMOVED, endpoint, actor=viewer, now=now)
+    endpoint.delete()
 
 
 def drop_endpoints(*, owner: User) -> None:
@@ -167,6 +183,7 @@ def rotate_secret(
     endpoint.previous_secret_until = None if ends_old else now + OVERLAP
     endpoint.updated_at = now
     endpoint.save(update_fields=["secret_version", "previous_secret_until", "updated_at"])
+    _note(AuditKind.WEBHOOK_CHANGED, endpoint, actor=viewer, now=now, what="secret")
     return endpoint, secret_of(endpoint)
 
 

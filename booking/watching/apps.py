@@ -14,6 +14,7 @@ class WatchingConfig(AppConfig):
     label = "watching"
 
     def ready(self) -> None:
+        from booking import checks  # noqa: F401 - and `manage.py check` asks them
         from booking.watching import jobs, reports, traces  # noqa: F401 - jobs listens to Celery from here on
 
         connection_created.connect(_count_statements_of, dispatch_uid="watching.statements")

@@ -26,9 +26,12 @@ class House(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         House.seen.append({"path": self.path, **{name.lower(): value for name, value in self.headers.items()}})
-        if self.path == "/moved":
-            self.send_response(302)
-            self.send_header("Location", "/feed")
+        if self.path.startswith("/moved"):
+            # /moved leads to the feed, /moved3 there by way of two more, /moved?place to a place.
+            path, _, place = self.path.partition("?")
+            left = int(path.removeprefix("/moved") or 1)
+            self.send_response((301, 302, 303, 307, 308)[left % 5])
+            self.send_header("Location", place or (f"/moved{left - 1}" if left > 1 else "feed#here"))
             self.end_headers()
             return
         if self.path == "/missing":
@@ -125,15 +128,15 @@ def test_a_public_address_is_public() -> None:
         assert is_public(ipaddress.ip_address(address), allow_loopback=False)
 
 
-def test_an_answer_is_read_within_bounds_and_nothing_is_followed(house: str) -> None:
+def test_an_answer_is_read_within_bounds(house: str) -> None:
     assert fetch(f"{house}/feed?a=1#b", largest_bytes=100, allow_loopback=True) == b"BEGIN:VCALENDAR"
     (seen,) = House.seen
     assert (seen["path"], seen["host"]) == ("/feed?a=1", house.removeprefix("http://"))
     assert {"cookie", "authorization", "referer"} & set(seen) == set()
-    for path, reason in (("/moved", "status 302"), ("/missing", "status 404"), ("/large", "larger than 4,999")):
+    for path, reason in (("/missing", "status 404"), ("/large", "larger than 4,999")):
         with pytest.raises(NotFetched, match=reason):
             fetch(f"{house}{path}", largest_bytes=4_999, allow_loopback=True)
-    assert [each["path"] for each in House.seen] == ["/feed?a=1", "/moved", "/missing", "/large"]
+    assert [each["path"] for each in House.seen] == ["/feed?a=1", "/missing", "/large"]
 
 
 def test_a_name_that_changes_its_mind_is_asked_where_it_was_checked(
@@ -213,3 +216,52 @@ def test_without_a_lock_nothing_is_sent_where_that_is_not_allowed(house: str) ->
     with pytest.raises(Invalid, match="an https address"):
         clean_url(f"{house}/x", field="url", allow_loopback=True, allow_http=False)
     assert House.seen == []
+
+
+@pytest.mark.parametrize("hops", [1, 2, 5])
+def test_what_has_moved_is_read_where_it_is(house: str, hops: int) -> None:
+    House.seen.clear()
+    assert fetch(f"{house}/moved{hops}", largest_bytes=4_999, allow_loopback=True) == b"BEGIN:VCALENDAR"
+    assert [each["path"] for each in House.seen] == [*(f"/moved{left}" for left in range(hops, 0, -1)), "/feed"]
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("http://10.0.0.7/", "not on the public internet"),
+        ("http://169.254.169.254/latest/meta-data", "not on the public internet"),
+        ("http://[::ffff:10.0.0.7]/", "not on the public internet"),
+        ("//10.0.0.7/feed", "not on the public internet"),
+        ("file:///etc/passwd", "must be an http or https address"),
+        ("gopher://127.0.0.1/", "must be an http or https address"),
+        ("http://user:secret@127.0.0.1/", "a name or password"),
+        ("http://[127.0.0.1/", "leads to no address"),
+    ],
+)
+def test_each_address_on_the_way_is_checked(house: str, place: str, reason: str) -> None:
+    House.seen.clear()
+    with pytest.raises(NotFetched, match=reason):
+        fetch(f"{house}/moved?{place}", largest_bytes=4_999, allow_loopback=True)
+    assert len(House.seen) == 1
+
+
+def test_a_redirect_to_the_own_machine_is_followed_outside_production_alone(
+    house: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        fetching, "is_public", lambda address, *, allow_loopback: allow_loopback or len(House.seen) == 0
+    )
+    House.seen.clear()
+    with pytest.raises(NotFetched, match="not on the public internet"):
+        fetch(f"{house}/moved", largest_bytes=4_999, allow_loopback=False)
+    assert len(House.seen) == 1
+
+
+def test_it_is_not_led_on_for_ever_nor_out_of_tls(house: str) -> None:
+    House.seen.clear()
+    with pytest.raises(NotFetched, match="more than 5 times"):
+        fetch(f"{house}/moved6", largest_bytes=4_999, allow_loopback=True)
+    assert len(House.seen) == 6
+    with pytest.raises(NotFetched, match="from https to something else"):
+        fetching._elsewhere("https://example.com/feed", "http://example.com/feed")
+    assert fetching._elsewhere("https://example.com/a/feed", "../b#c") == "https://example.com/b"

@@ -131,7 +131,7 @@ def test_an_endpoint_that_goes_while_it_is_sent_to_leaves_nothing(receiver: Rece
     fan_out(now=NOW)
     (claim,) = claim_due(now=NOW, room=1)
     owner = claim.endpoint.owner
-    actions.delete_endpoint(viewer=owner, endpoint_id=claim.endpoint.pk)
+    actions.delete_endpoint(viewer=owner, endpoint_id=claim.endpoint.pk, now=NOW)
     settle(claim, delivering.send(claim, seconds=30), now=NOW)
     assert (WebhookEndpoint.objects.count(), WebhookDelivery.objects.count(), WebhookAttempt.objects.count()) == (
         0,
@@ -151,7 +151,7 @@ def test_endpoints_come_and_go_while_messages_are_made_and_sent(receiver: Receiv
                 if number % 4 == 0:
                     endpoint, _ = listen(staff, f"{receiver.url}/{number}")
                     happen(homes[step % 3], step)
-                    actions.delete_endpoint(viewer=staff, endpoint_id=endpoint.pk)
+                    actions.delete_endpoint(viewer=staff, endpoint_id=endpoint.pk, now=NOW)
                 elif number % 4 == 1:
                     happen(homes[step % 3], step)
                 elif number % 4 == 2:

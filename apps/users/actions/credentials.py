@@ -50,8 +50,23 @@ def change_password_in_admin(*, viewer: User, current_password: str, new_passwor
 @unit_of_work
 def _changed_in_admin(viewer: User, password_hash: str, *, now: datetime) -> User:
     user = _unchanged(viewer)
-    _replace(user, password_hash, now=now)
+    _replace(user, password_hash, now=now, actor_id=user.pk)
     return user
+
+
+def set_password(*, user: User, new_password: str, now: datetime) -> None:
+    """Give the account another password, for an operator at the command line. Every session ends, as for any new password.
+
+    Raises WeakPassword at `new_password`.
+    """
+    passwords.check_strength(new_password, user=user, field="new_password")
+    _set(user, passwords.hashed(new_password), now=now)
+
+
+@unit_of_work
+def _set(user: User, password_hash: str, *, now: datetime) -> None:
+    locked = User.objects.select_for_update(of=("self",)).get(pk=user.pk)
+    _replace(locked, password_hash, now=now, actor_id=None, by="command")
 
 
 def _new_hash(viewer: User, current_password: str, new_password: str) -> str:
@@ -74,16 +89,16 @@ def _unchanged(viewer: User) -> User:
 
 
 def _renewed(user: User, password_hash: str, *, user_agent: str, now: datetime) -> TokenPair:
-    _replace(user, password_hash, now=now)
+    _replace(user, password_hash, now=now, actor_id=user.pk)
     return open_session(user=user, user_agent=user_agent, now=now)
 
 
-def _replace(user: User, password_hash: str, *, now: datetime) -> None:
+def _replace(user: User, password_hash: str, *, now: datetime, actor_id: int | None, **data: str) -> None:
     user.password = password_hash
     user.save(update_fields=["password", "updated_at"])
     # Whoever knew the old password, or read the mailbox, has nothing left to come back with.
     void_links(user, now=now)
-    record(AuditKind.PASSWORD_CHANGED, now=now, user_id=user.pk, actor_id=user.pk)
+    record(AuditKind.PASSWORD_CHANGED, now=now, user_id=user.pk, actor_id=actor_id, **data)
     end_all_sessions(user=user, now=now)
 
 

@@ -132,7 +132,9 @@ class DeleteWebhookEndpoint(Mutation):
 
     @classmethod
     def perform(cls, context: Context, data: Any) -> dict[str, Any]:
-        actions.delete_endpoint(viewer=context.require_user(), endpoint_id=read_endpoint_id(data.endpoint_id))
+        actions.delete_endpoint(
+            viewer=context.require_user(), endpoint_id=read_endpoint_id(data.endpoint_id), now=context.now
+        )
         return {"deleted": True}
 
 
