@@ -26,7 +26,8 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize("number", range(8))
 def test_where(number):
     time.sleep(0.05)
-    names = ("REDIS_URL", "STRIPE_SECRET_KEY", "DATABASE_URL", "MAIL_DIR", "MODE", "HOLD_SECONDS")
+    names = ("REDIS_URL", "STRIPE_SECRET_KEY", "DATABASE_URL", "MAIL_DIR", "MODE", "HOLD_SECONDS",
+        "PYTHONDONTWRITEBYTECODE")
     name = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     (HERE / f"{name}.json").write_text(json.dumps({name: os.environ.get(name) for name in names}))
 
@@ -71,7 +72,7 @@ def children_of(parent: int) -> list[int]:
 
 
 def test_each_worker_has_its_own_share(tmp_path: Path) -> None:
-    run = start(tmp_path, "-n", "2", HOLD_SECONDS="1")
+    run = start(tmp_path, "-n", "2", HOLD_SECONDS="1", PYTHONDONTWRITEBYTECODE="1")
 
     assert run.wait(300) == 0
     first, second = (json.loads((tmp_path / f"gw{number}.json").read_text()) for number in (0, 1))
@@ -81,6 +82,7 @@ def test_each_worker_has_its_own_share(tmp_path: Path) -> None:
     assert first["DATABASE_URL"] == second["DATABASE_URL"]  # pytest-django adds the worker to the name
     assert first["MAIL_DIR"] != second["MAIL_DIR"]
     assert (first["MODE"], first["HOLD_SECONDS"]) == ("test", None)
+    assert first["PYTHONDONTWRITEBYTECODE"] is None  # what one process compiles, the others read
     assert not list(tmp_path.glob("holdfast-test-*"))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import bootstrap, lint
+from sandbox.__main__ import side_by_side
 from sandbox.folder import ROOT, DataFolder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -37,6 +38,13 @@ def test_an_unknown_command_shows_the_commands(arguments: tuple[str, ...]) -> No
     assert done.stdout == ""
     for command in ("demo", "test", "lint", "manage", "shell"):
         assert f"  {command}" in done.stderr
+
+
+def test_workers_are_no_more_than_a_given_database_lets_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+    assert side_by_side() == ["-n", "3", "--dist", "worksteal"]
+    monkeypatch.setenv("DATABASE_URL", "postgresql://somebody@127.0.0.1/somewhere")
+    assert side_by_side() == ["-n", "2", "--dist", "worksteal"]
 
 
 def test_help_is_no_failure() -> None:
