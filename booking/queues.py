@@ -40,6 +40,7 @@ QUEUES: dict[str, tuple[str, ...]] = {
         "payments.forget_card",
         "bookings.reconcile",
         "core.forget",
+        "availability.look_for_oversold",
     ),
 }
 ROUTES = {task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks}

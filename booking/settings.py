@@ -263,6 +263,7 @@ CELERY_BEAT_SCHEDULE = {
     "deliver-webhooks": {"task": "integrations.deliver", **SWEEP},
     "collect-debts": {"task": "bookings.collect_debts", **SWEEP},
     "reconcile": {"task": "bookings.reconcile", "schedule": crontab(hour="3", minute="17")},
+    "look-for-oversold": {"task": "availability.look_for_oversold", "schedule": crontab(minute="7")},
     "forget": {"task": "core.forget", "schedule": crontab(minute="23")},
 }
 

@@ -45,6 +45,12 @@ CACHE_READS = Counter(
 BOOKING_EVENTS = Counter("holdfast_booking_events", "Steps in the lives of bookings.", ["kind", "type"])
 CHARGE_RESULTS = Counter("holdfast_charge_results", "What the card processor said of charges.", ["status"])
 REFUND_RESULTS = Counter("holdfast_refund_results", "What the card processor said of refunds.", ["status"])
+OVERSOLD = Gauge(
+    "holdfast_oversold",
+    "What cannot be, counted once an hour. what: overlap (of allocations), stock (miscounted) or guard (a constraint missing).",
+    ["what"],
+    multiprocess_mode="mostrecent",
+)
 ROWS_FORGOTTEN = Counter("holdfast_rows_forgotten", "Rows deleted because they were kept for long enough.", ["sort"])
 TASKS = Counter("holdfast_tasks", "Jobs and sweeps carried out. outcome: ok, retried or failed.", ["task", "outcome"])
 TASK_SECONDS = Histogram(
