@@ -116,7 +116,7 @@ def row_type(model: type[Model], attributes: tuple[str, ...]) -> type[Row]:
         namespace |= {
             name: value
             for name, value in vars(base).items()
-            if name not in attributes and not name.startswith("_") and _is_own(value)
+            if name not in attributes and not name.startswith("__") and _is_own(value)
         }
     key = _key(model)
     for name in {each.attname for each in model._meta.concrete_fields} - set(attributes):

@@ -10,12 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from apps.availability.models import Block
+from apps.bookings.models import Booking
 from apps.core.families import LISTINGS, PEOPLE, statement_of
 from apps.core.keyset import keys
 from apps.core.prepared import meant
 from apps.core.read_pages import ReadPages
 from apps.core.reads import INSTANT, INTEGER, INTEGERS, WORD, OneOf, Parameter, Read
-from apps.core.rows import Bounds, NotRead, Row, has_read, model_of
+from apps.core.rows import Bounds, NotRead, Row, has_read, model_of, row_type
 from apps.hosting.blocks import block_period
 from apps.listings.models import Image, Listing
 from apps.users.models import User
@@ -93,6 +94,20 @@ def test_a_row_shows_what_an_instance_shows(settings: Settings) -> None:
         assert has_read(row, "event")
         assert row.event is None
     assert not queries.captured_queries
+
+
+def test_what_a_row_computes_may_stand_on_private_parts_of_its_class() -> None:
+    values: dict[str, Any] = {
+        "id": 7,
+        "reference": "ABCD",
+        "created_at": START,
+        "tickets": 2,
+        "confirmed_at": START,
+        "status": "CONFIRMED",
+    }
+    row: Any = row_type(Booking, tuple(values))(*values.values())
+    assert row.ticket_code == Booking(**values).ticket_code
+    assert row.ticket_code.startswith("ABCD-")
 
 
 def test_a_row_never_asks_for_what_was_not_read() -> None:
