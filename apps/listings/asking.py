@@ -49,6 +49,11 @@ def kinds_in_question(kinds: frozenset[str] | None) -> list[Kind]:
     return [kind for kind in all_kinds() if kinds is None or kind.code in kinds]
 
 
+def kinds_found(question: Question) -> frozenset[str] | None:
+    """The codes of all kinds that the question leaves; None where it leaves every one."""
+    return question.kinds if question.parts is None else frozenset([code for code, _ in question.parts])
+
+
 def ask(
     search: ListingSearch, *, words: Sequence[SoughtWord], by_distance: bool, now: datetime
 ) -> tuple[Question, dict[str, Put]] | None:

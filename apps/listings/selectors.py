@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from apps.core.keyset import Key, Slice, Stretch, slice_of, stretches
 from apps.core.reads import INTEGER, INTEGERS, OneOf, Parameter, Read
 from apps.core.shapes import Put, filled
-from apps.listings.asking import PUBLISHED, ask, kinds_in_question
+from apps.listings.asking import PUBLISHED, ask, kinds_found, kinds_in_question
 from apps.listings.kinds import all_kinds, relations
 from apps.listings.models import Listing, ListingStatus
 from apps.listings.pages import COUNT, EXISTS, LEVELS, PAGE, Part, Rows, Step, all_found, column_names, place_name
@@ -126,7 +126,6 @@ class FoundListings:
             has_start=any(kind.start_path for kind in kinds_in_question(search.kinds)),
         )
         first = self.keys[0].name
-        self._kinds = search.kinds
         # None where nothing can be found.
         self._asked = ask(search, words=words, by_distance=first == CHORD, now=now)
         # The order by start is read in two parts, each by an index of its own: what takes place, and what is always there.
@@ -155,7 +154,7 @@ class FoundListings:
                     break
         slice_ = slice_of(found, limit, backwards)
         names = column_names(self.keys, puts)
-        return Slice(_hydrated(slice_.rows, names, self._kinds), slice_.has_more)
+        return Slice(_hydrated(slice_.rows, names, kinds_found(question)), slice_.has_more)
 
     def _parts(self, place: Sequence[Any] | None, *, backwards: bool) -> list[Part]:
         """What a page is read from, one after the other until it is full."""
@@ -211,7 +210,7 @@ def _place(keys: Sequence[Key], place: Sequence[Any] | None) -> dict[str, Put]:
 def _hydrated(found: list[Any], names: Sequence[str], kinds: frozenset[str] | None) -> list[Listing]:
     """The listings of the rows, in their order, with what the rows computed. The first name is the key's.
 
-    `kinds` are those that the search asked for.
+    `kinds` are those that may be among them, None for all.
     """
     listings = _by_id(Sight.ALL, [row[0] for row in found], kinds=kinds) if found else {}
     hydrated = []

@@ -10,6 +10,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from apps.core.keyset import key_of
+from apps.listings.kinds import all_kinds
 from apps.listings.models import Listing
 from apps.listings.search import ListingOrder, ListingSearch
 from apps.listings.selectors import FoundListings, find_listings
@@ -31,6 +32,11 @@ def explained(sql: str, values: Any = None) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values)
         return nodes(cursor.fetchone()[0][0]["Plan"])
+
+
+def calendars(plan: list[dict[str, Any]]) -> int:
+    """How many homes were asked whether a unit of theirs is free."""
+    return sum(node["Actual Loops"] for node in plan if node.get("Relation Name") == "availability_unit")
 
 
 def read(found: FoundListings, **options: Any) -> tuple[list[Listing], list[str]]:
@@ -56,18 +62,9 @@ def test_no_more_calendars_are_asked_than_the_page_needs(homes: list[Listing]) -
     search = ListingSearch(city="Suva", currency="FJD", check_in=first, check_out=first + timedelta(days=2))
     found = find_listings(search=search, order=ListingOrder.PRICE_ASC, now=NOW)
 
-    def asked(sql: str, values: Any = None) -> int:
-        """How many homes were asked whether a unit of theirs is free."""
-        return sum(
-            node["Actual Loops"] for node in explained(sql, values) if node.get("Relation Name") == "availability_unit"
-        )
-
     rows, (statement,) = read(found)
     assert [row.price_minor for row in rows] == [0, 100, 200]
-    assert asked(statement.replace("%", "%%")) == PAGE + 1
-    # Without the fence every home of the city is asked before the cheapest are known.
-    merged = found.query_set().order_by("price_minor", "id").values("pk")[: PAGE + 1]
-    assert asked(*merged.query.sql_with_params()) == len(homes)
+    assert calendars(explained(statement.replace("%", "%%"))) == PAGE + 1
 
 
 def test_nor_where_the_candidates_must_be_sorted(homes: list[Listing]) -> None:
@@ -77,15 +74,34 @@ def test_nor_where_the_candidates_must_be_sorted(homes: list[Listing]) -> None:
     first = NOW.date() + timedelta(days=9)
     # There is no index of the best rated of a city.
     search = ListingSearch(city="Suva", check_in=first, check_out=first + timedelta(days=2))
-    rows, (statement,) = read(find_listings(search=search, order=ListingOrder.RATING_DESC, now=NOW))
+    found = find_listings(search=search, order=ListingOrder.RATING_DESC, now=NOW)
+    rows, (statement,) = read(found)
     assert len(rows) == PAGE
     with connection.cursor() as cursor:
         # Nor is the one of all to be walked.
         cursor.execute("DROP INDEX listing_rating")
     plan = explained(statement.replace("%", "%%"))
     assert [node["Actual Rows"] for node in plan if node["Node Type"] == "Sort"] == [PAGE + 1]
-    asked = [node["Actual Loops"] for node in plan if node.get("Relation Name") == "availability_unit"]
-    assert asked == [PAGE + 1]
+    assert calendars(plan) == PAGE + 1
+    # Without the fence every home of the city is asked before the best rated are known.
+    merged = found.query_set().order_by("-rank_stars", "-id").values("pk")[: PAGE + 1]
+    assert calendars(explained(*merged.query.sql_with_params())) == len(homes)
+
+
+def test_no_rows_are_read_of_kinds_that_the_search_leaves_out(homes: list[Listing]) -> None:
+    first = NOW.date() + timedelta(days=9)
+
+    def tables(search: ListingSearch) -> list[str]:
+        """Those of kinds in the statement that fetched the rows."""
+        with override_settings(PREPARED_STATEMENTS=False), CaptureQueriesContext(connection) as captured:
+            found = find_listings(search=search, order=ListingOrder.NEWEST, now=NOW).page(limit=2).rows
+        assert [listing.property.max_guests for listing in found] == [homes[0].property.max_guests] * 2
+        sql = captured[-1]["sql"]
+        return [kind.relation for kind in all_kinds() if f'JOIN "{kind.relation.split("_")[0]}_' in sql]
+
+    assert tables(ListingSearch(check_in=first, check_out=first + timedelta(days=2))) == ["property"]
+    assert tables(ListingSearch(kinds=frozenset({"PROPERTY", "EVENT"}))) == ["event", "property"]
+    assert tables(ListingSearch(city="Suva")) == [kind.relation for kind in all_kinds()]
 
 
 def test_a_level_that_the_page_does_not_reach_is_not_read() -> None:
