@@ -84,7 +84,7 @@ def test_nor_where_the_candidates_must_be_sorted(homes: list[Listing]) -> None:
     assert [node["Actual Rows"] for node in plan if node["Node Type"] == "Sort"] == [PAGE + 1]
     assert calendars(plan) == PAGE + 1
     # Without the fence every home of the city is asked before the best rated are known.
-    merged = found.query_set().order_by("-rank_stars", "-id").values("pk")[: PAGE + 1]
+    merged = found.query_set().order_by(F("rank_stars").desc(), "-id").values("pk")[: PAGE + 1]
     assert calendars(explained(*merged.query.sql_with_params())) == len(homes)
 
 
