@@ -38,7 +38,8 @@ class UserQueries(BaseUserManager["User"]):
         return self.create_user(email, password, role=UserRole.STAFF, is_superuser=True, **fields)
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+# Types are not known of the device that a second factor is.
+class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]
     """An account. `email` is stored in lower case; it is "" for nobody but an account that was deleted or imported."""
 
     email = models.EmailField(max_length=254, blank=True)

@@ -231,6 +231,7 @@ def test_every_row_opens_and_nobody_writes_it() -> None:
         if not isinstance(registered, ReadOnlyAdmin):
             continue
         row = model._default_manager.order_by("pk").last()
+        assert row is not None, model
         before = list(model._default_manager.order_by("pk").values())[-1]
         count = model._default_manager.count()
         answer = client.get(page(model, "change", row.pk))
