@@ -7,6 +7,7 @@ looked at.
 import logging
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -64,7 +65,7 @@ def look(*, now: datetime) -> Oversold:
     return found
 
 
-def _count(statement: str, **values: object) -> int:
+def _count(statement: str, **values: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return int(cursor.fetchone()[0])
