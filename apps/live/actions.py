@@ -1,13 +1,14 @@
 """Writing events, and giving them their place in the log."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from psycopg2.extras import Json
 
-from apps.core.db import require_transaction
+from apps.core.db import at_end, require_transaction
+from apps.core.prepared import Prepared
 from apps.live.bell import ring
 from apps.live.models import LiveEvent
 
@@ -17,7 +18,16 @@ PURGED_AT_ONCE = 10_000
 # Any number that nobody else takes for an advisory lock.
 NUMBERING_LOCK = 7_214_630_111
 
-INSERT = "INSERT INTO live_liveevent (topic, data) VALUES (%s, %s)"
+INSERT = Prepared(
+    "tell_listeners",
+    """
+    INSERT INTO live_liveevent (topic, data)
+    SELECT event.topic, event.data FROM unnest(%(topics)s, %(datas)s) WITH ORDINALITY AS event (topic, data, place)
+    ORDER BY event.place
+    """,
+    topics="varchar[]",
+    datas="jsonb[]",
+)
 IS_WAITING = "SELECT EXISTS (SELECT 1 FROM live_liveevent WHERE position IS NULL)"
 NUMBER = """
     UPDATE live_liveevent AS event SET position = numbered.position, numbered_at = statement_timestamp()
@@ -35,18 +45,43 @@ def publish(*, topic: str, data: dict[str, Any] | None = None) -> None:
     `data` is JSON and tells what cannot be read from the database later. Listeners are authorised for each event when it
     reaches them, so nothing needs to be hidden here.
     """
-    require_transaction()
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, [topic, Json(data or {})])
-    ring_after_commit()
+    publish_all([(topic, data or {})])
 
 
 def publish_all(events: Sequence[tuple[str, dict[str, Any]]]) -> None:
     """The same for many topics with their data."""
     require_transaction()
     if events:
-        LiveEvent.objects.bulk_create([LiveEvent(topic=topic, data=data) for topic, data in events])
+        for topic, data in events:
+            transaction.on_commit(_Unwritten(topic, data), robust=True)
+        if not at_end(_write_down):
+            _write_down()
         ring_after_commit()
+
+
+class _Unwritten:
+    """An event that is written down when the unit of work ends.
+
+    It is among what is to be done after the commit, for Django forgets that with the savepoint that it came in.
+    """
+
+    def __init__(self, topic: str, data: dict[str, Any]) -> None:
+        self.topic = topic
+        self.data = data
+        self.is_written = False
+
+    def __call__(self) -> None:
+        assert self.is_written, "an event was promised after its unit of work had ended"
+
+
+def _write_down() -> None:
+    """Write all events that this transaction has promised, in their order, by one statement."""
+    promised = [function for _, function, _ in connection.run_on_commit if isinstance(function, _Unwritten)]
+    events = [event for event in promised if not event.is_written]
+    if events:
+        INSERT.rows(topics=[event.topic for event in events], datas=[json.dumps(event.data) for event in events])
+    for event in events:
+        event.is_written = True
 
 
 def ring_after_commit() -> None:
