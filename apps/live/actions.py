@@ -76,8 +76,8 @@ class _Unwritten:
 
 def _write_down() -> None:
     """Write all events that this transaction has promised, in their order, by one statement."""
-    promised = [function for _, function, _ in connection.run_on_commit if isinstance(function, _Unwritten)]
-    events = [event for event in promised if not event.is_written]
+    promised: list[Any] = [entry[1] for entry in connection.run_on_commit]
+    events = [event for event in promised if isinstance(event, _Unwritten) and not event.is_written]
     if events:
         INSERT.rows(topics=[event.topic for event in events], datas=[json.dumps(event.data) for event in events])
     for event in events:
