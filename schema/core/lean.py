@@ -17,6 +17,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, Operat
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import is_iterable
 
+from schema.core.attributes import MISSING, absent
 from schema.core.context import Context
 from schema.core.errors import Code, QueryTooComplex
 from schema.core.loaders import Deferred, StuckError
@@ -145,7 +146,9 @@ class Execution:
                 elif is_mapping:
                     value = source.get(attribute, field.default)
                 else:
-                    value = getattr(source, attribute, field.default)
+                    value = getattr(source, attribute, MISSING)
+                    if value is MISSING:
+                        value = absent(source, attribute, field.default)
                 kind = value.__class__
                 if kind is field.plain:
                     shown[field.key] = value

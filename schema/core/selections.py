@@ -17,7 +17,6 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
-from graphene.types.resolver import dict_or_attr_resolver
 from graphql import (
     DirectiveNode,
     DocumentNode,
@@ -54,6 +53,7 @@ from graphql.pyutils import Undefined
 from graphql.type import GraphQLBoolean
 from graphql.utilities import coerce_input_value
 
+from schema.core.attributes import attribute_or_item
 from schema.core.costs import Prices, each_time
 
 if TYPE_CHECKING:
@@ -297,8 +297,7 @@ class _Within:
 
 
 def _read(source: Any, info: Any, **_arguments: Any) -> Any:
-    name = info.field_name
-    return source.get(name) if isinstance(source, dict) else getattr(source, name, None)
+    return attribute_or_item(info.field_name, None, source, info)
 
 
 def _attribute_of(definition: GraphQLField, name: str) -> tuple[str | None, Any]:
@@ -311,7 +310,7 @@ def _attribute_of(definition: GraphQLField, name: str) -> tuple[str | None, Any]
         return name, None
     if isinstance(resolve, functools.partial) and len(resolve.args) == 2 and not resolve.keywords:
         reads = getattr(resolve.func, "reads_attribute", None)
-        if resolve.func is dict_or_attr_resolver or (reads is not None and reads(resolve.args[0])):
+        if resolve.func is attribute_or_item or (reads is not None and reads(resolve.args[0])):
             return resolve.args
     return None, None
 

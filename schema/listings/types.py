@@ -24,6 +24,7 @@ from apps.listings.models import Image as ImageRow
 from apps.listings.models import Listing as ListingRow
 from apps.listings.offers import BookingRequest
 from apps.listings.selectors import listings_by_id
+from schema.core.attributes import read
 from schema.core.ids import read_global_id, to_global_id
 from schema.core.mutations import Payload
 from schema.core.nodes import Node, graphene_type_of, register_model, register_node
@@ -250,7 +251,7 @@ class SharedOrOwn:
     """
 
     def __call__(self, name: str, default: Any, listing: ListingRow, info: Info, **_arguments: Any) -> Any:
-        return getattr(listing if self.reads_attribute(name) else kind_of(listing).details(listing), name, default)
+        return read(listing if self.reads_attribute(name) else kind_of(listing).details(listing), name, default)
 
     def reads_attribute(self, name: str) -> bool:
         """Whether the listing's attribute of this name is all that the field shows."""

@@ -208,7 +208,8 @@ def test_a_letter_that_is_refused_for_good_is_given_up_and_shown_to_staff(postbo
     client = Client()
     client.force_login(make_staff(is_superuser=True), backend="apps.users.backends.StaffRoleBackend")
     page = client.get("/admin/notifications/letter/?state=failed").content.decode()
-    assert ("ann@example.com" in page, "550" in page, "1 letter" in page) == (True, True, True)
+    assert ("ann@example.com" in page, "550" in page) == (True, True)
+    assert set(re.findall(r"/letter/(\d+)/change/", page)) == {str(dead.pk)}
     detail = client.get(f"/admin/notifications/letter/{dead.pk}/change/").content.decode()
     assert ("Held for you" in detail or "We keep it" in detail, "?token=" in detail) == (True, False)
     client.post("/admin/notifications/letter/", {"action": "send_again", "_selected_action": [dead.pk]})

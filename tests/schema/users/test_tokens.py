@@ -70,18 +70,16 @@ def test_every_refused_sign_in_answers_alike(api: Api, user: User) -> None:
 def test_an_unknown_email_takes_as_long_as_a_wrong_password(user: User) -> None:
     closed = make_guest(email="closed@example.com", password=PASSWORD, is_active=False)
 
-    def fastest(email: str) -> float:
-        durations = []
-        for _ in range(5):
-            begun = time.perf_counter()
-            with pytest.raises(Exception, match="wrong"):
-                sign_in(email=email, password="wrong-Password-1", user_agent="", now=datetime.now(UTC))
-            durations.append(time.perf_counter() - begun)
-        return min(durations)
+    def processor_time(email: str) -> float:
+        begun = time.process_time()
+        with pytest.raises(Exception, match="wrong"):
+            sign_in(email=email, password="wrong-Password-1", user_agent="", now=datetime.now(UTC))
+        return time.process_time() - begun
 
-    known = fastest(user.email)
-    for email in ("nobody@example.com", closed.email):
-        assert 0.5 < fastest(email) / known < 2
+    # In turns, since the machine is not equally fast all the time.
+    rounds = [[processor_time(email) for email in (user.email, "nobody@example.com", closed.email)] for _ in range(5)]
+    known, *others = map(min, zip(*rounds, strict=True))
+    assert all(0.5 < each / known < 2 for each in others)
 
 
 @pytest.mark.parametrize("who", ["right", "unknown", "closed", "without a password", "no address"])

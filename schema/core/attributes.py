@@ -1,0 +1,39 @@
+"""What a field without a resolver of its own shows: the attribute of its name, or the item of a dict.
+
+A value that is missing shows the field's default, as graphene has it. A property that fails is no missing value: to show null
+for it would hide the failure, also the one of a property that looks for an attribute which is not there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from graphene.types.resolver import set_default_resolver
+
+MISSING = object()
+
+
+def read(source: Any, name: str, default: Any) -> Any:
+    """The attribute of the source. Raises what a property of it raises."""
+    value = getattr(source, name, MISSING)
+    return absent(source, name, default) if value is MISSING else value
+
+
+def absent(source: Any, name: str, default: Any) -> Any:
+    """What stands for an attribute that `getattr` does not find. Raises AttributeError where it is there and failed."""
+    if not hasattr(type(source), name):
+        return default
+    try:
+        return getattr(source, name)
+    except ObjectDoesNotExist:
+        # The other side of a relation to one row, where there is none.
+        return default
+
+
+def attribute_or_item(name: str, default: Any, source: Any, _info: Any, **_arguments: Any) -> Any:
+    """The default resolver of all types."""
+    return source.get(name, default) if isinstance(source, dict) else read(source, name, default)
+
+
+set_default_resolver(attribute_or_item)
