@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -80,16 +81,18 @@ class ReadOnlyAdmin(StaffAdmin):
         return False
 
     def do_each(
-        self, request: HttpRequest, queryset: QuerySet[Any], act: Callable[[Model], object], *, done: str
+        self, request: HttpRequest, queryset: QuerySet[Any], act: Callable[[Any, Any, datetime], object], *, done: str
     ) -> None:
         """Run one action for each selected row, each in its own transaction, and tell how that went.
+
+        `act` is given the row, who acts and the time.
 
         A row that refuses does not keep the others from being done. What was done is in the admin's log.
         """
         count = 0
         for row in queryset.order_by("pk"):
             try:
-                act(row)
+                act(row, request.user, timezone.now())
             except DomainError as error:
                 self.message_user(request, f"{row}: {error}", messages.ERROR)
             else:

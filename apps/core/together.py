@@ -32,6 +32,9 @@ from psycopg2.extras import DateTimeTZRange
 from apps.core.db import require_transaction
 from apps.core.prepared import Prepared, literal, type_of
 
+# In the place of a form: the field itself prepares the value.
+UNKNOWN: Any = object()
+
 
 class Forms(dict[type[Any], Callable[[Any], Any] | None]):
     """How values of these classes are sent to a column; None: as they are. What is not here is the field's to prepare."""
@@ -39,11 +42,6 @@ class Forms(dict[type[Any], Callable[[Any], Any] | None]):
     def __missing__(self, kind: type[Any]) -> Callable[[Any], Any] | None:
         # Members of enumerations, that is: as the text that they are.
         return str.__str__ if str in self and issubclass(kind, str) else UNKNOWN
-
-
-def UNKNOWN(value: Any) -> Any:  # noqa: N802 - a mark, which is never called
-    """Stands for the field's own way."""
-    raise NotImplementedError
 
 
 def _instant(value: datetime) -> str:

@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -17,7 +16,6 @@ from apps.hosting.models import ImportedCalendar, ListingFeed
 from apps.listings.admin import KindFilter
 from apps.listings.kinds import kind_of, relations
 from apps.listings.models import Image, Listing
-from apps.users.models import User
 
 
 class UnitInline(ReadOnlyInline):
@@ -95,23 +93,19 @@ class ListingAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Archive the selected listings", permissions=["market"])
     def archive(self, request: HttpRequest, queryset: QuerySet[Listing]) -> None:
-        viewer = request.user
-        assert isinstance(viewer, User)
         self.do_each(
             request,
             queryset,
-            lambda listing: archive_listing(viewer=viewer, listing_id=listing.pk, now=timezone.now()),
+            lambda listing, viewer, now: archive_listing(viewer=viewer, listing_id=listing.pk, now=now),
             done="Archived",
         )
 
     @admin.action(description="Publish the selected listings", permissions=["market"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Listing]) -> None:
-        viewer = request.user
-        assert isinstance(viewer, User)
         self.do_each(
             request,
             queryset,
-            lambda listing: publish_listing(viewer=viewer, listing_id=listing.pk, now=timezone.now()),
+            lambda listing, viewer, now: publish_listing(viewer=viewer, listing_id=listing.pk, now=now),
             done="Published",
         )
 

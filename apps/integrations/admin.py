@@ -3,13 +3,11 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from apps.core.admin import ReadOnlyAdmin, ReadOnlyInline
 from apps.integrations.actions import replay_delivery, update_endpoint
 from apps.integrations.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from apps.integrations.payloads import body_of, encoded
-from apps.users.models import User
 
 
 class AttemptInline(ReadOnlyInline):
@@ -54,12 +52,10 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
         self._switch(request, queryset, is_enabled=True)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint], *, is_enabled: bool) -> None:
-        viewer = request.user
-        assert isinstance(viewer, User)
         self.do_each(
             request,
             queryset,
-            lambda row: update_endpoint(viewer=viewer, endpoint_id=row.pk, is_enabled=is_enabled, now=timezone.now()),
+            lambda row, viewer, now: update_endpoint(viewer=viewer, endpoint_id=row.pk, is_enabled=is_enabled, now=now),
             done="Turned on" if is_enabled else "Turned off",
         )
 
@@ -94,12 +90,10 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Send the selected messages again", permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
-        viewer = request.user
-        assert isinstance(viewer, User)
         self.do_each(
             request,
             queryset,
-            lambda row: replay_delivery(viewer=viewer, delivery_id=str(row), now=timezone.now()),
+            lambda row, viewer, now: replay_delivery(viewer=viewer, delivery_id=str(row), now=now),
             done="Sent again",
         )
 

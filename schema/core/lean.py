@@ -18,11 +18,12 @@ from graphql.execution.values import get_argument_values
 from graphql.pyutils import is_iterable
 
 from schema.core.attributes import MISSING, absent
+from schema.core.completing import Complete, Place
 from schema.core.context import Context
 from schema.core.errors import Code, QueryTooComplex
 from schema.core.loaders import Deferred, StuckError
 from schema.core.patience import ENDLESS, TookTooLong
-from schema.core.selections import Complete, Field, Place, Selected, Selection
+from schema.core.selections import Field, Selected, Selection
 
 # Points between two looks at the clock.
 LOOK_EVERY = 10.0

@@ -15,7 +15,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from graphql import (
     DirectiveNode,
@@ -23,8 +23,6 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLAbstractType,
-    GraphQLEnumType,
     GraphQLField,
     GraphQLID,
     GraphQLInterfaceType,
@@ -32,7 +30,6 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
-    GraphQLResolveInfo,
     GraphQLSchema,
     GraphQLString,
     GraphQLUnionType,
@@ -40,10 +37,7 @@ from graphql import (
     VariableDefinitionNode,
     VariableNode,
     Visitor,
-    is_abstract_type,
     is_leaf_type,
-    is_list_type,
-    is_object_type,
     type_from_ast,
     visit,
 )
@@ -54,14 +48,8 @@ from graphql.type import GraphQLBoolean
 from graphql.utilities import coerce_input_value
 
 from schema.core.attributes import attribute_or_item
+from schema.core.completing import completing, nullable_of, serializing
 from schema.core.costs import Prices, each_time
-
-if TYPE_CHECKING:
-    from schema.core.lean import Execution
-
-# Where a value lies: below what, under which key, in which container, and whether null may stand there.
-Place = tuple[Any, str | int, Any, bool]
-Complete = Callable[["Execution", Any, Place], Any]
 
 # Combinations of the conditions of one operation: clients have few.
 MOST_KEPT = 16
@@ -107,9 +95,7 @@ class Field:
         "serialize",
     )
 
-    def __init__(
-        self, key: str, nodes: list[FieldNode], definition: GraphQLField, within: _Within, parent: Any
-    ) -> None:
+    def __init__(self, key: str, nodes: list[FieldNode], definition: GraphQLField, within: Within, parent: Any) -> None:
         self.key = key
         self.nodes = nodes
         self.name = nodes[0].name.value
@@ -118,12 +104,12 @@ class Field:
         self.resolve = definition.resolve or _read
         self.attribute, self.default = _attribute_of(definition, self.name)
         self.nullable = not isinstance(definition.type, GraphQLNonNull)
-        inner = _nullable(definition.type)
+        inner = nullable_of(definition.type)
         is_leaf = is_leaf_type(inner)
         self.plain = PLAIN_CLASSES.get(inner, NO_CLASS) if is_leaf else NO_CLASS
         self.direct: frozenset[type] = VALUES if is_leaf else frozenset()
-        self.serialize: Any = _serializing(inner) if is_leaf else None
-        self.complete = _completing(inner, self, within)
+        self.serialize: Any = serializing(inner) if is_leaf else None
+        self.complete = completing(inner, self, within)
         self._fragments = within.fragments
         self._below: frozenset[str] | None = None
 
@@ -140,7 +126,7 @@ class Selection:
 
     __slots__ = ("_fixed", "_varying", "fields", "parent", "price")
 
-    def __init__(self, parent: GraphQLObjectType, selected: dict[str, list[FieldNode]], within: _Within) -> None:
+    def __init__(self, parent: GraphQLObjectType, selected: dict[str, list[FieldNode]], within: Within) -> None:
         self.parent = parent
         self.fields: list[Field] = []
         for key, nodes in selected.items():
@@ -167,7 +153,7 @@ class Selected:
 
     __slots__ = ("root",)
 
-    def __init__(self, node: OperationDefinitionNode, within: _Within) -> None:
+    def __init__(self, node: OperationDefinitionNode, within: Within) -> None:
         root = within.schema.get_root_type(node.operation)
         assert root is not None, "the document is valid"
         fields = collect_fields(within.schema, within.fragments, within.conditions, root, node.selection_set)
@@ -246,7 +232,7 @@ class Operations:
         key = (id(node), *conditions.items())
         found = self._kept.get(key)
         if found is None:
-            found = Selected(node, _Within(schema, self._fragments, conditions, prices))
+            found = Selected(node, Within(schema, self._fragments, conditions, prices))
             if len(self._kept) < MOST_KEPT:
                 self._kept[key] = found
         return found
@@ -256,7 +242,7 @@ def _reader(schema: GraphQLSchema, definition: VariableDefinitionNode) -> tuple[
     """A variable's name, and how a value of it that is not null is read."""
     wanted = type_from_ast(schema, definition.type)
     assert wanted is not None, "the document is valid"
-    inner = _nullable(cast(GraphQLOutputType, wanted))
+    inner = nullable_of(cast(GraphQLOutputType, wanted))
     read = inner.parse_value if is_leaf_type(inner) else functools.partial(coerce_input_value, type_=inner)
     return definition.variable.name.value, read
 
@@ -274,7 +260,7 @@ class _ConditionVisitor(Visitor):
                 self.names.add(argument.value.name.value)
 
 
-class _Within:
+class Within:
     """What all selections of one operation share."""
 
     __slots__ = ("conditions", "fragments", "prices", "schema")
@@ -313,102 +299,3 @@ def _attribute_of(definition: GraphQLField, name: str) -> tuple[str | None, Any]
         if resolve.func is attribute_or_item or (reads is not None and reads(resolve.args[0])):
             return resolve.args
     return None, None
-
-
-def _nullable(wanted: GraphQLOutputType) -> Any:
-    return wanted.of_type if isinstance(wanted, GraphQLNonNull) else wanted
-
-
-def _completing(wanted: Any, field: Field, within: _Within) -> Complete:
-    """How a value of the nullable type becomes what the answer shows. None stays None."""
-    if is_leaf_type(wanted):
-        return _leaf(wanted)
-    if is_list_type(wanted):
-        return _list(wanted.of_type, field, within)
-    if is_object_type(wanted):
-        return _object(wanted, field, within)
-    assert is_abstract_type(wanted)
-    return _abstract(wanted, field, within)
-
-
-def _serializing(wanted: GraphQLLeafType) -> Callable[[Any], Any]:
-    """How a value becomes what the answer shows, where it is neither null nor an error. Raises what graphql-core raises."""
-    serialize = wanted.serialize
-    # The names of an enum's values, by what resolvers return for them.
-    names: dict[str, Any] | None = {} if isinstance(wanted, GraphQLEnumType) else None
-
-    def serialized(value: Any) -> Any:
-        if names is not None and value.__class__ is str and value in names:
-            return names[value]
-        shown = serialize(value)
-        if shown is None:
-            raise TypeError(f"{wanted} has no way to show {type(value).__name__}.")
-        if names is not None and value.__class__ is str:
-            names[value] = shown
-        return shown
-
-    return serialized
-
-
-def _leaf(wanted: GraphQLLeafType) -> Complete:
-    serialize = _serializing(wanted)
-
-    def complete(_execution: Execution, value: Any, _place: Place) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Exception):
-            raise value
-        return serialize(value)
-
-    return complete
-
-
-def _object(wanted: GraphQLObjectType, field: Field, within: _Within) -> Complete:
-    below: list[Selection] = []
-
-    def complete(execution: Execution, value: Any, place: Place) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Exception):
-            raise value
-        if not below:
-            below.append(within.below(wanted, field.nodes))
-        return execution.shown(below[0], value, place)
-
-    return complete
-
-
-def _abstract(wanted: GraphQLAbstractType, field: Field, within: _Within) -> Complete:
-    below: dict[str, Selection] = {}
-    resolve_type = wanted.resolve_type
-    assert resolve_type is not None, "the schema is supported"
-
-    def complete(execution: Execution, value: Any, place: Place) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Exception):
-            raise value
-        name: Any = resolve_type(value, cast(GraphQLResolveInfo, execution.info(field)), wanted)
-        selection = below.get(name)
-        if selection is None:
-            runtime = within.schema.get_type(name) if isinstance(name, str) else None
-            if not is_object_type(runtime) or not within.schema.is_sub_type(wanted, runtime):  # type: ignore[arg-type]
-                raise TypeError(f"{name!r} is no type of {wanted.name}.")
-            selection = below[name] = within.below(runtime, field.nodes)  # type: ignore[arg-type]
-        return execution.shown(selection, value, place)
-
-    return complete
-
-
-def _list(of_type: Any, field: Field, within: _Within) -> Complete:
-    nullable = not isinstance(of_type, GraphQLNonNull)
-    complete_item = _completing(_nullable(of_type), field, within)
-
-    def complete(execution: Execution, value: Any, place: Place) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Exception):
-            raise value
-        return execution.listed(field, value, place, complete_item, nullable)
-
-    return complete

@@ -14,7 +14,6 @@ from apps.bookings.money_states import STATES, with_money
 from apps.core.admin import ReadOnlyAdmin, instant
 from apps.listings.admin import KindOfListingFilter
 from apps.staff.story import booking_of_story, story_of
-from apps.users.models import User
 
 
 def sees_people(request: HttpRequest) -> bool:
@@ -105,11 +104,9 @@ class BookingAdmin(ReadOnlyAdmin):
         description="Ask the processor about the open payments of the selected bookings", permissions=["view"]
     )
     def refresh_selected(self, request: HttpRequest, queryset: QuerySet[Booking]) -> None:
-        viewer = request.user
-        assert isinstance(viewer, User)
         self.do_each(
             request,
             queryset,
-            lambda booking: refresh(viewer=viewer, booking_id=booking.pk, now=timezone.now()),
+            lambda booking, viewer, now: refresh(viewer=viewer, booking_id=booking.pk, now=now),
             done="Asked about",
         )
