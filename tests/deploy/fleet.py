@@ -91,11 +91,22 @@ class Fleet:
         assert ended == [0], (name, ended, self.log(name))
 
     def await_ready(self, name: str) -> None:
+        """Web servers answer; what else there is has begun so far that it can be told to stop."""
         if name in self._ports:
             eventually(lambda: answers(f"http://127.0.0.1:{self._ports[name]}/readyz"), f"{name} is ready")
+        elif Path("/proc/self/status").exists():
+            eventually(lambda: catches(self._children[name].pid, signal.SIGTERM), f"{name} can be told to stop")
+        else:
+            eventually(lambda: self.log(name), f"{name} says something")
 
     def log(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text()
+
+
+def catches(pid: int | None, number: signal.Signals) -> bool:
+    """Whether the process has a handler of its own for the signal, as Linux tells it."""
+    (caught,) = re.findall(r"^SigCgt:\s*([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def answers(url: str) -> bool:
@@ -155,7 +166,7 @@ def running_fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
     try:
         for each in children.values():
             each.start()
-        for name in ports:
+        for name in (*ports, *WORKERS, "beat"):
             fleet.await_ready(name)
         eventually(lambda: answers(f"{fleet.url}/healthz"), "the proxy answers")
         yield fleet
