@@ -35,8 +35,8 @@ def commands(job: dict[str, Any]) -> str:
     return "\n".join(step.get("run", "") for step in job["steps"])
 
 
-def test_there_is_one_for_each_change_and_one_for_each_release() -> None:
-    assert FILES == ["ci.yml", "release.yml"]
+def test_there_is_one_for_each_change_each_release_and_each_night() -> None:
+    assert FILES == ["ci.yml", "nightly.yml", "release.yml"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -113,6 +113,13 @@ def test_what_is_promised_is_checked() -> None:
     assert "trivy" in found["image"]
     assert "docker compose up" in found["image"]
     assert "services" not in jobs("ci.yml")["bare"]
+
+
+def test_what_takes_too_long_for_each_change_is_tried_each_night() -> None:
+    assert set(workflow("nightly.yml")["on"]) == {"schedule", "workflow_dispatch"}
+    steps = commands(jobs("nightly.yml")["fuzz"])
+    assert "FUZZ=8 ./run test tests/fuzz" in steps
+    assert "NONSENSE=all ./run test tests/schema/nonsense" in steps
 
 
 def test_a_tag_is_deployed_once_its_image_was_scanned_and_by_its_digest() -> None:
