@@ -10,6 +10,7 @@ from psycopg2.extras import DateTimeTZRange
 
 from apps.availability import selectors
 from apps.availability.models import Allocation
+from apps.core.db import Undecided
 from apps.core.errors import Unavailable
 from apps.core.families import AVAILABILITY
 from apps.core.periods import Period
@@ -90,12 +91,13 @@ def allocate_together(
     quantity: int | None,
     held_until: datetime | None,
     now: datetime,
+    ends_unit: bool = False,
 ) -> Allocation:
     """Take one free unit for the period, or `quantity` of the stock, and write the rows with it.
 
     `together` begins with `unit_claim`, or with `stock_claim` where there is a quantity. Run-out holds in the way must have
-    been released before, in the same transaction, and listeners are for the caller to tell. Raises Unavailable when nothing is
-    free; then nothing was written.
+    been released before, in the same transaction, and listeners are for the caller to tell. With `ends_unit` all of it has been
+    committed when it returns. Raises Unavailable when nothing is free; then nothing was written.
     """
     place = {
         "allocation": allocation_id,
@@ -106,17 +108,20 @@ def allocate_together(
         "now": now,
     }
     if quantity is not None:
-        taken, holder, unit = together.write({**place, "quantity": quantity}, *rows)
+        taken, holder, unit = together.write({**place, "quantity": quantity}, *rows, ends_unit=ends_unit)
         if taken is None:
             raise Unavailable("Fewer tickets are left.", field="tickets")
     else:
         tried: list[int] = []
         while True:
-            taken, holder, unit = together.write({**place, "tried": tried}, *rows)
+            taken, holder, unit = together.write({**place, "tried": tried}, *rows, ends_unit=ends_unit)
             if taken is not None:
                 break
             if unit is None:
                 raise Unavailable("This period is taken.")
+            if ends_unit:
+                # Somebody was faster, and there may be other units.
+                raise Undecided
             tried.append(unit)
     allocation = Allocation(
         pk=allocation_id,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from django.db import connection, transaction
 
@@ -14,8 +14,24 @@ from apps.core.postgres.base import DatabaseWrapper
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
 
-# What is left to do before the unit of work that is open commits; None where none is.
-_endings: ContextVar[list[Callable[[], object]] | None] = ContextVar("endings", default=None)
+
+class _Unit:
+    """A unit of work that is open. `endings` are left to do before it commits; `may_end_early`: see `may_end_with_it`."""
+
+    __slots__ = ("endings", "has_ended", "may_end_early", "name")
+
+    def __init__(self, name: str, *, may_end_early: bool) -> None:
+        self.name = name
+        self.may_end_early = may_end_early
+        self.endings: list[Callable[[], object]] = []
+        self.has_ended = False
+
+
+_unit: ContextVar[_Unit | None] = ContextVar("unit", default=None)
+
+
+class Undecided(Exception):
+    """The statement that ended its unit of work has written nothing, and there is more to try: the action is called again."""
 
 
 def unit_of_work(action: Callable[Args, Result]) -> Callable[Args, Result]:
@@ -24,23 +40,51 @@ def unit_of_work(action: Callable[Args, Result]) -> Callable[Args, Result]:
     Raises RuntimeError when a transaction is open already.
     """
 
-    @wraps(action)
-    def run(*args: Args.args, **kwargs: Args.kwargs) -> Result:
+    def work(unit: _Unit, args: Any, kwargs: Any) -> Result:
         with transaction.atomic(durable=True):
-            endings: list[Callable[[], object]] = []
-            token = _endings.set(endings)
+            token = _unit.set(unit)
             try:
                 result = action(*args, **kwargs)
-                while endings:
-                    endings.pop(0)()
+                while unit.endings:
+                    unit.endings.pop(0)()
             finally:
                 # What is done after the commit is outside, and must not leave anything for an end that has been.
-                _endings.reset(token)
-            fault_point(f"{action.__name__}.written")
-        fault_point(f"{action.__name__}.committed")
+                _unit.reset(token)
+            if not unit.has_ended:
+                fault_point(f"{unit.name}.written")
+        fault_point(f"{unit.name}.committed")
         return result
 
+    @wraps(action)
+    def run(*args: Args.args, **kwargs: Args.kwargs) -> Result:
+        try:
+            return work(_Unit(action.__name__, may_end_early=True), args, kwargs)
+        except Undecided:
+            return work(_Unit(action.__name__, may_end_early=False), args, kwargs)
+
     return run
+
+
+def may_end_with_it() -> bool:
+    """Whether the next statement may bring the COMMIT of the unit of work with it: nothing is left to be done behind it.
+
+    For a statement that is the action's last, and before which the action has written nothing: should it find nothing to do,
+    that is committed. It may raise Undecided then, and the action is called once more, in a transaction that ends as always.
+    """
+    unit = _unit.get()
+    # With a savepoint the end of the transaction is somebody else's: a test's.
+    if unit is None or not unit.may_end_early or unit.has_ended or unit.endings:
+        return False
+    return not connection.savepoint_ids
+
+
+def end_with_it() -> None:
+    """Say that the next statement brings the COMMIT. Raises RuntimeError where it may not."""
+    unit = _unit.get()
+    if unit is None or not may_end_with_it():
+        raise RuntimeError("something is left to be done before the unit of work may end")
+    fault_point(f"{unit.name}.written")
+    unit.has_ended = True
 
 
 def at_end(ending: Callable[[], object]) -> bool:
@@ -49,11 +93,13 @@ def at_end(ending: Callable[[], object]) -> bool:
     For what nobody reads before the commit, and is written at once with the rest of its kind. Returns whether there is a unit
     of work; where there is none, it is for the caller to do it now.
     """
-    endings = _endings.get()
-    if endings is None:
+    unit = _unit.get()
+    if unit is None:
         return False
-    if ending not in endings:
-        endings.append(ending)
+    if unit.has_ended:
+        raise RuntimeError("the unit of work has been committed")
+    if ending not in unit.endings:
+        unit.endings.append(ending)
     return True
 
 

@@ -59,6 +59,8 @@ class Prepared:
 
     # Carried out just before, with values for its own places: see `after`.
     _first: Prepared | None = None
+    # Said just behind it, once it has been carried out: see `ending_with`.
+    _rest = ""
 
     def __init__(self, name: str, text: str, /, **types: str) -> None:
         places = set(PLACE.findall(text))
@@ -84,6 +86,16 @@ class Prepared:
         both._name_anew()
         return both
 
+    def ending_with(self, rest: str) -> Self:
+        """This statement, a COMMIT and what is said behind that, sent in one message; what is said last answers.
+
+        `rest` must be nothing that can fail: the COMMIT stands. Until the transaction is left nothing else is carried out.
+        """
+        whole = copy.copy(self)
+        whole._rest = rest
+        whole._name_anew()
+        return whole
+
     def _name_anew(self) -> None:
         if self._first is not None:
             self._first._name_anew()
@@ -94,13 +106,14 @@ class Prepared:
     def text(self, database: DatabaseWrapper) -> str:
         """What to execute with the values for the places, on this connection."""
         own = self._own_text(database)
-        if self._first is None:
+        if self._first is None and not self._rest:
             return own
-        first = self._first.text(database)
-        both = f"{first}; {own}"
-        if both not in _texts:
-            _texts[both] = f"{meant(first)}; {meant(own)}"
-        return both
+        before = f"{self._first.text(database)}; " if self._first else ""
+        behind = f"; COMMIT; {self._rest}" if self._rest else ""
+        whole = f"{before}{own}{behind}"
+        if whole not in _texts:
+            _texts[whole] = f"{meant(before[:-2]) + '; ' if before else ''}{meant(own)}{behind}"
+        return whole
 
     def _own_text(self, database: DatabaseWrapper) -> str:
         if not settings.PREPARED_STATEMENTS:
@@ -119,7 +132,7 @@ class Prepared:
         """Carry it out, in the transaction if one is open. Returns all rows; none where it returns nothing."""
         database = own_connection()
         try:
-            return database.rows(self.text(database), values)
+            found = database.rows(self.text(database), values)
         except NotSupportedError:
             # A migration has changed the type of a column meanwhile, and what was prepared holds no more, on any connection.
             self._name_anew()
@@ -133,6 +146,9 @@ class Prepared:
                 known.discard(self.name)
                 known.discard(self._first.name if self._first else "")
             raise
+        if self._rest:
+            database.connection.note_end()
+        return found
 
     def row(self, **values: Any) -> tuple[Any, ...] | None:
         """The same for at most one row."""

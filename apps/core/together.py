@@ -18,6 +18,7 @@ that a column which a model gets is written by itself.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -29,9 +30,13 @@ from django.contrib.postgres.fields import DateTimeRangeField
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from psycopg2.extras import DateTimeTZRange
 
-from apps.core.db import require_transaction
+from apps.core.db import end_with_it, require_transaction
 from apps.core.prepared import Prepared, literal, type_of
 
+# Behind a COMMIT nothing can be asked that might fail. The answer is noted in the session before, where a statement that
+# plans and locks nothing finds it.
+NOTE = "holdfast.answer"
+NOTED = f"SELECT set_config('{NOTE}', row_to_json(answer)::text, false) FROM ({{answer}}) AS answer"  # noqa: S608 - a name of ours
 # In the place of a form: the field itself prepares the value.
 UNKNOWN: Any = object()
 
@@ -97,8 +102,8 @@ class Rows(Enum):
 class Claim:
     """What comes first and decides: the body of a WITH, in which a query called `claimed` finds one row or none.
 
-    `answer` is the whole statement's, one row; its first column is null where `claimed` has found nothing. `types` are those
-    of the places in both.
+    `answer` is the whole statement's, one row of numbers and texts; its first column is null where `claimed` has found nothing.
+    `types` are those of the places in both.
     """
 
     def __init__(self, body: str, answer: str, **types: str) -> None:
@@ -139,18 +144,21 @@ class Together:
         self._name = name
         self._claim = claim
         self._parts = parts
-        self._compiled: tuple[Prepared, list[_Compiled]] | None = None
+        self._compiled: tuple[Prepared, Prepared, list[_Compiled]] | None = None
 
-    def write(self, claimed: Mapping[str, Any], *rows: Sequence[models.Model]) -> tuple[Any, ...]:
+    def write(
+        self, claimed: Mapping[str, Any], *rows: Sequence[models.Model], ends_unit: bool = False
+    ) -> tuple[Any, ...]:
         """Write the rows of each part. Returns the claim's answer; where it begins with null nothing was written.
 
-        A step of a transaction. Raises IntegrityError for rows that the tables refuse, ValueError for more or fewer than a
-        part has, and where something is not untouched.
+        A step of a transaction; with `ends_unit` it brings the COMMIT of the unit of work with it (see `may_end_with_it`), and
+        has been committed when it returns. Raises IntegrityError for rows that the tables refuse, ValueError for more or fewer
+        than a part has, and where something is not untouched.
         """
         require_transaction()
         if self._compiled is None:
             self._compiled = self._compile()
-        statement, compiled = self._compiled
+        statement, ending, compiled = self._compiled
         # Asked for each value: the proxy would look up whose connection it is each time.
         own = connections[DEFAULT_DB_ALIAS]
         values = dict(claimed)
@@ -171,7 +179,12 @@ class Together:
                 raise ValueError(f"{part.rows.value} {part.model.__name__} is written, not {len(instances)}")
             if known.given:
                 values[known.given] = bool(instances)
-        (answer,) = statement.rows(**values)
+        if ends_unit:
+            end_with_it()
+            ((said,),) = ending.rows(**values)
+            answer = tuple(value for _, value in json.loads(said, object_pairs_hook=list))
+        else:
+            (answer,) = statement.rows(**values)
         if answer[0] is not None:
             for instances in rows:
                 for instance in instances:
@@ -179,13 +192,15 @@ class Together:
                     instance._state.db = own.alias
         return answer
 
-    def _compile(self) -> tuple[Prepared, list[_Compiled]]:
+    def _compile(self) -> tuple[Prepared, Prepared, list[_Compiled]]:
         parts = [_compile_part(f"part{number}", part) for number, part in enumerate(self._parts)]
         types = dict(self._claim.types)
         for part in parts:
             types |= part.types
-        text = f"WITH {', '.join([self._claim.body, *(part.query for part in parts)])} {self._claim.answer}"
-        return Prepared(self._name, text, **types), parts
+        body = f"WITH {', '.join([self._claim.body, *(part.query for part in parts)])}"
+        whole = Prepared(self._name, f"{body} {self._claim.answer}", **types)
+        ending = Prepared(f"{self._name}_at_last", f"{body} {NOTED.format(answer=self._claim.answer)}", **types)
+        return whole, ending.ending_with(f"SHOW {NOTE}"), parts
 
 
 def _sent(value: Any, forms: Forms, field: Any, own: Any) -> Any:

@@ -1,12 +1,13 @@
 """The hold: what it writes, in how few statements, and that a refused one has written nothing."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, models, transaction
+from django.db import connection, connections, models, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
@@ -115,6 +116,53 @@ def test_a_hold_is_two_messages_and_a_commit(is_signed_in: bool) -> None:
         heads = [query["sql"].split()[0] for query in captured]
         # BEGIN is what Django has noted: it goes with the first.
         assert heads == ["BEGIN", "EXECUTE", "EXECUTE", "COMMIT"]
+
+
+def last_message() -> str:
+    """What this connection said to the server last, COMMIT included."""
+    other = connections.create_connection("default")
+    try:
+        with other.cursor() as cursor:
+            backend = connection.connection.info.backend_pid
+            cursor.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [backend])
+            return str(cursor.fetchone()[0])
+    finally:
+        other.close()
+
+
+def test_the_last_of_the_two_brings_the_commit() -> None:
+    home = make_property()
+    held(home, **nights(home, 1))
+    assert last_message().startswith("EXECUTE hold_unit_at_last_")
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW holdfast.answer")
+        assert json.loads(cursor.fetchone()[0])["id"] == Allocation.objects.get().pk
+
+
+def test_a_hold_with_something_to_do_besides_commits_afterwards() -> None:
+    home, other = make_property(), make_event(price_minor=0)
+    days = nights(home, 1)
+    held(home, **days)
+    # What has run out is cleared away before.
+    held(home, **days, now=NOW + timedelta(hours=1))
+    assert last_message() == "COMMIT"
+    # What costs nothing is confirmed behind it.
+    held(other, tickets=1)
+    assert last_message() == "COMMIT"
+    # A key remembers what was made.
+    days = nights(home, 1, first=timedelta(days=50))
+    request = BookingRequest(**days)
+    booked = hold(
+        kind_code=home.kind,
+        listing_id=home.pk,
+        listing_field="listing",
+        request=request,
+        guest=make_guest(),
+        idempotency_key="the same key",
+        now=NOW,
+    )
+    assert last_message() == "COMMIT"
+    assert Booking.objects.filter(pk=booked.pk).exists()
 
 
 def test_the_answer_to_a_hold_reads_nothing_back() -> None:

@@ -120,7 +120,7 @@ def test_every_column_is_written() -> None:
         statement = Together("columns", CLAIM, Part(model, is_keyed=True))
         statement.write({"caller": model.__name__, "now": NOW}, [])
         assert statement._compiled is not None
-        written = {column.field.column for column in statement._compiled[1][0].columns}
+        written = {column.field.column for column in statement._compiled[-1][0].columns}
         assert written == {field.column for field in model._meta.concrete_fields} - own
 
 

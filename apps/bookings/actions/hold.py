@@ -17,7 +17,7 @@ from apps.bookings.models import Booking, BookingEvent, BookingLine, Written
 from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.bookings.telling import letter_of_hold
 from apps.core import idempotency
-from apps.core.db import unit_of_work
+from apps.core.db import may_end_with_it, unit_of_work
 from apps.core.emails import clean_email
 from apps.core.errors import AccountClosed, Collector, NotAllowed, NotFound, OutsideRules, Required
 from apps.core.families import AVAILABILITY
@@ -114,7 +114,16 @@ def hold(
     whole = occupancy.quantity is not None
     if found.has_dead_holds:
         expire_dead_holds(listing_id=listing.pk, period=None if whole else occupancy.occupied, now=now)
-    booking = _write(kind=kind, found=found, occupancy=occupancy, lines=lines, guest=guest, contact=person, now=now)
+    booking = _write(
+        kind=kind,
+        found=found,
+        occupancy=occupancy,
+        lines=lines,
+        guest=guest,
+        contact=person,
+        ends_unit=claim is None and not found.has_dead_holds and may_end_with_it(),
+        now=now,
+    )
     if claim is not None:
         idempotency.remember(claim, result=booking.pk)
     return booking
@@ -164,9 +173,13 @@ def _write(
     lines: list[Line],
     guest: User | None,
     contact: Contact | None,
+    ends_unit: bool,
     now: datetime,
 ) -> Booking:
-    """Take the place and write the booking down, with its debt, its history and whom it is told. Raises Unavailable."""
+    """Take the place and write the booking down, with its debt, its history and whom it is told. Raises Unavailable.
+
+    `ends_unit`: nothing was written before, and nothing is left to do behind it.
+    """
     listing, numbers = found.listing, found.numbers
     total = total_of(lines, currency=listing.currency)
     expires_at = now + timedelta(seconds=settings.HOLD_SECONDS)
@@ -197,6 +210,8 @@ def _write(
     )
     letter = letter_of_hold(booking, event)
     rows = _rows(booking, lines)
+    ring_after_commit()
+    count_on_commit(BOOKING_EVENTS, kind.code, str(BookingEventType.HELD))
     booking.allocation = allocate_together(
         hold_of(is_counted=occupancy.quantity is not None),
         [bill],
@@ -212,9 +227,8 @@ def _write(
         quantity=occupancy.quantity,
         held_until=expires_at,
         now=now,
+        ends_unit=ends_unit and total.minor > 0 and not found.is_followed,
     )
-    ring_after_commit()
-    count_on_commit(BOOKING_EVENTS, kind.code, str(BookingEventType.HELD))
     booking.written = Written(lines=rows, history=[event])
     if found.is_followed:
         announce_event(booking, event)

@@ -15,6 +15,8 @@ from psycopg2.sql import Composable
 
 BEGIN = "BEGIN"
 BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+# In the place of an opening: the last statement brought the COMMIT with it, and nothing may come behind it.
+ENDED = ""
 
 
 class Cursor(cursor):
@@ -34,7 +36,7 @@ class Cursor(cursor):
         if opening is None:
             super().execute(query, vars)
             return
-        if self.name is not None:
+        if self.name is not None or opening == ENDED:
             session.begin()
             super().execute(query, vars)
             return
@@ -109,12 +111,14 @@ class Session(connection):
 
     def open_with(self, opening: str) -> None:
         """Let the transaction that has not begun yet begin so. Raises ProgrammingError where it has."""
-        if self.opening is None:
+        if not self.opening:
             raise ProgrammingError("no transaction is about to begin")
         self.opening = opening
 
     def begin(self) -> None:
-        """Begin now, for what cannot bring the BEGIN with it."""
+        """Begin now, for what cannot bring the BEGIN with it. Raises ProgrammingError where the transaction has ended."""
+        if self.opening == ENDED:
+            raise ProgrammingError("the transaction has been committed with its last statement")
         opening, self.opening = self.opening, None
         if opening is not None:
             try:
@@ -127,6 +131,11 @@ class Session(connection):
         """Take the transaction for begun, if the server says so."""
         if not self.closed and not self.is_idle:
             self.opening = None
+
+    def note_end(self) -> None:
+        """Take the transaction for committed by its last statement: until `commit` or `rollback` nothing more is carried out."""
+        if self._is_manual and self.is_idle:
+            self.opening = ENDED
 
     def commit(self) -> None:
         self._end("COMMIT")
