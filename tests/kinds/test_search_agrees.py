@@ -58,23 +58,25 @@ def found(listings: list[Listing], search: ListingSearch, now: datetime) -> set[
 
 def take(listing: Listing, now: datetime, dice: random.Random, *, span_hours: int) -> None:
     """Fill the calendar with bookings, held and run-out holds, and cancelled places, none of them overlapping."""
-    holder = 1
+    places: list[Allocation] = []
     for unit in Unit.objects.filter(listing=listing):
         at = now.replace(minute=0) - timedelta(hours=dice.randrange(30))
         while at < now + timedelta(days=5):
             end = at + timedelta(minutes=dice.choice([15, 60, 60 * span_hours]))
             held = dice.choice([None, None, now - timedelta(seconds=1), now, now + timedelta(minutes=9)])
-            Allocation.objects.create(
-                listing=listing,
-                unit=unit,
-                period=DateTimeTZRange(at, end),
-                holder=listing.pk * 10_000 + holder,
-                is_active=dice.random() < 0.8,
-                held_until=held,
-                created_at=now,
+            places.append(
+                Allocation(
+                    listing=listing,
+                    unit=unit,
+                    period=DateTimeTZRange(at, end),
+                    holder=listing.pk * 10_000 + len(places),
+                    is_active=dice.random() < 0.8,
+                    held_until=held,
+                    created_at=now,
+                )
             )
-            holder += 1
             at = end + timedelta(minutes=dice.choice([0, 0, 30, 60, 60 * span_hours]))
+    Allocation.objects.bulk_create(places)
 
 
 def all_differ(listings: list[Listing], search: ListingSearch, now: datetime, accept: Callable[[Listing], bool]) -> int:

@@ -1,19 +1,21 @@
 """Searches against the oracle: every filter and every order, alone and in combination, in pages both ways."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoDbBlocker
 
 from apps.core.keyset import key_of
 from apps.core.periods import Period
 from apps.listings.models import Listing
 from apps.listings.search import Box, ListingOrder, ListingSearch, Near
 from apps.listings.selectors import FoundListings, find_listings
+from tests.kept import undone_in_the_end
 from tests.listings import oracle
 from tests.listings.world import AMENITIES, MORNING, NOW, make_world, taken_by_unit
 
@@ -82,9 +84,16 @@ def pages(found: FoundListings, *, size: int, backwards: bool) -> list[int]:
 Check = Callable[[ListingSearch, ListingOrder], list[int]]
 
 
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[list[Listing]]:
+    """Made once: no test here writes."""
+    with undone_in_the_end(django_db_blocker):
+        yield make_world(seed=7, size=90)
+
+
 @pytest.fixture
-def check(db: None) -> Check:
-    listings = make_world(seed=7, size=90)
+def check(db: None, world: list[Listing]) -> Check:
+    listings = world
     taken = taken_by_unit()
 
     def compare(search: ListingSearch, order: ListingOrder) -> list[int]:
