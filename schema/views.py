@@ -14,7 +14,7 @@ from graphql import GraphQLError, OperationType
 from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.audit.origin import address_of
-from apps.core.db import one_snapshot
+from apps.core.db import of_one_moment
 from schema.core.authentication import authenticate
 from schema.core.context import Context
 from schema.core.documents import DocumentRefused
@@ -48,7 +48,7 @@ def engine() -> Engine:
     return Engine(
         import_string(settings.GRAPHENE["SCHEMA"]),
         prices=PRICES,
-        reading=one_snapshot,
+        reading=of_one_moment,
         charge=charge,
         keeps=True,
         watch=watch,

@@ -4,15 +4,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from django.db import connection, transaction
 
 from apps.core.faults import fault_point
 from apps.core.postgres.base import DatabaseWrapper
+from apps.core.postgres.session import NotAlone
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
+
+# Of a habit: what one more statement than was expected costs, in readings that were spared a transaction; how sure to be before
+# one is spared; and how soon to think better of it.
+COST, ENOUGH, MOST, LEAST = 8, 3, 64, -64
 
 
 class _Unit:
@@ -112,6 +117,74 @@ def require_transaction() -> None:
 def is_in_transaction() -> bool:
     """Whether a transaction is open: what is read here may be what nobody else sees yet."""
     return connection.in_atomic_block
+
+
+class Habit:
+    """How many statements the same reading has taken of late: whether one is likely to be enough for it."""
+
+    __slots__ = ("_trust",)
+
+    def __init__(self) -> None:
+        self._trust = 0
+
+    @property
+    def is_of_one(self) -> bool:
+        return self._trust >= ENOUGH
+
+    def note(self, statements: int) -> None:
+        """Take one more reading into account."""
+        self._trust = min(MOST, self._trust + 1) if statements <= 1 else max(LEAST, self._trust - COST)
+
+
+class Reading(Protocol):
+    """Calls what reads, maybe twice, and returns what it returned at last."""
+
+    def __call__(self, read: Callable[[], Result], habit: Habit | None = None) -> Result: ...
+
+
+def of_one_moment(read: Callable[[], Result], habit: Habit | None = None) -> Result:
+    """What `read` returns, all of whose statements see the database as it was at one moment.
+
+    One statement does so by itself. Where that is the habit, the first one is sent without a transaction; a second one is not
+    sent: NotAlone ends `read`, which is then called anew, in a snapshot. So with a habit it must leave nothing behind that counts
+    when it is called again, and let NotAlone pass. What no other read may be sent twice or out of a transaction, such as writes
+    and locks, has the snapshot always.
+    """
+    if connection.in_atomic_block:
+        return read()
+    database = cast(DatabaseWrapper, connection)
+    if habit is not None and habit.is_of_one and not database.queries_logged:
+        try:
+            with _one_statement(database):
+                result = read()
+        except NotAlone:
+            habit.note(2)
+        else:
+            habit.note(1)
+            return result
+    with one_snapshot():
+        before = database.sent
+        result = read()
+        if habit is not None:
+            habit.note(database.sent - before)
+        return result
+
+
+@contextmanager
+def _one_statement(database: DatabaseWrapper) -> Iterator[None]:
+    """The block may send one statement, for which no transaction is begun. Raises NotAlone where it was to send another one."""
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    with transaction.atomic():
+        database.begin_alone()
+        try:
+            yield
+        except Exception as error:
+            if database.was_refused:
+                raise NotAlone from error
+            raise
+        if database.was_refused:
+            raise NotAlone
 
 
 @contextmanager

@@ -123,8 +123,8 @@ class Prepared:
         if known is None:
             known = _known[session] = set()
         if self.name not in known:
-            with database.wrap_database_errors, session.cursor() as cursor:
-                cursor.execute(f"PREPARE {self.name} {self._types} AS {self._numbered}")
+            with database.wrap_database_errors:
+                session.prepare(f"PREPARE {self.name} {self._types} AS {self._numbered}")
             known.add(self.name)
         return self._execute
 

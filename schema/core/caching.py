@@ -183,6 +183,8 @@ class Opened:
         self._oldest = self.now
         self._began = time.perf_counter()
         self._turns: list[Turn] = []
+        # So many of them, the first ones, are for the whole answer.
+        self._of_answer = 0
         self._new: dict[str, Entry] = {}
 
     def begin(self) -> bool:
@@ -194,6 +196,7 @@ class Opened:
         self.clock = found.clock
         if self.key is not None:
             self._seek(self.key, found)
+        self._of_answer = len(self._turns)
         return True
 
     def _seek(self, key: str, found: Look) -> None:
@@ -273,6 +276,16 @@ class Opened:
                 yield
         finally:
             self.context.kept = None
+
+    def go_back(self) -> None:
+        """Forget what was executed in here."""
+        self._oldest = self.now
+        self._new.clear()
+        while len(self._turns) > self._of_answer:
+            self._turns.pop().give_back()
+        if self.recording is not None:
+            self.recording.tags.clear()
+            self.recording.is_covered = True
 
     def keep_field(
         self, policy: Policy, key: str, tags: frozenset[str], value: Any, *, took: float, turn: Turn | None

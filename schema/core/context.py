@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from apps.core import journey
 from schema.core.errors import Unauthenticated
@@ -36,6 +36,13 @@ class Info(Protocol):
     context: Context
     field_name: str
     parent_type: Any
+
+
+class Mark(NamedTuple):
+    """What a context held at one moment."""
+
+    state: dict[Hashable, Any]
+    has_read_clock: bool
 
 
 class Context:
@@ -99,6 +106,18 @@ class Context:
         """The instant of the request."""
         self.has_read_clock = True
         return self.instant
+
+    def mark(self) -> Mark:
+        """Where to go back to."""
+        return Mark(dict(self.state), self.has_read_clock)
+
+    def go_back(self, mark: Mark) -> None:
+        """Forget what was loaded, and what was noted since the mark was made, as if nothing had been executed."""
+        self.loaders = Scheduler(self)
+        self.state = dict(mark.state)
+        self.has_read_clock = mark.has_read_clock
+        if self.kept is not None:
+            self.kept.go_back()
 
     @property
     def is_staff(self) -> bool:

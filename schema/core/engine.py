@@ -25,13 +25,14 @@ from graphql import (
     get_operation_ast,
 )
 
+from apps.core.db import Reading
 from schema.core.caching import Opened, open_kept
 from schema.core.complexity import NOTHING, Limits, Measure, admit, measure
 from schema.core.context import Context
 from schema.core.costs import Prices
 from schema.core.documents import Document, DocumentRefused, Documents, Plan
 from schema.core.errors import BadUserInput, RateLimited, formatted, internal_error
-from schema.core.execution import Executed, Reading, execute
+from schema.core.execution import Executed, at_once, execute
 from schema.core.persisted import DocumentName, keep, text_of
 from schema.core.selections import is_supported
 from schema.core.shape import check_variables
@@ -89,7 +90,7 @@ class Answer:
 
 
 class Engine:
-    """Answers operations on one schema. Each query, and each event of a subscription, is executed inside `reading()`.
+    """Answers operations on one schema. Each query, and each event of a subscription, is executed by `reading`.
 
     Without `is_lean` graphql-core's executor answers, slower and the same. With `keeps`, queries are answered from what
     `schema.core.caching` keeps, where it holds.
@@ -101,7 +102,7 @@ class Engine:
         *,
         limits: Limits | None = None,
         prices: Prices | None = None,
-        reading: Reading = contextlib.nullcontext,
+        reading: Reading = at_once,
         charge: Charge = lambda _context, _points: None,
         is_lean: bool = True,
         keeps: bool = False,

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any, TypeVar, cast
@@ -38,6 +37,7 @@ from graphql.execution.execute import get_field_def
 from graphql.execution.values import get_argument_values, get_variable_values
 from graphql.pyutils import Path, Undefined, is_iterable
 
+from apps.core.db import Habit, Reading
 from schema.core.context import Context
 from schema.core.costs import Prices, each_time
 from schema.core.errors import Code, QueryTooComplex
@@ -46,8 +46,7 @@ from schema.core.loaders import gather, is_deferred
 from schema.core.patience import TookTooLong
 from schema.core.selections import Operations
 
-# Opens what a query is read in.
-Reading = Callable[[], AbstractContextManager[None]]
+Result = TypeVar("Result")
 Container = TypeVar("Container", dict[str, Any], list[Any])
 
 
@@ -60,6 +59,11 @@ class Executed:
     points: float = 0.0
 
 
+def at_once(read: Callable[[], Result], habit: Habit | None = None) -> Result:
+    """A reading of whatever there is to read."""
+    return read()
+
+
 class DeferredExecutionContext(ExecutionContext):
     """graphql-core's executor, waiting for loaders instead of an event loop."""
 
@@ -68,7 +72,7 @@ class DeferredExecutionContext(ExecutionContext):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._opened: list[CoroutineType[Any, Any, Any]] = []
-        self.reading: Reading = nullcontext
+        self.reading: Reading = at_once
         self.prices = Prices()
         self.patience = self.context_value.patience
         # What a mutation wrote is told, however late it is.
@@ -81,12 +85,15 @@ class DeferredExecutionContext(ExecutionContext):
 
     def execute_operation(self, operation: OperationDefinitionNode, root_value: Any) -> dict[str, Any] | None:
         """The data of the operation. Raises GraphQLError when null reaches the root."""
+
+        def execute() -> dict[str, Any] | None:
+            data: Any = super(DeferredExecutionContext, self).execute_operation(operation, root_value)
+            settled: dict[str, Any] | None = self.context_value.loaders.run(data) if is_deferred(data) else data
+            return settled
+
         try:
             # A mutation shows what it has just written; everything else, one moment.
-            with nullcontext() if operation.operation is OperationType.MUTATION else self.reading():
-                data: Any = super().execute_operation(operation, root_value)
-                settled: dict[str, Any] | None = self.context_value.loaders.run(data) if is_deferred(data) else data
-                return settled
+            return execute() if operation.operation is OperationType.MUTATION else self.reading(execute)
         finally:
             # What a failed sibling made needless was never awaited; closing says that this is meant.
             for coroutine in self._opened:
@@ -263,6 +270,21 @@ def _settled(container: Container, deferred: list[Any]) -> Coroutine[Any, Any, C
     return settle()
 
 
+def anew_each_time(run: Callable[[], Result], context: Context) -> Callable[[], Result]:
+    """The same, with nothing that an earlier call left in the context."""
+    mark = context.mark()
+    is_first = True
+
+    def run_anew() -> Result:
+        nonlocal is_first
+        if not is_first:
+            context.go_back(mark)
+        is_first = False
+        return run()
+
+    return run_anew
+
+
 def execute(
     schema: GraphQLSchema,
     document: DocumentNode,
@@ -272,15 +294,15 @@ def execute(
     operation_name: str | None = None,
     root_value: Any = None,
     hide_suggestions: bool = False,
-    reading: Reading = nullcontext,
+    reading: Reading = at_once,
     prices: Prices | None = None,
     ceiling: float = math.inf,
     operations: Operations | None = None,
 ) -> Executed:
     """The result; execution does not begin when the operation is unknown or a variable is bad.
 
-    A query, and each event of a subscription, is executed inside `reading()`; beyond `ceiling` points no more objects are
-    brought. With `operations`, which are kept beside the document, `schema.core.lean` executes.
+    A query, and each event of a subscription, is executed by `reading`; beyond `ceiling` points no more objects are brought.
+    With `operations`, which are kept beside the document, `schema.core.lean` executes.
     """
     prices = prices or Prices()
     node = None if operations is None else get_operation_ast(document, operation_name)
@@ -294,10 +316,15 @@ def execute(
         if isinstance(coerced, list):
             return Executed(ExecutionResult(None, coerced), began=False)
         selected = operations.selected(schema, node, variables=coerced, prices=prices)
-        lean = Execution(schema, node, selected, context=context, variables=coerced, ceiling=ceiling)
-        with nullcontext() if node.operation is OperationType.MUTATION else reading():
+
+        def run() -> Executed:
+            lean = Execution(schema, node, selected, context=context, variables=coerced, ceiling=ceiling)
             data = lean.run(root_value)
-        return Executed(ExecutionResult(data, lean.errors or None), began=True, points=lean.spent)
+            return Executed(ExecutionResult(data, lean.errors or None), began=True, points=lean.spent)
+
+        if node.operation is OperationType.MUTATION:
+            return run()
+        return reading(anew_each_time(run, context), selected.habit(context, coerced))
     execution = DeferredExecutionContext.build(
         schema,
         document,

@@ -293,6 +293,10 @@ class Execution:
                 except _NothingLeft:
                     self._waiting.extend(waiting[index + 1 :])
                     raise
+            except BaseException:
+                # Whatever ends the whole execution: what still waits is closed.
+                self._waiting.extend(waiting[index + 1 :])
+                raise
         return is_moved
 
     def _fail(self, error: Exception, field: Field, place: Place) -> None:

@@ -12,7 +12,7 @@ A selection hangs on nothing but the document, the schema and the variables of i
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, cast
@@ -47,12 +47,16 @@ from graphql.pyutils import Undefined
 from graphql.type import GraphQLBoolean
 from graphql.utilities import coerce_input_value
 
+from apps.core.db import Habit
 from schema.core.attributes import attribute_or_item
 from schema.core.completing import completing, nullable_of, serializing
+from schema.core.context import Context
 from schema.core.costs import Prices, each_time
 
 # Combinations of the conditions of one operation: clients have few.
 MOST_KEPT = 16
+# Habits of an operation under one choice of them.
+MOST_HABITS = 64
 # What no value is an instance of.
 NO_CLASS = type("NoClass", (), {})
 # Those that show a value of this very class as it is.
@@ -151,13 +155,25 @@ class Selection:
 class Selected:
     """An operation under one choice of its conditions."""
 
-    __slots__ = ("root",)
+    __slots__ = ("_habits", "root")
 
     def __init__(self, node: OperationDefinitionNode, within: Within) -> None:
+        self._habits: dict[Hashable, Habit] = {}
         root = within.schema.get_root_type(node.operation)
         assert root is not None, "the document is valid"
         fields = collect_fields(within.schema, within.fragments, within.conditions, root, node.selection_set)
         self.root = Selection(root, fields, within)
+
+    def habit(self, context: Context, variables: Mapping[str, Any]) -> Habit:
+        """How many statements it takes: by what the caller is, and by which variables were given."""
+        role = None if context.user is None else context.user.role
+        key = (role, *(name for name, value in variables.items() if value is not None))
+        found = self._habits.get(key)
+        if found is None:
+            found = Habit()
+            if len(self._habits) < MOST_HABITS:
+                self._habits[key] = found
+        return found
 
 
 def asked_below(info: Any) -> frozenset[str]:

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apps.core.db import one_snapshot
+from apps.core.db import of_one_moment, one_snapshot
 from apps.core.models import IdempotencyKey
 from schema.core.engine import Engine, Operation
 from tests.schema.core.sample import make_context
@@ -56,7 +56,7 @@ class Counts(graphene.ObjectType):  # type: ignore[misc]  # graphene has no type
 
 
 def ask(query: str) -> Any:
-    engine = Engine(graphene.Schema(query=Counts, mutation=type("Mutation", (Counts,), {})), reading=one_snapshot)
+    engine = Engine(graphene.Schema(query=Counts, mutation=type("Mutation", (Counts,), {})), reading=of_one_moment)
     answer = engine.answer(Operation(query), context=make_context())
     assert answer.errors == []
     return answer.data

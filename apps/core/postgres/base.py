@@ -12,7 +12,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 
-from apps.core.postgres.session import BEGIN_SNAPSHOT, Cursor, Session
+from apps.core.postgres.alone import stands_alone
+from apps.core.postgres.session import BEGIN_SNAPSHOT, REFUSED, Cursor, Session
 
 # A connection that was silent for longer may have been forgotten on the way without a word.
 TRUSTED_SECONDS = 30.0
@@ -79,6 +80,21 @@ class DatabaseWrapper(PostgreSQL):
     def begin_snapshot(self) -> None:
         """The transaction that is open, and has read nothing yet, sees one moment. Its end is the end of that."""
         self.connection.open_with(BEGIN_SNAPSHOT)
+
+    def begin_alone(self) -> None:
+        """The transaction that is open, and has read nothing yet, has one statement at most: another one raises NotAlone."""
+        self.connection.open_alone(stands_alone)
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the transaction that is open was to have one statement, and had wanted another one."""
+        return getattr(self.connection, "opening", None) == REFUSED
+
+    @property
+    def sent(self) -> int:
+        """How many statements were sent on this connection."""
+        sent: int = getattr(self.connection, "sent", 0)
+        return sent
 
     def session(self) -> Any:
         """The driver's connection. One that broke between two requests is opened anew, as for a cursor."""

@@ -7,6 +7,7 @@ after the other, and what fails after BEGIN leaves the transaction failed, as if
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from psycopg2 import DatabaseError, ProgrammingError
@@ -17,6 +18,16 @@ BEGIN = "BEGIN"
 BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 # In the place of an opening: the last statement brought the COMMIT with it, and nothing may come behind it.
 ENDED = ""
+# Of a transaction that may have one statement: what it opens with before that, after it, and when more was wanted.
+ALONE, SENT, REFUSED = "alone", "sent", "refused"
+LONELY = frozenset({ALONE, SENT, REFUSED})
+
+
+class NotAlone(BaseException):
+    """A transaction that may have one statement was to have another one, which was not sent.
+
+    No Exception, lest what answers for failures takes it for one.
+    """
 
 
 class Cursor(cursor):
@@ -34,6 +45,11 @@ class Cursor(cursor):
         session: Any = self.connection
         opening = session.opening
         if opening is None:
+            session.sent += 1
+            super().execute(query, vars)
+            return
+        if opening in LONELY:
+            session.admit(query, is_plain=self.name is None)
             super().execute(query, vars)
             return
         if self.name is not None or opening == ENDED:
@@ -52,6 +68,7 @@ class Cursor(cursor):
             session.begin()
             super().execute(query, vars)
         finally:
+            session.sent += 1
             session.note_beginning()
 
     def executemany(self, query: Any, vars_list: Any) -> None:
@@ -76,14 +93,20 @@ class Cursor(cursor):
 
     def _begin(self) -> None:
         session: Any = self.connection
+        session.sent += 1
         if session.opening is not None:
             session.begin()
 
 
 class Session(connection):
-    """`opening` is what the next statement brings with it, None inside a transaction and where each stands for itself."""
+    """`opening` is what the next statement brings with it, None inside a transaction and where each stands for itself.
+
+    `sent` counts statements, but for what ends transactions and prepares others; what needs a BEGIN of its own counts twice.
+    """
 
     opening: str | None = None
+    sent = 0
+    _may_be_alone: Callable[[str], bool]
     _is_manual = False
     _is_left_alone = False
 
@@ -115,17 +138,50 @@ class Session(connection):
             raise ProgrammingError("no transaction is about to begin")
         self.opening = opening
 
+    def open_alone(self, may_be_alone: Callable[[str], bool]) -> None:
+        """Let the transaction that has not begun yet have one statement, which is sent without BEGIN; none that cannot be alone.
+
+        Whatever else is to be sent raises NotAlone until the end of the transaction. Raises ProgrammingError where it has begun.
+        """
+        self.open_with(ALONE)
+        self._may_be_alone = may_be_alone
+
+    def admit(self, query: Any, *, is_plain: bool) -> None:
+        """Let a statement be the one. Raises NotAlone."""
+        if self.opening == ALONE and is_plain and isinstance(query, str) and self._may_be_alone(query):
+            self.opening = SENT
+            self.sent += 1
+            return
+        self.opening = REFUSED
+        raise NotAlone
+
     def begin(self) -> None:
-        """Begin now, for what cannot bring the BEGIN with it. Raises ProgrammingError where the transaction has ended."""
+        """Begin now, for what cannot bring the BEGIN with it.
+
+        Raises ProgrammingError where the transaction has ended, NotAlone where it is to have one statement.
+        """
         if self.opening == ENDED:
             raise ProgrammingError("the transaction has been committed with its last statement")
+        if self.opening in LONELY:
+            self.opening = REFUSED
+            raise NotAlone
         opening, self.opening = self.opening, None
         if opening is not None:
+            self.sent += 1
             try:
                 self._say(opening)
             finally:
                 if not self.closed and self.is_idle:
                     self.opening = opening
+
+    def prepare(self, text: str) -> None:
+        """Carry out a PREPARE. It reads nothing, so that it does not count, and may go before what is alone."""
+        if self.opening in LONELY:
+            self._say(text)
+            return
+        with self.cursor() as own:
+            own.execute(text)
+        self.sent -= 1
 
     def note_beginning(self) -> None:
         """Take the transaction for begun, if the server says so."""

@@ -14,8 +14,9 @@ from redis import Redis, RedisError
 
 from apps.core import versions
 from apps.core.families import LISTINGS
+from apps.core.versions import Recording
 from schema.core import caching, kept
-from schema.core.caching import Varies, cached
+from schema.core.caching import Opened, Policy, Varies, cached
 from schema.core.context import Info
 from schema.core.engine import Answer, Engine, Operation
 from schema.core.kept import Entry, key_for, read_entry
@@ -355,3 +356,24 @@ def test_redis_that_goes_away_in_between_spoils_nothing(redis: Redis, monkeypatc
     assert data("{ slow ours }")["ours"] == "ours "
     assert versions.outage.lasts()
     assert redis.keys("holdfast:kept:*") == []
+
+
+def test_who_reads_anew_leaves_nothing_of_what_was_read_first(settings: Settings) -> None:
+    policy = Policy("Query.anew", (LISTINGS,), is_dear=True)
+    opened = Opened(make_context(), None)
+    assert opened.begin() is True
+    opened.recording = Recording()
+    key = key_for("anew")
+    kept.was_asked_before(key)
+    turn, _ = opened.turn_for(policy, key)
+    opened.hang_on({"listings"}, is_timed=False)
+    opened.recording.is_covered = False
+    opened.keep_field(policy, key, frozenset(), 1, took=0.0, turn=turn)
+    assert turn is not None
+    opened.go_back()
+    assert (opened.recording.tags, opened.recording.is_covered, opened._new) == (set(), True, {})
+    # The right to make it is there for whoever comes, and that is oneself.
+    again, _ = opened.turn_for(policy, key)
+    assert again is not None
+    opened.close()
+    assert kept.look([key], now=AT).entries == {}

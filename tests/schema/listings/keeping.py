@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from prometheus_client import REGISTRY
 
-from apps.core.db import one_snapshot
+from apps.core.db import of_one_moment
 from apps.users.models import User
 from schema.core.context import Context
 from schema.core.engine import Answer, Engine, Operation
@@ -19,7 +19,7 @@ from schema.costs import PRICES
 def engine(*, keeps: bool) -> Engine:
     from schema.root import schema
 
-    return Engine(schema, prices=PRICES, reading=one_snapshot, keeps=keeps)
+    return Engine(schema, prices=PRICES, reading=of_one_moment, keeps=keeps)
 
 
 def answer(
