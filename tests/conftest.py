@@ -1,6 +1,7 @@
-"""What every test may ask for."""
+"""What every test may ask for, and the order in which tests begin."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 
 import pytest
 from django.core.cache import cache
@@ -11,6 +12,30 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from tests.emptying import audit_unlocked, empty_tables
 from tests.serving import Site, serve
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays to the end: it is not looked through for garbage, neither meanwhile nor later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that nobody waits for it in the end.
+
+    Then what needs the site: a worker is given its neighbours, so that the fewest start processes of their own.
+    """
+    items.sort(key=lambda item: (item.get_closest_marker("long") is None, "_processes" not in _fixtures(item)))
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
 
 
 @pytest.fixture(scope="session", autouse=True)

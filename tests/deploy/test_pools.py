@@ -32,7 +32,7 @@ from tests.recipes import make_guest, make_property
 from tests.schema.listings.api import ask
 from tests.serving import at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 CLIENTS = 16
 CONNECTIONS = 4

@@ -23,7 +23,7 @@ from tests.live.test_servers_away import here, log_of
 from tests.recipes import make_event
 from tests.serving import eventually
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 FIND = "query Find { listings(first: 3) { edges { node { id title } } } }"
 HOLD = """

@@ -20,7 +20,7 @@ from tests.payments.steps import booked, jobs_kept, stripe_api
 from tests.recipes import make_guest, make_property
 from tests.serving import ROOT
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DIES_WITHIN_SECONDS = 600

@@ -13,6 +13,8 @@ from django.db import connection
 
 from tests.deploy.linters import ROOT
 
+pytestmark = pytest.mark.long
+
 PAGE = ROOT / "docs" / "fifth-kind.md"
 BLOCK = re.compile(r"^```(python|diff) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NEEDED = ("apps", "booking", "schema", "sandbox", "tests", "manage.py", "pyproject.toml", "docs", ".env.example")
