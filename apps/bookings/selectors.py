@@ -13,6 +13,7 @@ from django.db.models.lookups import GreaterThan, LessThanOrEqual
 from apps.bookings.models import Booking, BookingEvent, BookingLine
 from apps.bookings.policies import side_of
 from apps.bookings.states import LIVE, OPENS_ADDRESS, Actor, BookingStatus
+from apps.core.along import Along
 from apps.core.db import require_transaction
 from apps.core.errors import NotFound
 from apps.core.ids import READABLE
@@ -234,6 +235,16 @@ def _history(*, ids: Parameter) -> QuerySet[BookingEvent]:
 
 LINES: Read[BookingLine] = Read(_lines, ids=INTEGERS)
 HISTORY: Read[BookingEvent] = Read(_history, ids=INTEGERS)
+
+
+def lines_along() -> Along:
+    """The price lines of bookings, to come along with them."""
+    return Along(LINES, by="pk", place="ids")
+
+
+def history_along() -> Along:
+    """What happened to bookings, to come along with them."""
+    return Along(HISTORY, by="pk", place="ids")
 
 
 def lines_of(booking_ids: Iterable[int]) -> dict[int, list[BookingLine]]:

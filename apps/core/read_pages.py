@@ -6,6 +6,7 @@
     REVIEWS = ReadPages(_reviews, keys("-created_at", "-id"), (INSTANT, INTEGER), parent="listing_id")
 
     REVIEWS.slices([1, 2], limit=10)            the ten newest of each
+    REVIEWS.along(limit=10)                     the same for whatever listing it comes along with (`apps.core.along`)
 
 What a page is, and which order it may have, is said in `apps.core.keyset`.
 """
@@ -19,6 +20,7 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 from django.db.models import Model, QuerySet
 
+from apps.core.along import Along, read_along
 from apps.core.keyset import Key, Slice, beyond, read_slices, slice_of
 from apps.core.reads import Read, Type
 
@@ -75,12 +77,18 @@ class ReadPages(Generic[Row]):
         limit: int,
         place: Sequence[Any] | None = None,
         backwards: bool = False,
+        along: Sequence[Along] = (),
         **values: Any,
     ) -> Slice[Row]:
-        """At most `limit` rows after the place; backwards those before it, the nearest. One statement."""
+        """At most `limit` rows after the place; backwards those before it, the nearest. One statement, with all of `along`."""
         read = self._reads[place is not None]
-        found = read.rows(backwards, *shape, limit=limit + 1, **self._placed(place), **values)
+        placed = self._placed(place)
+        found = read_along(read, backwards, *shape, along=along, limit=limit + 1, **placed, **values)
         return slice_of(found, limit, backwards)
+
+    def along(self, *shape: Hashable, limit: int, by: str = "pk", **values: Any) -> Along:
+        """The first of each parent's rows, to come along with the parent. `first_slices` are what came."""
+        return Along(self._reads[False], False, *shape, by=by, place="parent", limit=limit + 1, **values)
 
     def slices(
         self,
@@ -113,6 +121,11 @@ class ReadPages(Generic[Row]):
             for key in reversed(self.order):
                 rows.sort(key=attrgetter(key.name), reverse=key.descending != backwards)
         return {each: slice_of(rows, limit, backwards) for each, rows in by_parent.items()}
+
+    @staticmethod
+    def first_slices(found: dict[int, list[Row]], *, limit: int) -> dict[int, Slice[Row]]:
+        """As `slices`, of what came along with the parents."""
+        return {parent: slice_of(rows, limit, False) for parent, rows in found.items()}
 
     def _placed(self, place: Sequence[Any] | None) -> dict[str, Any]:
         return {} if place is None else dict(zip(self._places, place, strict=True))

@@ -21,7 +21,7 @@ set itself, and instances of the model.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -47,7 +47,7 @@ from django.db.models import (
 from django.db.models.query import ModelIterable
 from django.db.models.sql.compiler import SQLCompiler
 
-from apps.core.prepared import Prepared, literal
+from apps.core.prepared import PLACE, Prepared, literal
 from apps.core.rows import Layout, reader
 
 Found = TypeVar("Found")
@@ -98,29 +98,64 @@ class Parameter(Value):
 
 
 class Parent(Expression):
-    """In a read for many parents at once: the key of the parent that its rows are found for."""
+    """In a read for many parents at once: the key of the parent that its rows are found for, which is in this column."""
 
-    def __init__(self) -> None:
+    def __init__(self, column: str = "id") -> None:
         super().__init__(output_field=BigIntegerField())
+        self.column = column
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
-        return '"parent"."id"', []
+        return f'"parent"."{self.column}"', []
 
 
 class OneOf(Func):
     """The condition that a column is one of the values of an array.
 
     Of an array of one it compares with that one: PostgreSQL keeps the plan of a statement only where it looks no worse than
-    one made for the values, and of an array that it does not know yet it expects ten.
+    one made for the values, and of an array that it does not know yet it expects ten. With that of the parent it compares
+    as it is.
     """
 
     template = "(%(expressions)s)"
     output_field = BooleanField()
     conditional = True
 
-    def __init__(self, column: str, values: Parameter) -> None:
-        element = "(%(expressions)s)[1]" if values.is_one else "ANY (%(expressions)s)"
+    def __init__(self, column: str, values: Parameter | Parent) -> None:
+        element = "%(expressions)s"
+        if isinstance(values, Parameter):
+            element = "(%(expressions)s)[1]" if values.is_one else "ANY (%(expressions)s)"
         super().__init__(F(column), Func(values, template=element), arg_joiner=" = ")
+
+
+class Text(NamedTuple):
+    """One shape of a read: its text with the places of values, of which these are used, and what its answer is made of.
+
+    `fields` say what each column of the answer is. Without a layout rows are tuples.
+    """
+
+    sql: str
+    types: dict[str, str]
+    fields: list[Field[Any, Any]]
+    layout: Layout | None
+
+
+def text_of(rows: QuerySet[Any], types: dict[str, Type], *, is_limited: bool) -> Text:
+    """The text of a declared query set, whose places have these types, with one for the limit where it has one."""
+    compiler = rows.query.get_compiler(connection=connection)
+    sql, given = compiler.as_sql()
+    layout = None
+    fields = [expression.output_field for expression, _, _ in compiler.select]
+    # What is read as values comes as tuples.
+    if compiler.klass_info is not None and issubclass(rows._iterable_class, ModelIterable):
+        sql, layout, fields = _rows_of(compiler, compiler.klass_info, sql)
+    # The constants of a shape stand in its text: a partial index is of use only where its condition is known.
+    values = iter(given)
+    text = re.sub("%s", lambda _: written(next(values)), sql)
+    if is_limited:
+        text += f" LIMIT %({LIMIT})s"
+    used = set(PLACE.findall(text))
+    named = {place: type_.name for place, type_ in {LIMIT: INTEGER, **types}.items() if place in used}
+    return Text(text, named, fields, layout)
 
 
 class Compiled:
@@ -138,28 +173,16 @@ class Compiled:
         of_parents: bool,
         is_one: bool,
     ) -> None:
-        compiler = rows.query.get_compiler(connection=connection)
-        sql, given = compiler.as_sql()
-        # What is read as values comes as tuples.
-        self._read: Reader = list
-        if compiler.klass_info is not None and issubclass(rows._iterable_class, ModelIterable):
-            sql, self._read = _rows_of(compiler, compiler.klass_info, sql)
-        # The constants of a shape stand in its text: a partial index is of use only where its condition is known.
-        places = {LIMIT: INTEGER, PARENTS: INTEGERS, **types}
-        values = iter(given)
-        text = re.sub("%s", lambda _: written(next(values)), sql)
-        if is_limited:
-            text += f" LIMIT %({LIMIT})s"
+        text, named, fields, layout = text_of(rows, types, is_limited=is_limited)
         if of_parents:
             # So the rows of each parent are found by an index in their order, and no more of them than are wanted.
             owners = (
                 f"(SELECT (%({PARENTS})s)[1] AS id) AS parent" if is_one else f"unnest(%({PARENTS})s) AS parent (id)"
             )
             text = f"SELECT found.* FROM {owners} CROSS JOIN LATERAL ({text}) AS found"  # noqa: S608 - our own words
-        used = set(re.findall(r"%\((\w+)\)s", text))
-        self._statement = Prepared(
-            name, text, **{place: type_.name for place, type_ in places.items() if place in used}
-        )
+            named = {**named, PARENTS: INTEGERS.name}
+        self._read: Reader = list if layout is None else reader(layout, len(fields))
+        self._statement = Prepared(name, text, **named)
 
     def read(self, values: dict[str, Any]) -> list[Any]:
         """The rows with these values in their places."""
@@ -171,26 +194,28 @@ def written(value: Any) -> str:
     return f"%({value.name})s" if isinstance(value, Slot) else literal(value)
 
 
-def _rows_of(compiler: SQLCompiler, info: dict[str, Any], sql: str) -> tuple[str, Reader]:
-    """The statement with ranges read as their bounds, and what makes rows of its answer."""
+def _rows_of(compiler: SQLCompiler, info: dict[str, Any], sql: str) -> tuple[str, Layout, list[Field[Any, Any]]]:
+    """The statement with ranges read as their bounds, how rows are made of its answer, and what each column of that is."""
     # Where the value of each selected expression stands in the answer.
     places: list[int] = []
     ranges: set[int] = set()
-    width = 0
+    fields: list[Field[Any, Any]] = []
     converters = compiler.get_converters([selected[0] for selected in compiler.select])
     for expression, (column, _), _alias in compiler.select:
-        places.append(width)
-        if isinstance(expression.output_field, RangeField):
+        places.append(len(fields))
+        field: Any = expression.output_field
+        if isinstance(field, RangeField):
             # The list of what is selected comes first in a statement.
             sql = sql.replace(column, f"lower({column}), upper({column})", 1)
-            ranges.add(width)
-            width += 1
-        width += 1
+            ranges.add(len(fields))
+            field = field.base_field
+            fields.append(field)
+        fields.append(field)
     by_place = {places[index]: _converter(*found) for index, found in converters.items()}
     layout = _layout(compiler, info, places, ranges, by_place)
     for name, index in compiler.annotation_col_map.items():
         layout.columns.append((name, places[index]))
-    return sql, reader(layout, width)
+    return sql, layout, fields
 
 
 def _layout(
@@ -224,6 +249,7 @@ class Read(Generic[Found]):
     """A read that is declared by a function from a shape and places of values to a query set."""
 
     def __init__(self, declare: Callable[..., QuerySet[Any]], **types: Type) -> None:
+        self.name = declare.__name__.strip("_")
         self._declare = declare
         self._types = types
         self._compiled: dict[Hashable, Compiled] = {}
@@ -255,16 +281,13 @@ class Read(Generic[Found]):
         compiled = self._compiled.get(key)
         if compiled is None:
             connection.ensure_connection()
-            places: dict[str, Any] = {
-                # Of whose rows are read for parents, only those may be one.
-                name: Parameter(Slot(name), type_, is_one=is_one and not of_parents)
-                for name, type_ in self._types.items()
-            }
+            # Of whose rows are read for parents, only those may be one.
+            places = self._places(is_one=is_one and not of_parents)
             if of_parents:
                 places["parent"] = Parent()
             rows = self._declare(*shape, **places)
             compiled = self._compiled[key] = Compiled(
-                self._declare.__name__.strip("_"),
+                self.name,
                 rows,
                 types=self._types,
                 is_limited=is_limited,
@@ -272,3 +295,19 @@ class Read(Generic[Found]):
                 is_one=is_one,
             )
         return compiled
+
+    def text(
+        self,
+        shape: tuple[Hashable, ...],
+        *,
+        is_limited: bool,
+        is_one: bool = False,
+        of: Mapping[str, Parent] | None = None,
+    ) -> Text:
+        """The text of a shape, as a part of a larger statement. `of` are the places whose values a row beside it has."""
+        connection.ensure_connection()
+        rows = self._declare(*shape, **{**self._places(is_one=is_one), **(of or {})})
+        return text_of(rows, self._types, is_limited=is_limited)
+
+    def _places(self, *, is_one: bool) -> dict[str, Any]:
+        return {name: Parameter(Slot(name), type_, is_one=is_one) for name, type_ in self._types.items()}

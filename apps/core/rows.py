@@ -61,7 +61,8 @@ class Layout:
     """How a row is made: of the model, with the values of these columns, and rows beside it.
 
     `columns` are (attribute, the index of its value); of a range the index is that of its lower bound and the upper one
-    follows. `converters` turn what the driver returned into what the model has.
+    follows. `converters` turn what the driver returned into what the model has; `decoders` come before them, where something
+    else brought the values, and see no null.
     """
 
     model: type[Model]
@@ -69,6 +70,7 @@ class Layout:
     ranges: set[int] = field(default_factory=set)
     relations: list[tuple[str, Layout]] = field(default_factory=list)
     converters: dict[int, Callable[[Any], Any]] = field(default_factory=dict)
+    decoders: dict[int, Callable[[Any], Any]] = field(default_factory=dict)
 
 
 def reader(layout: Layout, width: int) -> Callable[[Sequence[tuple[Any, ...]]], list[Any]]:
@@ -89,22 +91,33 @@ def _expression(layout: Layout, names: dict[str, Any]) -> str:
     names[kind] = row_type(layout.model, attributes + relations)
     parts = []
     for _, index in layout.columns:
+        value = decoded(index, layout.decoders, names)
         if index in layout.ranges:
-            parts.append(f"None if v{index} is None else Bounds(v{index}, v{index + 1})")
+            upper = decoded(index + 1, layout.decoders, names)
+            value = f"None if v{index} is None else Bounds({value}, {upper})"
         elif index in layout.converters:
             converter = f"convert{len(names)}"
             names[converter] = layout.converters[index]
-            parts.append(f"{converter}(v{index})")
-        else:
-            parts.append(f"v{index}")
+            value = f"{converter}({value})"
+        parts.append(value)
     for _, inner in layout.relations:
         # A join that found nothing.
-        key = dict(inner.columns)[_key(inner.model)]
+        key = dict(inner.columns)[key_name(inner.model)]
         parts.append(f"None if v{key} is None else {_expression(inner, names)}")
     return f"{kind}({', '.join(parts)})"
 
 
-def _key(model: type[Model]) -> str:
+def decoded(index: int, decoders: dict[int, Callable[[Any], Any]], names: dict[str, Any]) -> str:
+    """The expression of a value after its decoder, which is put among the names."""
+    if index not in decoders:
+        return f"v{index}"
+    decoder = f"decode{len(names)}"
+    names[decoder] = decoders[index]
+    return f"(None if v{index} is None else {decoder}(v{index}))"
+
+
+def key_name(model: type[Model]) -> str:
+    """The attribute that holds the model's key."""
     return str(model._meta.pk.attname)
 
 
@@ -118,7 +131,7 @@ def row_type(model: type[Model], attributes: tuple[str, ...]) -> type[Row]:
             for name, value in vars(base).items()
             if name not in attributes and not name.startswith("__") and _is_own(value)
         }
-    key = _key(model)
+    key = key_name(model)
     for name in {each.attname for each in model._meta.concrete_fields} - set(attributes):
         namespace[name] = property(_unread(f"{model.__name__}.{name}"))
     if key in attributes and key != "pk":

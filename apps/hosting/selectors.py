@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
+from apps.core.along import Along
 from apps.core.reads import INTEGERS, OneOf, Parameter, Read
 from apps.hosting.models import ImportedCalendar
 from apps.listings.models import Image
@@ -14,6 +15,11 @@ def _images(*, ids: Parameter) -> QuerySet[Image]:
 
 
 IMAGES: Read[Image] = Read(_images, ids=INTEGERS)
+
+
+def images_along() -> Along:
+    """The pictures of listings, to come along with them."""
+    return Along(IMAGES, by="pk", place="ids")
 
 
 def images_of(*, listing_ids: Iterable[int]) -> dict[int, list[Image]]:

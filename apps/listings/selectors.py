@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from apps.core.along import Along, read_along
 from apps.core.keyset import Key, Slice, Stretch, slice_of, stretches
 from apps.core.reads import INTEGER, INTEGERS, OneOf, Parameter, Read
 from apps.core.shapes import Put, filled
@@ -77,20 +78,30 @@ LISTINGS: Read[Listing] = Read(_listings, ids=INTEGERS, viewer_id=INTEGER)
 
 
 def _by_id(
-    sight: Sight, listing_ids: Iterable[int], *, kinds: frozenset[str] | None = None, viewer: User | None = None
+    sight: Sight,
+    listing_ids: Iterable[int],
+    *,
+    kinds: frozenset[str] | None = None,
+    viewer: User | None = None,
+    along: Sequence[Along] = (),
 ) -> dict[int, Listing]:
-    rows = LISTINGS.rows(sight, kinds, ids=list(listing_ids), viewer_id=None if viewer is None else viewer.pk)
+    viewer_id = None if viewer is None else viewer.pk
+    rows = read_along(LISTINGS, sight, kinds, along=along, ids=list(listing_ids), viewer_id=viewer_id)
     return {row.pk: row for row in rows}
 
 
 def listings_by_id(
-    *, listing_ids: Iterable[int], viewer: User | None, kinds: frozenset[str] | None = None
+    *,
+    listing_ids: Iterable[int],
+    viewer: User | None,
+    kinds: frozenset[str] | None = None,
+    along: Sequence[Along] = (),
 ) -> dict[int, Listing]:
     """Those of the listings that the viewer may see, with host and kind. What a booking shows to its guest is not in here.
 
-    With `kinds` only those of these kinds are of use.
+    With `kinds` only those of these kinds are of use. `along` comes with them.
     """
-    return _by_id(_sight_of(viewer), listing_ids, kinds=kinds, viewer=viewer)
+    return _by_id(_sight_of(viewer), listing_ids, kinds=kinds, viewer=viewer, along=along)
 
 
 def archived_by_id(*, listing_ids: Iterable[int], kinds: frozenset[str] | None = None) -> dict[int, Listing]:

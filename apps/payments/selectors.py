@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 
+from apps.core.along import Along
 from apps.core.reads import INTEGERS, OneOf, Parameter, Read
 from apps.payments.models import CAPTURED_STATUSES, DISPUTE_TAKES_BACK, Charge, Dispute
 from apps.users.models import User
@@ -15,6 +16,11 @@ def _charges(*, ids: Parameter) -> QuerySet[Charge]:
 
 
 CHARGES: Read[Charge] = Read(_charges, ids=INTEGERS)
+
+
+def charges_along() -> Along:
+    """The charges of the bills of bookings, to come along with these."""
+    return Along(CHARGES, by="bill_id", place="ids")
 
 
 def charges_of_bills(bill_ids: Iterable[int]) -> dict[int, list[Charge]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from apps.bookings import selectors
 from apps.bookings.models import Booking, BookingEvent, BookingLine
 from apps.payments.models import Charge
-from apps.payments.selectors import charges_of_bills
-from schema.core.context import Context
+from apps.payments.selectors import charges_along, charges_of_bills
+from schema.core.ahead import Coming, Fields
+from schema.core.context import Context, Info
 
 
 def lines_by_booking(context: Context, keys: list[int]) -> dict[int, list[BookingLine]]:
@@ -19,6 +20,28 @@ def history_by_booking(context: Context, keys: list[int]) -> dict[int, list[Book
 
 def payments_by_bill(context: Context, keys: list[int]) -> dict[int, list[Charge]]:
     return charges_of_bills(keys)
+
+
+def payments_along(info: Info) -> Coming:
+    return Coming(payments_by_bill, charges_along())
+
+
+def lines_along(info: Info) -> Coming:
+    return Coming(lines_by_booking, selectors.lines_along())
+
+
+def history_along(info: Info) -> Coming:
+    return Coming(history_by_booking, selectors.history_along())
+
+
+# What is read for fields of bookings, and can come along with a list of them.
+ALONG: Fields = {
+    "payments": payments_along,
+    "paymentStatus": payments_along,
+    "lines": lines_along,
+    "history": history_along,
+    "refundable": history_along,
+}
 
 
 def bookings_by_bill(context: Context, keys: list[int]) -> dict[int, Booking]:

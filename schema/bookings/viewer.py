@@ -6,13 +6,15 @@ from typing import Any
 
 import graphene
 
-from apps.bookings.selectors import BOOKINGS, hosted_bookings, own_bookings
+from apps.bookings.selectors import BOOKINGS, Asked, hosted_bookings, own_bookings
 from apps.bookings.selectors import BookingWhen as When
 from apps.payments.selectors import charges_of
+from schema.bookings.loaders import ALONG
 from schema.bookings.types import BookingConnection, BookingStatus, describe
+from schema.core.ahead import Company
 from schema.core.context import Info
-from schema.core.pagination import NEWEST, connection_field, paginate, paginate_read, read_page
-from schema.core.selections import asked_below
+from schema.core.pagination import NEWEST, Connection, connection_field, paginate, paginate_read, read_page
+from schema.core.selections import asked_below, asked_of_nodes
 from schema.listings.types import read_listing_id
 from schema.payments.types import PaymentConnection
 
@@ -70,7 +72,7 @@ class ViewerBookings:
             is_brief=asked_below(info) <= BRIEF_FIELDS,
             now=info.context.now,
         )
-        return paginate_read(BOOKINGS, read_page(info, arguments, owner=parent.pk), *asked.shape, **asked.values)
+        return _page(info, arguments, parent, asked)
 
     def resolve_hosted_bookings(parent: Any, info: Info, **arguments: Any) -> Any:
         wanted = arguments.get("listing_id")
@@ -82,10 +84,18 @@ class ViewerBookings:
             listing_id=listing_id,
             is_brief=asked_below(info) <= BRIEF_FIELDS,
         )
-        return paginate_read(BOOKINGS, read_page(info, arguments, owner=parent.pk), *asked.shape, **asked.values)
+        return _page(info, arguments, parent, asked)
 
     def resolve_payments(parent: Any, info: Info, **arguments: Any) -> Any:
         return paginate(charges_of(payer=parent), NEWEST, read_page(info, arguments, owner=parent.pk))
+
+
+def _page(info: Info, arguments: dict[str, Any], person: Any, asked: Asked) -> Connection:
+    page = read_page(info, arguments, owner=person.pk)
+    company = Company(asked_of_nodes(info, "Booking", ALONG), ALONG)
+    connection = paginate_read(BOOKINGS, page, *asked.shape, along=company.along, **asked.values)
+    company.hand_over(info.context, [edge.node for edge in connection.edges])
+    return connection
 
 
 def _names(arguments: dict[str, Any]) -> list[str] | None:

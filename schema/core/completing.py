@@ -40,7 +40,7 @@ def completing(wanted: Any, field: Field, within: Within) -> Complete:
     if is_list_type(wanted):
         return _list(wanted.of_type, field, within)
     if is_object_type(wanted):
-        return _object(wanted, field, within)
+        return _object(wanted, field)
     assert is_abstract_type(wanted)
     return _abstract(wanted, field, within)
 
@@ -77,7 +77,7 @@ def _leaf(wanted: GraphQLLeafType) -> Complete:
     return complete
 
 
-def _object(wanted: GraphQLObjectType, field: Field, within: Within) -> Complete:
+def _object(wanted: GraphQLObjectType, field: Field) -> Complete:
     below: list[Selection] = []
 
     def complete(execution: Execution, value: Any, place: Place) -> Any:
@@ -86,7 +86,7 @@ def _object(wanted: GraphQLObjectType, field: Field, within: Within) -> Complete
         if isinstance(value, Exception):
             raise value
         if not below:
-            below.append(within.below(wanted, field.nodes))
+            below.append(field.below(wanted))
         return execution.shown(below[0], value, place)
 
     return complete
@@ -108,7 +108,7 @@ def _abstract(wanted: GraphQLAbstractType, field: Field, within: Within) -> Comp
             runtime = within.schema.get_type(name) if isinstance(name, str) else None
             if not is_object_type(runtime) or not within.schema.is_sub_type(wanted, runtime):  # type: ignore[arg-type]
                 raise TypeError(f"{name!r} is no type of {wanted.name}.")
-            selection = below[name] = within.below(runtime, field.nodes)  # type: ignore[arg-type]
+            selection = below[name] = field.below(runtime)  # type: ignore[arg-type]
         return execution.shown(selection, value, place)
 
     return complete

@@ -9,11 +9,19 @@ loader waits in a list and not in a coroutine.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from contextlib import suppress
 from types import CoroutineType
 from typing import Any
 
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType, located_error
+from graphql import (
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    located_error,
+)
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import is_iterable
 
@@ -47,6 +55,10 @@ class FieldInfo:
     @property
     def names_below(self) -> frozenset[str]:
         return self._field.names_below
+
+    def asked_of(self, type_name: str, names: Container[str]) -> list[Call]:
+        """Of what is asked of an object of the type, the fields of these names: see `schema.core.selections.asked_of`."""
+        return self._execution.asked_of(self._field, type_name, names)
 
     @property
     def return_type(self) -> Any:
@@ -214,6 +226,18 @@ class Execution:
         if found is None:
             found = self._infos[field] = FieldInfo(self, field)
         return found
+
+    def asked_of(self, field: Field, type_name: str, names: Container[str]) -> list[Call]:
+        """How fields of these names will be resolved on an object of the type that the field shows."""
+        type_ = self.schema.get_type(type_name)
+        assert isinstance(type_, GraphQLObjectType), type_name
+        calls = []
+        for each in field.below(type_).fields:
+            if each.name in names:
+                # One that cannot be read is an error at its own place, once that is come to.
+                with suppress(GraphQLError):
+                    calls.append(self._calls.get(each) or self._call(each))
+        return calls
 
     def _call(self, field: Field) -> Call:
         """Raises GraphQLError (BAD_USER_INPUT) for an argument that cannot be read."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import graphene
 
 from apps.core.rows import model_of
+from schema.core.ahead import expect
 from schema.core.errors import BadUserInput
 from schema.core.ids import split_global_id, to_global_id
 from schema.core.permissions import RootField, anyone
@@ -92,10 +93,17 @@ def _rows(context: Context, keys: list[tuple[str, int]]) -> dict[tuple[str, int]
     }
 
 
-def find_node(context: Context, global_id: str) -> Any:
-    """The object with the id, deferred; None when there is none that the caller may see."""
+def find_node(context: Context, global_id: str, shown_by: Info | None = None) -> Any:
+    """The object with the id, deferred; None when there is none that the caller may see.
+
+    `shown_by` is the info of the field that shows it: whoever fetches it learns from it what will be asked of the object.
+    """
     parts = split_global_id(global_id)
-    return context.load(_rows, parts) if parts is not None and parts[0] in _fetches else None
+    if parts is None or parts[0] not in _fetches:
+        return None
+    if shown_by is not None:
+        expect(shown_by, *parts)
+    return context.load(_rows, parts)
 
 
 class NodeQueries:
@@ -117,9 +125,9 @@ class NodeQueries:
     )
 
     def resolve_node(root: None, info: Info, id: str) -> Any:  # noqa: A002
-        return find_node(info.context, id)
+        return find_node(info.context, id, shown_by=info)
 
     def resolve_nodes(root: None, info: Info, ids: list[str]) -> list[Any]:
         if len(ids) > MOST_NODES:
             raise BadUserInput(f"At most {MOST_NODES} ids can be asked for at once.")
-        return [find_node(info.context, each) for each in ids]
+        return [find_node(info.context, each, shown_by=info) for each in ids]

@@ -42,6 +42,7 @@ from schema.core.errors import BadUserInput
 from schema.core.permissions import Permission, RootField
 
 if TYPE_CHECKING:
+    from apps.core.along import Along
     from apps.core.read_pages import ReadPages
     from schema.core.context import Info
 
@@ -123,6 +124,11 @@ class Page:
     backwards: bool
     place: tuple[Any, ...] | None
     scope: bytes
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is read from the start on."""
+        return self.place is None and not self.backwards
 
 
 def read_page(info: Info, arguments: Mapping[str, Any], *, owner: object = "") -> Page:
@@ -305,9 +311,11 @@ def _connections(
     return connections
 
 
-def paginate_read(pages: ReadPages[Any], page: Page, *shape: Hashable, **values: Any) -> Connection:
-    """The page of a list that is read compiled. One statement."""
-    part = pages.slice(*shape, limit=page.limit, place=page.place, backwards=page.backwards, **values)
+def paginate_read(
+    pages: ReadPages[Any], page: Page, *shape: Hashable, along: Sequence[Along] = (), **values: Any
+) -> Connection:
+    """The page of a list that is read compiled. One statement, with all of `along`."""
+    part = pages.slice(*shape, limit=page.limit, place=page.place, backwards=page.backwards, along=along, **values)
     return connection_of(
         part,
         page,
@@ -320,11 +328,20 @@ def paginate_read(pages: ReadPages[Any], page: Page, *shape: Hashable, **values:
 
 
 def paginate_each(
-    pages: ReadPages[Any], wanted: Iterable[tuple[int, Page]], *shape: Hashable, **values: Any
+    pages: ReadPages[Any],
+    wanted: Iterable[tuple[int, Page]],
+    *shape: Hashable,
+    came: dict[int, list[Any]] | None = None,
+    **values: Any,
 ) -> dict[tuple[int, Page], Connection]:
-    """The pages of many parents, as `paginate_many` has them, of a list that is read compiled."""
+    """The pages of many parents, as `paginate_many` has them, of a list that is read compiled.
+
+    `came` is what came along with the parents, where all that is wanted is their first page.
+    """
 
     def read(owners: Iterable[int], **part: Any) -> dict[int, Slice[Any]]:
+        if came is not None:
+            return pages.first_slices(came, limit=part["limit"])
         return pages.slices(owners, *shape, **part, **values)
 
     return _connections(wanted, pages.order, read, lambda: pages.query_set(*shape, **values), parent=pages.parent)

@@ -12,7 +12,7 @@ A selection hangs on nothing but the document, the schema and the variables of i
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, cast
@@ -82,8 +82,9 @@ class Field:
     """
 
     __slots__ = (
-        "_below",
-        "_fragments",
+        "_names",
+        "_selections",
+        "_within",
         "attribute",
         "complete",
         "default",
@@ -114,15 +115,23 @@ class Field:
         self.direct: frozenset[type] = VALUES if is_leaf else frozenset()
         self.serialize: Any = serializing(inner) if is_leaf else None
         self.complete = completing(inner, self, within)
-        self._fragments = within.fragments
-        self._below: frozenset[str] | None = None
+        self._within = within
+        self._selections: dict[str, Selection] = {}
+        self._names: frozenset[str] | None = None
 
     @property
     def names_below(self) -> frozenset[str]:
         """The names of all fields that are asked for below."""
-        if self._below is None:
-            self._below = _names_below(self.nodes, self._fragments)
-        return self._below
+        if self._names is None:
+            self._names = _names_below(self.nodes, self._within.fragments)
+        return self._names
+
+    def below(self, parent: GraphQLObjectType) -> Selection:
+        """What is asked of an object of this type that it shows."""
+        found = self._selections.get(parent.name)
+        if found is None:
+            found = self._selections[parent.name] = self._within.below(parent, self.nodes)
+        return found
 
 
 class Selection:
@@ -182,6 +191,26 @@ def asked_below(info: Any) -> frozenset[str]:
     """
     known: frozenset[str] | None = getattr(info, "names_below", None)
     return _names_below(info.field_nodes, info.fragments) if known is None else known
+
+
+def asked_of(info: Any, type_name: str, names: Container[str]) -> list[tuple[Any, dict[str, Any]]]:
+    """Which fields of these names are asked of an object of this type, where that is what the field shows that is resolved.
+
+    Of each what its resolver will be called with beside the object: its info and its arguments. One whose arguments cannot be
+    read is left out, and so are all where graphql-core executes, which does not tell beforehand.
+    """
+    ask = getattr(info, "asked_of", None)
+    return [] if ask is None else cast("list[tuple[Any, dict[str, Any]]]", ask(type_name, names))
+
+
+def asked_of_nodes(info: Any, type_name: str, names: Container[str]) -> list[tuple[Any, dict[str, Any]]]:
+    """The same of the nodes of a connection."""
+    return [
+        asked
+        for edges, _ in asked_of(info, f"{type_name}Connection", ("edges",))
+        for node, _ in asked_of(edges, f"{type_name}Edge", ("node",))
+        for asked in asked_of(node, type_name, names)
+    ]
 
 
 def _names_below(nodes: Iterable[FieldNode], fragments: Mapping[str, FragmentDefinitionNode]) -> frozenset[str]:

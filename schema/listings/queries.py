@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import graphene
 
 from apps.bookings.quotes import QuoteResult
 from apps.bookings.selectors import booked_listing_ids
+from apps.core.along import Along
 from apps.core.errors import NotFound
 from apps.core.families import AVAILABILITY, LISTINGS
 from apps.core.versions import only
 from apps.listings.models import Listing as ListingRow
 from apps.listings.search import KIND_FIELDS
 from apps.listings.selectors import archived_by_id, find_listings, listings_by_id
+from schema.core.ahead import NOBODY, company_of
 from schema.core.caching import Policy, Varies, declare, remembered
 from schema.core.context import Context, Info
 from schema.core.ids import split_global_id
@@ -22,6 +24,7 @@ from schema.core.nodes import find_node, register_node
 from schema.core.pagination import Connection, connection_field, connection_of, read_page
 from schema.core.permissions import RootField, anyone
 from schema.kinds import kind_types as all_kind_types
+from schema.listings.along import ALONG
 from schema.listings.filters import ListingFilter, ListingOrderEnum, read_order, read_search
 from schema.listings.types import Listing, ListingConnection, kind_types, listing_type_names, quote_arguments, quote_of
 from schema.listings.values import Quote
@@ -42,14 +45,14 @@ FREE_COUNT = declare(
 
 
 def visible_listings(
-    context: Context, listing_ids: list[int], kinds: frozenset[str] | None = None
+    context: Context, listing_ids: list[int], kinds: frozenset[str] | None = None, along: Sequence[Along] = ()
 ) -> dict[int, ListingRow]:
     """Those of the listings that the caller may see: archived ones too, where the account has a booking of it.
 
-    With `kinds` only those of these kinds are of use.
+    With `kinds` only those of these kinds are of use. `along` comes with those that are not archived.
     """
     with only(LISTINGS, *listing_ids):
-        found = listings_by_id(listing_ids=listing_ids, viewer=context.user, kinds=kinds)
+        found = listings_by_id(listing_ids=listing_ids, viewer=context.user, kinds=kinds, along=along)
     hidden = [pk for pk in listing_ids if pk not in found]
     if hidden and context.user is not None:
         booked = booked_listing_ids(viewer=context.user, listing_ids=hidden)
@@ -58,10 +61,17 @@ def visible_listings(
     return found
 
 
-def _fetch_of(kind: str) -> Callable[[Context, list[int]], dict[int, ListingRow]]:
+def _fetch_of(kind: str, type_name: str) -> Callable[[Context, list[int]], dict[int, ListingRow]]:
+    kinds = frozenset({kind})
+
     def fetch(context: Context, listing_ids: list[int]) -> dict[int, ListingRow]:
-        found = visible_listings(context, listing_ids, frozenset({kind}))
-        return {pk: listing for pk, listing in found.items() if listing.kind == kind}
+        # The children of many are read in a statement each, for all of them.
+        company = company_of(context, type_name, listing_ids[0], ALONG) if len(listing_ids) == 1 else NOBODY
+        with company.reading(listing_ids):
+            found = visible_listings(context, listing_ids, kinds, company.along)
+        found = {pk: listing for pk, listing in found.items() if listing.kind == kind}
+        company.hand_over(context, list(found.values()))
+        return found
 
     return fetch
 
@@ -69,13 +79,15 @@ def _fetch_of(kind: str) -> Callable[[Context, list[int]], dict[int, ListingRow]
 # Importing schema.kinds has filled `kind_types`.
 assert all_kind_types()
 for _code, _type in kind_types.items():
-    register_node(_type, _fetch_of(_code))
+    register_node(_type, _fetch_of(_code, _type._meta.name))
 
 
-def find_listing(context: Context, global_id: str) -> Any:
+def find_listing(context: Context, global_id: str, shown_by: Info | None = None) -> Any:
     """The listing with the id, deferred; None when there is none that the caller may see."""
     parts = split_global_id(global_id)
-    return find_node(context, global_id) if parts is not None and parts[0] in listing_type_names() else None
+    if parts is None or parts[0] not in listing_type_names():
+        return None
+    return find_node(context, global_id, shown_by)
 
 
 class ListingQueries:
@@ -107,7 +119,7 @@ class ListingQueries:
     )
 
     def resolve_listing(root: None, info: Info, id: str) -> Any:  # noqa: A002
-        return find_listing(info.context, id)
+        return find_listing(info.context, id, shown_by=info)
 
     def resolve_listings(root: None, info: Info, **arguments: Any) -> Connection:
         page = read_page(info, arguments)

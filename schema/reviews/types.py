@@ -12,8 +12,9 @@ from apps.core.versions import only
 from apps.reviews.models import Review as ReviewRow
 from apps.reviews.selectors import SHOWN, visible_reviews
 from apps.users.selectors import users_by_id
+from schema.core.ahead import Coming
 from schema.core.nodes import Node, register_node
-from schema.core.pagination import Connection, Page, connection_type, paginate_each
+from schema.core.pagination import Connection, Page, connection_type, paginate_each, read_page
 from schema.core.scalars import DateTime
 from schema.listings.loaders import listings_by_id
 
@@ -58,6 +59,18 @@ class Review(graphene.ObjectType):
 
 
 ReviewConnection = connection_type(Review)
+
+
+def reviews_along(info: Info, **arguments: object) -> Coming | None:
+    """The reviews that a listing is asked for, where it is their first page."""
+    page = read_page(info, arguments)
+    if not page.is_first:
+        return None
+
+    def pages(found: dict[int, Any], _listings: list[Any]) -> dict[tuple[int, Page], Connection]:
+        return paginate_each(SHOWN, [(pk, page) for pk in found], came=found)
+
+    return Coming(review_pages, SHOWN.along(limit=page.limit), pages, families=(REVIEWS,))
 
 
 def review_pages(context: Context, keys: list[tuple[int, Page]]) -> dict[tuple[int, Page], Connection]:

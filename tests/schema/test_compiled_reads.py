@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from datetime import date, timedelta
 from typing import Any
 
@@ -121,8 +122,8 @@ def _pay(booking: Booking, *, status: str) -> None:
         Booking.objects.filter(pk=booking.pk).update(status=status, expires_at=None, confirmed_at=NOW)
 
 
-def answers(query: str, viewer: User | None, variables: dict[str, Any] | None = None) -> Any:
-    """The answer, which is the same in every way of reading."""
+def answers(query: str, viewer: User | None, variables: dict[str, Any] | None = None, *, may_fail: bool = False) -> Any:
+    """The answer, which is the same in every way of reading, with the same errors if it may fail."""
     told = []
     for is_compiled, is_prepared in ((True, True), (True, False), (False, False)):
         with override_settings(COMPILED_READS=is_compiled, PREPARED_STATEMENTS=is_prepared):
@@ -130,7 +131,7 @@ def answers(query: str, viewer: User | None, variables: dict[str, Any] | None = 
     server, text, plain = (json.dumps(each, default=str) for each in told)
     assert server == plain
     assert text == plain
-    assert "errors" not in told[0], told[0]["errors"]
+    assert may_fail or "errors" not in told[0], told[0]["errors"]
     return told[0]["data"]
 
 
@@ -247,6 +248,111 @@ def test_own_and_hosted_bookings(people: dict[str, User | None], booked: None) -
     # Nothing agrees with nothing.
     assert pages >= 7
     assert rows >= 15
+
+
+# What comes along with a listing in one statement, or does not: first pages and others, windows, twice under two names.
+CHILDREN = [
+    "...Said",
+    "images {{ id position }}",
+    "reviews(first: {size}) {{ {page} edges {{ cursor node {{ id comment author {{ displayName }} }} }} }}",
+    "more: reviews(first: $size) {{ edges {{ node {{ id rating reply author {person} }} }} }}",
+    "last: reviews(last: {size}) {{ edges {{ node {{ id }} }} }}",
+    'after: reviews(first: {size}, after: "{cursor}") {{ pageInfo {{ hasNextPage hasPreviousPage }} edges {{ node {{ id }} }} }}',
+    "shown: reviews(first: {size}) @include(if: $yes) {{ edges {{ node {{ id }} }} }}",
+    "left: reviews(first: {size}) @skip(if: $yes) {{ totalCount }}",
+    "availability(from: $from, to: $to) {{ start end }}",
+    "other: availability{window} {{ start end }}",
+    "... on Property @include(if: $yes) {{ maxGuests reviews(first: {size}) {{ totalCount }} }}",
+    "... @skip(if: $yes) {{ images {{ url }} }}",
+]
+SAID = """fragment Said on Listing { title availability(from: $from, to: $to) { start }
+    said: reviews(first: 2) { edges { node { id } } } }"""
+HEAD = "query($id: ID!, $from: DateTime!, $to: DateTime!, $size: Int!, $yes: Boolean!, $also: [ID!]!)"
+ROOTS = [
+    "listing(id: $id) {{ id {0} }}",
+    "node(id: $id) {{ id ... on Listing {{ {0} }} }}",
+    "listing(id: $id) {{ id {0} }} again: listing(id: $id) {{ id {1} }}",
+    "nodes(ids: $also) {{ id ... on Listing {{ {0} }} }} listing(id: $id) {{ {1} }}",
+    "listing(id: $id) {{ id {0} host {{ listings(first: 3) {{ edges {{ node {{ id {1} }} }} }} }} }}",
+]
+
+
+def test_listings_with_what_comes_along(people: dict[str, User | None]) -> None:
+    dice = random.Random(11)
+    listings = list(Listing.objects.order_by("pk"))
+    deleted, absent = listings[-1], global_id(listings[0])[:-4] + "OTk5"
+    Listing.objects.filter(pk=deleted.pk).update(deleted_at=NOW)
+    # Who wrote some of the reviews is nobody any more.
+    User.objects.filter(pk=people.pop("other").pk).update(deleted_at=NOW)  # type: ignore[union-attr]
+    booked = set(Booking.objects.values_list("listing_id", flat=True))
+    found = 0
+    for number in range(15):
+        listing = (
+            listings[number % len(listings)]
+            if number % 3
+            else dice.choice([each for each in listings if each.pk in booked])
+        )
+        viewer = people[dice.choice(list(people))]
+        first = f'{{ listing(id: "{global_id(listing)}") {{ reviews(first: 3) {{ edges {{ cursor }} }} }} }}'
+        cursor = ask(first, None, viewer=viewer)["data"]
+        known = [] if cursor["listing"] is None else cursors_of(cursor["listing"]["reviews"])
+        children = [each for each in CHILDREN if known or "{cursor}" not in each]
+        some = [
+            " ".join(dice.sample(children, dice.randint(1, 5))).format(
+                size=dice.choice([0, 1, 3, 10]),
+                page=PAGE,
+                person=PERSON,
+                window=WINDOW,
+                cursor=dice.choice(known or [""]),
+            )
+            for _ in range(2)
+        ]
+        query = f"{HEAD} {{ {dice.choice(ROOTS).format(*some)} }} {SAID}"
+        named = {
+            "id": dice.choice([*[global_id(listing)] * 6, absent]),
+            "from": "2026-12-01T00:00:00Z",
+            "to": "2026-12-24T12:00:00Z",
+            "size": dice.choice([1, 2, 20]),
+            "yes": dice.random() < 0.5,
+            "also": [global_id(each) for each in dice.sample(listings, dice.randint(0, 3))],
+        }
+        found += '"node": {' in json.dumps(answers(spelled(query), viewer, named, may_fail=True))
+    # Nothing agrees with nothing.
+    assert found >= 8
+
+
+def spelled(query: str) -> str:
+    """The query with what it needs of fragments and variables, and no more: others are refused."""
+    if "...Said" not in query:
+        query = query.removesuffix(SAID)
+    head, _, rest = query.partition(")")
+    kept = [each for each in head.partition("(")[2].split(", ") if re.search(rf"\{each.partition(':')[0]}\b", rest)]
+    return f"query({', '.join(kept)}){rest}" if kept else f"query{rest}"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "reviews(first: -1) { totalCount }",
+        "reviews(first: 1, last: 1) { totalCount }",
+        'reviews(after: "bad") { totalCount }',
+        'availability(from: "2026-12-02T00:00:00Z", to: "2026-12-01T00:00:00Z") { start }',
+        "reviews(first: $size) { totalCount }",
+    ],
+)
+def test_what_is_asked_wrongly_is_said_at_its_place(bad: str) -> None:
+    home = make_property(host=make_host())
+    query = f"query($id: ID!, $size: Int) {{ listing(id: $id) {{ id bad: {bad} images {{ id }} }} }}"
+    named = {"id": global_id(home), "size": -3}
+    told = []
+    for is_compiled in (True, False):
+        with override_settings(COMPILED_READS=is_compiled):
+            told.append(
+                ask(query.replace(", $size: Int", "" if "$size" not in bad else ", $size: Int"), named, viewer=None)
+            )
+    assert told[0] == told[1]
+    assert told[0]["data"] == {"listing": None}
+    assert [each["path"] for each in told[0]["errors"]] == [["listing", "bad"]]
 
 
 def brief(shown: Any) -> str:
