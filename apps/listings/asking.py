@@ -145,11 +145,13 @@ def start_of(kinds: Sequence[Kind]) -> Combinable | None:
     return paths[0] if len(paths) == 1 else Coalesce(*paths, output_field=DateTimeField())
 
 
-def candidates(question: Question, places: Places, *, has_likeness: bool = False) -> QuerySet[Listing]:
+def candidates(
+    question: Question, places: Places, *, has_likeness: bool = False, has_place: bool = False
+) -> QuerySet[Listing]:
     """The published listings that fulfil what is asked of their columns.
 
     `has_likeness`: a likeness is still asked of them, which says that the words are found. Saying so again would have the
-    planner expect too few.
+    planner expect too few. `has_place`: whether they lie where they should is asked of them too, one by one.
     """
     rows = Listing.objects.filter(PUBLISHED)
     if "city" in places:
@@ -165,19 +167,31 @@ def candidates(question: Question, places: Places, *, has_likeness: bool = False
     if "min_rating" in places:
         # The unrated count as 0 in the index: only asking for 0 and more would let them in.
         rows = rows.filter(GreaterThanOrEqual(stars(), places["min_rating"]), rating_count__gt=0)
-    if question.box is not None:
-        rows = rows.filter(inside(_rims("box", question.box, places)))
-    rows = _of_kinds(rows, question, places)
-    near = place_of(places)
-    if near is not None:
-        rows = rows.filter(within(near, places["radius_km"]))
-        if "chord" in places:
-            rows = rows.filter(reached(near, places["chord"]))
-        elif question.around is not None:
-            rows = rows.filter(inside(_rims("around", question.around, places)))
+    rows = _of_kinds(rows, question, places, is_counted=not has_place)
     if question.words and not has_likeness:
         rows = rows.filter(Finds(places["finding"]))
-    return rows
+    if has_place:
+        return rows
+    rows = rows.filter(where(question, places))
+    near = place_of(places)
+    return rows if near is None or "chord" not in places else rows.filter(reached(near, places["chord"]))
+
+
+def where(question: Question, places: Places) -> Q:
+    """The condition of lying where the search asks, the cheap comparisons first."""
+    condition = section(question, places)
+    near = place_of(places)
+    return condition if near is None else condition & within(near, places["radius_km"])
+
+
+def section(question: Question, places: Places) -> Q:
+    """The condition of lying in the map section that is asked for, and in the one around the circle that is."""
+    condition = Q()
+    if question.box is not None:
+        condition &= inside(_rims("box", question.box, places))
+    if question.around is not None:
+        condition &= inside(_rims("around", question.around, places))
+    return condition
 
 
 def _rims(name: str, sides: Sides, places: Places) -> Rims:
@@ -185,10 +199,14 @@ def _rims(name: str, sides: Sides, places: Places) -> Rims:
     return Rims(south, west, north, east, sides)
 
 
-def _of_kinds(rows: QuerySet[Listing], question: Question, places: Places) -> QuerySet[Listing]:
-    """The kinds' own parts of the filter, joined by OR."""
+def _of_kinds(rows: QuerySet[Listing], question: Question, places: Places, *, is_counted: bool) -> QuerySet[Listing]:
+    """The kinds' own parts of the filter, joined by OR. `is_counted`: how the rows are found hangs on how many are expected."""
     if question.parts is None:
         return rows if question.kinds is None else rows.filter(kind__in=sorted(question.kinds))
+    if is_counted and len(question.parts) == 1:
+        # What has a kind's own row is of the kind. Asked for both, the planner expects the kind's share of that share.
+        ((kind, own),) = _parts(question, places)
+        return rows.filter(Q(**{f"{kind.relation}__isnull": False}) & kind.search_filter(own))
     parts = [Q(kind=kind.code) & kind.search_filter(own) for kind, own in _parts(question, places)]
     return rows.filter(reduce(or_, parts))
 

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
-from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models import BooleanField, Case, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Exact, IsNull
 
@@ -24,24 +24,32 @@ from apps.core.reads import Parameter
 from apps.core.shapes import Places, Shaped, Statement
 from apps.listings.asking import (
     COLUMNS,
+    PUBLISHED,
     Question,
     candidates,
     free,
+    kinds_found,
     kinds_in_question,
     place_of,
     placed_words,
+    section,
     start_of,
+    where,
 )
-from apps.listings.geo import distance_km_to
+from apps.listings.geo import chord_to, distance_km_to, reached
 from apps.listings.kinds import kind_named
 from apps.listings.models import Listing
-from apps.listings.ranking import LIKENESS, NEWEST, STARS, START, computed
+from apps.listings.ranking import CHORD, LIKENESS, NEWEST, STARS, START, computed
 from apps.listings.words import conditions
 
 # The rows of a subquery come in its order unless several processes share the work, which this function, always true of
 # what it is asked, is not allowed in. To sort the few rows again would not do: for a sort the planner has the candidates
 # worked out all at once instead of one after the other.
 IN_ORDER = "pg_backend_pid() <> 0"
+
+# How the text of a query set says where rows come from.
+ALIAS = f'"{Listing._meta.db_table}"'
+TABLE = f"FROM {ALIAS}"
 
 
 class Rows(Enum):
@@ -107,6 +115,19 @@ def _measured(rows: QuerySet[Listing], places: Places) -> QuerySet[Listing]:
 
 
 def _page(question: Question, keys: tuple[Key, ...], part: Part, backwards: bool, places: Places) -> Statement | None:
+    try:
+        if _is_newest_somewhere(question, keys, places):
+            return _newest_somewhere(question, part, backwards, places)
+        if _is_nearest(question, keys, places):
+            return _nearest(question, keys, part, backwards, places)
+        return _in_order(question, keys, part, backwards, places)
+    except EmptyResultSet:
+        return None
+
+
+def _in_order(
+    question: Question, keys: tuple[Key, ...], part: Part, backwards: bool, places: Places
+) -> Statement | None:
     rows = _ranked(question, keys, places)
     order = keys[part.skipped :]
     if part.rows is not Rows.ALL:
@@ -121,6 +142,97 @@ def _page(question: Question, keys: tuple[Key, ...], part: Part, backwards: bool
         count=places["limit"],
         backwards=backwards,
     )
+
+
+# How many of the newest are looked at for what lies somewhere before it is gathered there.
+LOOKED_THROUGH = 4000
+
+
+def _has_indexed(question: Question) -> bool:
+    """Whether an index of a kind's own can answer something of it."""
+    return any(kind_named(code).indexed & set(names) for code, names in question.parts or ())
+
+
+def _is_newest_somewhere(question: Question, keys: Sequence[Key], places: Places) -> bool:
+    """Whether the newest are asked for that lie in a map section or a circle, wherever else they may be."""
+    is_bounded = question.box is not None or question.around is not None
+    return is_bounded and tuple(keys) == NEWEST and not question.words and not COLUMNS & places.keys()
+
+
+def _is_nearest(question: Question, keys: Sequence[Key], places: Places) -> bool:
+    """Whether the nearest are asked for, of which no other index tells which they may be."""
+    others = question.words or question.box is not None or COLUMNS & places.keys() or _has_indexed(question)
+    return keys[0].name == CHORD and not others
+
+
+def _newest_somewhere(question: Question, part: Part, backwards: bool, places: Places) -> Statement | None:
+    """The newest of a place: found among the newest of all where many lie there, and else among all that lie there.
+
+    How many do the planner cannot know. Where the first few thousand do not fill the page, there are few to gather.
+    """
+    names = ("id", "created_at", "latitude", "longitude")
+    listings = Listing.objects.filter(PUBLISHED)
+    if part.after is not None:
+        listings = listings.filter(beyond_in(part.after, NEWEST, _place(NEWEST, places), backwards=backwards))
+    newest = listings.order_by(*(key.order(backwards=backwards) for key in NEWEST))[:LOOKED_THROUGH]
+    walked = _walked(newest.values_list(*names).query.sql_with_params(), question, NEWEST, places)
+    if question.parts is None:
+        there = listings.filter(section(question, places)).order_by().values_list(*names).query.sql_with_params()
+        others = _walked(_sorted(there, NEWEST, backwards=backwards), question, NEWEST, places)
+    else:
+        # Who fulfils the rest may be rarer than who lies there.
+        rarer = _in_order(question, NEWEST, part, backwards, places)
+        if rarer is None:
+            return None
+        others = rarer
+    return one_or_the_other(walked, others, enough=places["limit"])
+
+
+def _nearest(question: Question, keys: Sequence[Key], part: Part, backwards: bool, places: Places) -> Statement:
+    """The nearest, from an index that walks away from the place, each asked when its turn comes whatever else is asked of it.
+
+    How many lie in the circle the planner cannot know: it takes them for few, gathers and sorts them.
+    """
+    near = place_of(places)
+    assert near is not None
+    rows = Listing.objects.filter(PUBLISHED, reached(near, places["chord"])).annotate(**{CHORD: chord_to(near)})
+    kinds = kinds_found(question)
+    if kinds is not None:
+        rows = rows.filter(kind__in=sorted(kinds))
+    if part.after is not None:
+        rows = rows.filter(beyond_in(part.after, keys, _place(keys, places), backwards=backwards))
+    rows = rows.order_by(*(key.order(backwards=backwards) for key in keys))
+    # Their order alone says which come first: no sort of few is to take its place.
+    sql, values = rows.values_list("id", "latitude", "longitude").query.sql_with_params()
+    return _walked((f"{sql} OFFSET 0", values), question, keys, places)
+
+
+def _walked(rows: Statement, question: Question, keys: Sequence[Key], places: Places) -> Statement:
+    """The first of these rows, in their order, that lie where it is asked for and fulfil what else is asked.
+
+    Of the rows only what is needed for that is read from the table, one after the other.
+    """
+    found = _measured(Listing.objects.filter(where(question, places)), places)
+    if keys[0].name == CHORD:
+        found = found.annotate(**computed(keys, words=(), near=place_of(places), start=None))
+    if question.kinds is not None or question.parts is not None:
+        fulfils = Q(_is_among(candidates(question, places, has_place=True)))
+        if asked := free(question, places):
+            # No calendar is asked of what is out for another reason.
+            fulfils = Q(Case(When(fulfils, then=_is_among(Listing.objects.filter(asked))), default=Value(False)))
+        found = found.filter(fulfils)
+    sql, values = found.order_by().values_list(*column_names(keys, places)).query.sql_with_params()
+    selected, conditions = sql.split(TABLE, 1)
+    at = selected.count("%s")
+    return (
+        f"{selected}FROM ({rows[0]}) AS {ALIAS}{conditions} AND {IN_ORDER} LIMIT %s",
+        (*values[:at], *rows[1], *values[at:], places["limit"].value),
+    )
+
+
+def _is_among(rows: QuerySet[Listing]) -> Exists:
+    """Whether a listing is one of these rows: a question about one, not a join with all."""
+    return Exists(rows.filter(pk=OuterRef("pk")).order_by().values("pk"), template="EXISTS(%(subquery)s OFFSET 0)")
 
 
 def _levels(question: Question, steps: tuple[Step, ...], backwards: bool, places: Places) -> Statement | None:
@@ -180,11 +292,13 @@ WALKED: Mapping[tuple[str, ...], Set[Set[str]]] = {
 
 def _is_walked(question: Question, keys: tuple[Key, ...], part: Part, backwards: bool, places: Places) -> bool:
     """Whether the page is read in the order of an index, and no other way may be better for some values."""
-    others = {"latitude", "box_south"} & places.keys()
-    if question.words or others or part.rows is not Rows.ALL:
+    if question.words or part.rows is not Rows.ALL:
         return False
-    if any(kind_named(code).indexed & set(names) for code, names in question.parts or ()):
+    if _has_indexed(question):
         return False
+    if {"latitude", "box_south"} & places.keys():
+        is_newest = question.parts is None and _is_newest_somewhere(question, keys, places)
+        return is_newest or _is_nearest(question, keys, places)
     return COLUMNS & places.keys() in WALKED.get(tuple(key.name for key in keys), frozenset())
 
 
@@ -231,9 +345,8 @@ def _gathered(
     count: Parameter,
     backwards: bool,
 ) -> Statement:
-    some, values = rows.order_by().values_list(*names).query.sql_with_params()
-    terms = ", ".join(key.term(backwards=backwards) for key in order)
-    candidates = f"SELECT * FROM ({some} OFFSET 0) AS gathered ORDER BY {terms}"
+    some = rows.order_by().values_list(*names).query.sql_with_params()
+    candidates, values = _sorted(some, order, backwards=backwards)
     if not free:
         return f"{candidates} LIMIT %s", (*values, count.value)
     itself = Exact(F("pk"), RawSQL('candidate."id"', ()))
@@ -242,6 +355,12 @@ def _gathered(
         f"SELECT * FROM ({candidates} OFFSET 0) AS candidate WHERE {IN_ORDER} AND EXISTS ({question} OFFSET 0) LIMIT %s",
         (*values, *asked, count.value),
     )
+
+
+def _sorted(some: Statement, order: Sequence[Key], *, backwards: bool) -> Statement:
+    """These rows in the order, all of them gathered before."""
+    terms = ", ".join(key.term(backwards=backwards) for key in order)
+    return f"SELECT * FROM ({some[0]} OFFSET 0) AS gathered ORDER BY {terms}", some[1]
 
 
 def one_after_the_other(statements: Sequence[Statement], *, enough: Parameter) -> Statement:
@@ -257,6 +376,16 @@ def one_after_the_other(statements: Sequence[Statement], *, enough: Parameter) -
         values += own
     everything = " UNION ALL ".join(f"SELECT * FROM part_{number}" for number in range(len(parts)))
     return f"WITH {', '.join(parts)} {everything}", tuple(values)
+
+
+def one_or_the_other(first: Statement, second: Statement, *, enough: Parameter) -> Statement:
+    """One statement for both: the rows of the first where these are enough, and else those of the second."""
+    had = "(SELECT count(*) FROM first)"
+    return (
+        f"WITH first AS MATERIALIZED ({first[0]}), second AS MATERIALIZED (SELECT * FROM ({second[0]}) AS found "
+        f"WHERE {had} < %s) SELECT * FROM first WHERE {had} >= %s UNION ALL SELECT * FROM second",
+        (*first[1], *second[1], enough.value, enough.value),
+    )
 
 
 PAGE = Shaped("search", _page, is_steady=_is_walked)
