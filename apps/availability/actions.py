@@ -13,6 +13,7 @@ from apps.availability.models import BLOCK_HOLDER, BY_HOST, Allocation, Block, S
 from apps.core.db import require_transaction
 from apps.core.errors import OutsideRules, Unavailable
 from apps.core.families import AVAILABILITY
+from apps.core.instances import new
 from apps.core.periods import Period, merge, subtract
 from apps.core.prepared import Prepared
 from apps.core.versions import of_its_listing, only
@@ -119,7 +120,7 @@ def tell_listeners(listing_id: int, period: Period | None) -> None:
 def news(listing_id: int, period: Period | None) -> LiveEvent:
     """What those who watch the listing are told, not yet written down."""
     data = {"start": period.start.isoformat(), "end": period.end.isoformat()} if period else {}
-    return LiveEvent(topic=f"availability:{listing_id}", data=data)
+    return new(LiveEvent, topic=f"availability:{listing_id}", data=data)
 
 
 def _take_stock(

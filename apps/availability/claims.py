@@ -13,6 +13,7 @@ from apps.availability.models import Allocation
 from apps.core.db import Undecided
 from apps.core.errors import Unavailable
 from apps.core.families import AVAILABILITY
+from apps.core.instances import new
 from apps.core.periods import Period
 from apps.core.prepared import Given, compiled
 from apps.core.together import Claim, Together
@@ -123,7 +124,8 @@ def allocate_together(
                 # Somebody was faster, and there may be other units.
                 raise Undecided
             tried.append(unit)
-    allocation = Allocation(
+    allocation = new(
+        Allocation,
         pk=allocation_id,
         listing_id=listing_id,
         unit_id=unit,

@@ -10,11 +10,17 @@ from django.conf import settings
 # Without 0, 1, I, L and O, so that it can be read out over the telephone.
 READABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 REFERENCE_LENGTH = 10
+_REFERENCES = len(READABLE) ** REFERENCE_LENGTH
 
 
 def new_reference() -> str:
     """A random reference of 10 readable characters: 49 bits, so that among millions a collision is not met in practice."""
-    return "".join(secrets.choice(READABLE) for _ in range(REFERENCE_LENGTH))
+    number = secrets.randbelow(_REFERENCES)
+    letters = []
+    for _ in range(REFERENCE_LENGTH):
+        number, letter = divmod(number, len(READABLE))
+        letters.append(READABLE[letter])
+    return "".join(letters)
 
 
 def new_secret() -> str:

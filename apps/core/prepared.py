@@ -32,6 +32,8 @@ from django.db.models import Expression, Field, Model, QuerySet
 from django.db.models.query import get_related_populators
 from psycopg2.errors import InvalidSqlStatementName
 
+from apps.core.instances import Quick
+
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models.sql.compiler import SQLCompiler
@@ -224,11 +226,12 @@ class _Compiled:
         information: Any = compiler.klass_info
         select = compiler.select
         start, end = information["select_fields"][0], information["select_fields"][-1] + 1
-        self._model = information["model"]
+        self._model = Quick(information["model"])
         self._columns = slice(start, end)
         self._names = [column[0].target.attname for column in select[start:end]]
         populators: Any = get_related_populators
         self._related = populators(information, select, connection.alias)
+        _quicken(self._related)
         self._annotations = list((compiler.annotation_col_map or {}).items())
         self._compiler = compiler
         self._converters = compiler.get_converters([column[0] for column in select])
@@ -244,6 +247,12 @@ class _Compiled:
                 setattr(instance, name, row[place])
             found.append(instance)
         return found
+
+
+def _quicken(populators: Iterable[Any]) -> None:
+    for each in populators:
+        each.model_cls = Quick(each.model_cls)
+        _quicken(each.related_populators)
 
 
 def compiled(queryset: QuerySet[Any, Any]) -> tuple[str, dict[str, str]]:

@@ -171,8 +171,11 @@ class Together:
                 for place, field, value_of, forms in known.columns:
                     values[place] = [_sent(value_of(each), forms, field, own) for each in instances]
             elif len(instances) == 1:
+                instance = instances[0]
                 for place, field, value_of, forms in known.columns:
-                    values[place] = _sent(value_of(instances[0]), forms, field, own)
+                    value = value_of(instance)
+                    # Most is sent as it is, and a call would take longer than to see that.
+                    values[place] = value if forms[value.__class__] is None else _sent(value, forms, field, own)
             elif part.rows is Rows.AT_MOST_ONE and not instances:
                 values |= dict.fromkeys(known.types)
             else:

@@ -6,6 +6,7 @@ from datetime import datetime
 from apps.core import idempotency
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import NotFound, Required
+from apps.core.instances import new
 from apps.core.outbox import enqueue
 from apps.live.actions import publish_all
 from apps.notifications.letters import Words
@@ -71,7 +72,8 @@ def compose_letter(
         if not wants_mail(reader_id=reader_id, address=to, type=type):
             return None
         data["courtesy"] = type.value
-    return Letter(
+    return new(
+        Letter,
         to=to,
         template=template,
         data=data,

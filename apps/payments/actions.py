@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import F
 
 from apps.core.db import require_transaction
+from apps.core.instances import new
 from apps.core.metrics import CHARGE_RESULTS, REFUND_RESULTS, count_on_commit
 from apps.core.money import Money
 from apps.core.outbox import enqueue
@@ -45,7 +46,7 @@ RETRY_AFTER = (timedelta(days=1), timedelta(days=3), timedelta(days=7))
 
 def new_bill(*, pk: int, total: Money, timing: PaymentTiming, now: datetime) -> Bill:
     """A debt under a number that was drawn for it, to be written with what is owed for."""
-    return Bill(pk=pk, currency=total.currency, total_minor=total.minor, timing=timing, created_at=now)
+    return new(Bill, pk=pk, currency=total.currency, total_minor=total.minor, timing=timing, created_at=now)
 
 
 def open_charge(bill_id: int) -> Charge | None:

@@ -21,6 +21,7 @@ from apps.core.db import may_end_with_it, unit_of_work
 from apps.core.emails import clean_email
 from apps.core.errors import AccountClosed, Collector, NotAllowed, NotFound, OutsideRules, Required
 from apps.core.families import AVAILABILITY
+from apps.core.instances import new
 from apps.core.metrics import BOOKING_EVENTS, count_on_commit
 from apps.core.money import LARGEST_TOTAL
 from apps.core.texts import clean_text
@@ -184,7 +185,8 @@ def _write(
     total = total_of(lines, currency=listing.currency)
     expires_at = now + timedelta(seconds=settings.HOLD_SECONDS)
     bill = new_bill(pk=numbers.bill, total=total, timing=PaymentTiming(kind.payment_timing), now=now)
-    booking = Booking(
+    booking = new(
+        Booking,
         pk=numbers.booking,
         listing=listing,
         guest=guest,
@@ -205,8 +207,8 @@ def _write(
         expires_at=expires_at,
         created_at=now,
     )
-    event = BookingEvent(
-        pk=numbers.event, booking=booking, at=now, type=BookingEventType.HELD, actor=Actor.GUEST, data={}
+    event = new(
+        BookingEvent, pk=numbers.event, booking=booking, at=now, type=BookingEventType.HELD, actor=Actor.GUEST, data={}
     )
     letter = letter_of_hold(booking, event)
     rows = _rows(booking, lines)
@@ -249,7 +251,8 @@ def write_lines(booking: Booking, lines: list[Line]) -> None:
 
 def _rows(booking: Booking, lines: list[Line]) -> list[BookingLine]:
     return [
-        BookingLine(
+        new(
+            BookingLine,
             booking=booking,
             position=position,
             label=line.label,
