@@ -68,7 +68,8 @@ class Traffic:
         with closing(self._connected()) as client:
             while not self._over.is_set():
                 self._book_one(client)
-                time.sleep(0.2)
+                # A booking and its payment cost all processes more than twenty looks, which hit the moments of a restart as well.
+                time.sleep(0.5)
 
     def _book_one(self, client: http.client.HTTPConnection) -> None:
         contact = {"email": "walker@example.com", "firstName": "Jo", "lastName": "Walker"}

@@ -179,8 +179,8 @@ def test_it_looks_at_all_but_those_of_before_and_says_which_of_them_are_gone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     known = linter.before(linter.BEFORE.read_text())
-    assert linter.complaints(known) == []
     without = [each for each in known if each != "bookings.0002_booking_start"]
+    # These two and nothing else: so there is nothing to say where all are known, which takes as long to be told again.
     found = linter.complaints([*without, "bookings.0000_never"])
     assert [(each.migration, each.rule) for each in found] == [
         ("bookings.0002_booking_start", "require-concurrent-index-creation"),
