@@ -178,7 +178,9 @@ def _newest_somewhere(question: Question, part: Part, backwards: bool, places: P
     walked = _walked(newest.values_list(*names).query.sql_with_params(), question, NEWEST, places)
     if question.parts is None:
         there = listings.filter(section(question, places)).order_by().values_list(*names).query.sql_with_params()
-        others = _walked(_sorted(there, NEWEST, backwards=backwards), question, NEWEST, places)
+        sql, values = _sorted(there, NEWEST, backwards=backwards)
+        # A fence: what is asked of each is asked behind the sorting, of no more than the page needs.
+        others = _walked((f"{sql} OFFSET 0", values), question, NEWEST, places)
     else:
         # Who fulfils the rest may be rarer than who lies there.
         rarer = _in_order(question, NEWEST, part, backwards, places)

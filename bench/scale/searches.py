@@ -66,6 +66,8 @@ def cases(*, listings: int, now: datetime) -> list[Case]:
     afternoon = lambda dice: Period(  # noqa: E731
         day(at := dice.randrange(36, 60)) + timedelta(hours=2), day(at) + timedelta(hours=6)
     )
+    # Of the scarce days one on which services are open: none is on a Sunday.
+    scarce_open = next(number for number in (SCARCE + 1, SCARCE) if day(number).isoweekday() < 7)
     dense, fair = DENSE[0], BOOKED_OUT[0]
     every = ListingSearch
     return [
@@ -185,7 +187,7 @@ def cases(*, listings: int, now: datetime) -> list[Case]:
         ),
         Case("homes, 99 of 100 taken", ORDER.RELEVANCE, lambda dice: every(**stay(dice, SCARCE, 2)), 4),
         Case("homes, 99 of 100 taken, cheapest", ORDER.PRICE_ASC, lambda dice: every(currency="EUR", **stay(dice, SCARCE, 2)), 4),
-        Case("services, 99 of 100 taken", ORDER.RELEVANCE, lambda dice: every(kinds=KIND["SERVICE"], free=morning(SCARCE + 1)), 4),
+        Case("services, 99 of 100 taken", ORDER.RELEVANCE, lambda dice: every(kinds=KIND["SERVICE"], free=morning(scarce_open)), 4),
         Case("homes, all taken", ORDER.RELEVANCE, lambda dice: every(**stay(dice, CLOSED, 2)), 3),
         Case("homes, all taken, in the dense city", ORDER.RELEVANCE, lambda dice: every(city=dense, **stay(dice, CLOSED, 2)), 3),
         Case(
