@@ -31,11 +31,19 @@ def reviews() -> QuerySet[Review]:
     return Review.objects.filter(hidden_at=None)
 
 
-def _shown() -> QuerySet[Review]:
-    return reviews().select_related("author").defer(*(f"author__{name}" for name in UNSHOWN))
+# What a list of reviews is made of: what is said, when and by whom.
+BRIEF = (
+    *("listing", "author", "rating", "comment", "created_at"),
+    *("author__first_name", "author__last_name", "author__deleted_at"),
+)
 
 
-# The reviews of listings with their authors, newest first.
+def _shown(is_brief: bool) -> QuerySet[Review]:
+    rows = reviews().select_related("author")
+    return rows.only(*BRIEF) if is_brief else rows.defer(*(f"author__{name}" for name in UNSHOWN))
+
+
+# The reviews of listings with their authors, newest first; of each all of it, or no more than BRIEF.
 SHOWN: ReadPages[Review] = ReadPages(_shown, keys("-created_at", "-id"), (INSTANT, INTEGER), parent="listing_id")
 
 

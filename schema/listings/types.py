@@ -28,7 +28,7 @@ from schema.core.attributes import read
 from schema.core.ids import read_global_id, to_global_id
 from schema.core.mutations import Payload
 from schema.core.nodes import Node, graphene_type_of, register_model, register_node
-from schema.core.pagination import connection_field, connection_type, read_page
+from schema.core.pagination import connection_field, connection_type
 from schema.core.scalars import Date, DateTime
 from schema.listings import loaders
 from schema.listings.values import (
@@ -45,7 +45,7 @@ from schema.listings.values import (
     Quote,
 )
 from schema.listings.windows import cached_periods, read_window, window_arguments
-from schema.reviews.types import ReviewConnection, review_pages
+from schema.reviews.types import ReviewConnection, load_reviews
 
 if TYPE_CHECKING:
     from apps.bookings.quotes import QuoteResult
@@ -209,7 +209,7 @@ class Listing(graphene.Interface):
         return None if listing.rating_average is None else float(listing.rating_average)
 
     def resolve_reviews(listing: ListingRow, info: Info, **arguments: object) -> Any:
-        return info.context.load(review_pages, (listing.pk, read_page(info, arguments)))
+        return load_reviews(info, listing.pk, arguments)
 
     @cached_periods("Listing.availability")
     def resolve_availability(listing: ListingRow, info: Info, from_: Any, to: Any) -> Any:

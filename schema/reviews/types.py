@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import graphene
@@ -16,11 +17,13 @@ from schema.core.ahead import Coming
 from schema.core.nodes import Node, register_node
 from schema.core.pagination import Connection, Page, connection_type, paginate_each, read_page
 from schema.core.scalars import DateTime
+from schema.core.selections import asked_below
 from schema.listings.loaders import listings_by_id
 
 if TYPE_CHECKING:
     from apps.users.models import User
     from schema.core.context import Context, Info
+    from schema.core.loaders import Deferred
 
 
 def authors_by_id(context: Context, user_ids: list[int]) -> dict[int, User]:
@@ -59,6 +62,13 @@ class Review(graphene.ObjectType):
 
 
 ReviewConnection = connection_type(Review)
+Pages = dict[tuple[int, Page], Connection]
+
+# What is shown with no more than BRIEF of each review, wherever below the list it is asked for.
+BRIEF_FIELDS = frozenset({
+    "__typename", "pageInfo", "hasNextPage", "hasPreviousPage", "startCursor", "endCursor", "totalCount", "edges",
+    "cursor", "node", "id", "rating", "comment", "createdAt", "author", "displayName",
+})  # fmt: skip
 
 
 def reviews_along(info: Info, **arguments: object) -> Coming | None:
@@ -67,16 +77,34 @@ def reviews_along(info: Info, **arguments: object) -> Coming | None:
     if not page.is_first:
         return None
 
-    def pages(found: dict[int, Any], _listings: list[Any]) -> dict[tuple[int, Page], Connection]:
-        return paginate_each(SHOWN, [(pk, page) for pk in found], came=found)
+    is_brief = asked_below(info) <= BRIEF_FIELDS
 
-    return Coming(review_pages, SHOWN.along(limit=page.limit), pages, families=(REVIEWS,))
+    def pages(found: dict[int, Any], _listings: list[Any]) -> Pages:
+        return paginate_each(SHOWN, [(pk, page) for pk in found], is_brief, came=found)
+
+    batch = brief_review_pages if is_brief else review_pages
+    return Coming(batch, SHOWN.along(is_brief, limit=page.limit), pages, families=(REVIEWS,))
 
 
-def review_pages(context: Context, keys: list[tuple[int, Page]]) -> dict[tuple[int, Page], Connection]:
+def load_reviews(info: Info, listing_id: int, arguments: Mapping[str, Any]) -> Deferred[Connection | None]:
+    """The page of a listing's reviews that a field is asked for."""
+    batch = brief_review_pages if asked_below(info) <= BRIEF_FIELDS else review_pages
+    return info.context.load(batch, (listing_id, read_page(info, arguments)))
+
+
+def review_pages(context: Context, keys: list[tuple[int, Page]]) -> Pages:
     """The pages of reviews of many listings, newest first."""
+    return _pages(keys, is_brief=False)
+
+
+def brief_review_pages(context: Context, keys: list[tuple[int, Page]]) -> Pages:
+    """The same where nothing is asked for but BRIEF_FIELDS."""
+    return _pages(keys, is_brief=True)
+
+
+def _pages(keys: list[tuple[int, Page]], *, is_brief: bool) -> Pages:
     with only(REVIEWS, *(listing_id for listing_id, _ in keys)):
-        return paginate_each(SHOWN, keys)
+        return paginate_each(SHOWN, keys, is_brief)
 
 
 def reviews_for_node(context: Context, pks: list[int]) -> dict[int, ReviewRow]:

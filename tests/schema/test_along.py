@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
@@ -246,3 +247,28 @@ def test_a_kept_answer_hangs_on_the_listings_own_part_of_what_came_along(home: L
         tell(changed(REVIEWS, [listing.pk]))
         body(query, {"id": global_id(home)})
         assert outcomes()[comes] - before[comes] == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "reviews(first: -1) { totalCount }",
+        "reviews(first: 1, last: 1) { totalCount }",
+        'reviews(after: "bad") { totalCount }',
+        'availability(from: "2026-12-02T00:00:00Z", to: "2026-12-01T00:00:00Z") { start }',
+        "reviews(first: $size) { totalCount }",
+    ],
+)
+def test_what_is_asked_wrongly_is_said_at_its_place(bad: str) -> None:
+    home = make_property(host=make_host())
+    query = f"query($id: ID!, $size: Int) {{ listing(id: $id) {{ id bad: {bad} images {{ id }} }} }}"
+    named = {"id": global_id(home), "size": -3}
+    told = []
+    for is_compiled in (True, False):
+        with override_settings(COMPILED_READS=is_compiled):
+            told.append(
+                ask(query.replace(", $size: Int", "" if "$size" not in bad else ", $size: Int"), named, viewer=None)
+            )
+    assert told[0] == told[1]
+    assert told[0]["data"] == {"listing": None}
+    assert [each["path"] for each in told[0]["errors"]] == [["listing", "bad"]]

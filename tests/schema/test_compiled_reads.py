@@ -23,6 +23,7 @@ from apps.payments.models import Charge
 from apps.reviews.models import Review
 from apps.users.models import User
 from schema.bookings.viewer import BRIEF_FIELDS
+from schema.reviews.types import BRIEF_FIELDS as BRIEF_REVIEWS
 from schema.root import schema
 from tests.hosting.inputs import NOW
 from tests.recipes import MAKE, make_guest, make_host, make_property, make_staff
@@ -330,35 +331,29 @@ def spelled(query: str) -> str:
     return f"query({', '.join(kept)}){rest}" if kept else f"query{rest}"
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        "reviews(first: -1) { totalCount }",
-        "reviews(first: 1, last: 1) { totalCount }",
-        'reviews(after: "bad") { totalCount }',
-        'availability(from: "2026-12-02T00:00:00Z", to: "2026-12-01T00:00:00Z") { start }',
-        "reviews(first: $size) { totalCount }",
-    ],
-)
-def test_what_is_asked_wrongly_is_said_at_its_place(bad: str) -> None:
-    home = make_property(host=make_host())
-    query = f"query($id: ID!, $size: Int) {{ listing(id: $id) {{ id bad: {bad} images {{ id }} }} }}"
-    named = {"id": global_id(home), "size": -3}
-    told = []
-    for is_compiled in (True, False):
-        with override_settings(COMPILED_READS=is_compiled):
-            told.append(
-                ask(query.replace(", $size: Int", "" if "$size" not in bad else ", $size: Int"), named, viewer=None)
-            )
-    assert told[0] == told[1]
-    assert told[0]["data"] == {"listing": None}
-    assert [each["path"] for each in told[0]["errors"]] == [["listing", "bad"]]
+def brief(shown: Any, asked: frozenset[str] = BRIEF_FIELDS) -> str:
+    """All that may be asked of a booking, or a review, whose list is read with few columns."""
+    fields = {name: get_named_type(field.type) for name, field in shown.fields.items() if name in asked}
+    return " ".join(
+        name if is_leaf_type(below) else f"{name} {{ {brief(below, asked)} }}" for name, below in fields.items()
+    )
 
 
-def brief(shown: Any) -> str:
-    """All that may be asked of a booking whose list is read with few columns."""
-    fields = {name: get_named_type(field.type) for name, field in shown.fields.items() if name in BRIEF_FIELDS}
-    return " ".join(name if is_leaf_type(below) else f"{name} {{ {brief(below)} }}" for name, below in fields.items())
+@pytest.mark.parametrize("page", ["first: 3", "last: 3"])
+def test_pages_that_show_little_of_reviews_read_little(people: dict[str, User | None], page: str) -> None:
+    shown = brief(get_named_type(schema.graphql_schema.type_map["ReviewConnection"]), BRIEF_REVIEWS)
+    assert "author { id displayName }" in shown
+    home = Listing.objects.filter(status=ListingStatus.PUBLISHED).first()
+    assert home is not None
+    few = f'{{ listing(id: "{global_id(home)}") {{ reviews({page}) {{ {shown} }} }} }}'
+    all_of_it = few.replace("displayName", "displayName lastName @skip(if: true)")
+    assert answers(few, people["staff"]) == answers(all_of_it, people["staff"])
+    columns = []
+    for text in (few, all_of_it):
+        with override_settings(PREPARED_STATEMENTS=False), CaptureQueriesContext(connection) as queries:
+            ask(text, None, viewer=None)
+        columns += [each["sql"] for each in queries if 'FROM "reviews_review"' in each["sql"]][:1]
+    assert ['"reviews_review"."reply"' in each for each in columns] == [False, True]
 
 
 @pytest.mark.parametrize("field", ["bookings", "hostedBookings"])
