@@ -7,8 +7,11 @@ under which its scripts and styles come from here alone, and inline ones carry t
 import secrets
 from collections.abc import Callable
 
+from corsheaders.middleware import CorsMiddleware as Cors
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+from django.http.response import ResponseHeaders
+from django.utils.cache import patch_vary_headers
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -63,7 +66,8 @@ class HeadersMiddleware:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        self._always = tuple({**EVERYWHERE, **transport_headers()}.items())
+        # As a response stores them: to convert them for each costs more than all else that is done here.
+        self._always = tuple(ResponseHeaders({**EVERYWHERE, **transport_headers()})._store.items())
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         nonce = secrets.token_urlsafe(16)
@@ -73,6 +77,20 @@ class HeadersMiddleware:
             response.headers.setdefault("Content-Security-Policy", ADMIN.format(nonce=nonce))
         elif request.path.startswith(SHOWN_ELSEWHERE):
             response.headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin")
-        for name, value in self._always:
-            response.headers.setdefault(name, value)
+        said = response.headers._store
+        for name, stored in self._always:
+            said.setdefault(name, stored)
+        return response
+
+
+class CorsMiddleware(Cors):  # type: ignore[misc]  # corsheaders has no types
+    """That of corsheaders, whose answer to a post of no other page is known: that it hangs on who asks."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method != "POST" or "HTTP_ORIGIN" in request.META:
+            answered: HttpResponseBase = super().__call__(request)
+            return answered
+        response: HttpResponseBase = self.get_response(request)
+        if self.is_enabled(request):
+            patch_vary_headers(response, ("origin",))
         return response

@@ -13,7 +13,7 @@ from graphql import GraphQLError, OperationType
 
 from apps.audit.actions import record
 from apps.audit.models import AuditKind
-from apps.audit.origin import address_of
+from apps.audit.origin import address, address_of
 from apps.core.db import of_one_moment
 from schema.core.authentication import authenticate
 from schema.core.context import Context
@@ -127,14 +127,15 @@ def _only_reads(sent: Sent, context: Context) -> None:
 
 def context_of_request(request: HttpRequest) -> Context:
     """Who asks, from where and when. The only place where the clock is read for GraphQL over HTTP."""
+    # `request.headers` copies all of them, to find three.
     now = datetime.now(UTC)
-    caller = authenticate(request.headers.get("Authorization", ""), now=now)
+    caller = authenticate(request.META.get("HTTP_AUTHORIZATION", ""), now=now)
     return Context(
         now=now,
         user=caller.user,
         session=getattr(caller.user, "current_session", None),
         token_state=caller.token_state,
-        ip=address_of(request),
-        user_agent=request.headers.get("User-Agent", "")[:LONGEST_USER_AGENT],
+        ip=address() or address_of(request),
+        user_agent=request.META.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT],
         patience=request.META.get(ENVIRON_KEY) or Patience(seconds=settings.REQUEST_SECONDS),
     )

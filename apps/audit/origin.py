@@ -37,6 +37,6 @@ def address_of(request: HttpRequest) -> str:
     """The address of the client, past the proxies of the settings."""
     return client_address(
         remote=str(request.META.get("REMOTE_ADDR", "")),
-        forwarded=request.headers.get("X-Forwarded-For", ""),
+        forwarded=request.META.get("HTTP_X_FORWARDED_FOR", ""),
         proxies=settings.TRUSTED_PROXIES,
     )

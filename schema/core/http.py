@@ -21,6 +21,7 @@ from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOper
 from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException, UnreadablePostError
+from django.http.response import ResponseHeaders
 from django.utils.cache import get_conditional_response
 
 from schema.core.engine import Answer, Operation
@@ -39,6 +40,9 @@ LARGEST_MULTIPART_BODY = 30_000_000
 # Opening brackets in a body, those in its texts among them: each may become an object in memory, and costs far more than its byte.
 MOST_BRACKETS = 50_000
 ONE_OPERATION = "One operation is wanted: an object with query, variables and operationName."
+
+# Answers depend on who asks: no cache between may keep them. As a response stores them, converted once.
+NO_STORE = ResponseHeaders({"Cache-Control": "no-store", "Vary": "Accept, Authorization"})._store
 
 PREFLIGHT_HEADERS = ("Apollo-Require-Preflight", "GraphQL-Require-Preflight", "X-Requested-With")
 
@@ -91,7 +95,7 @@ def accepted(header: str) -> list[tuple[str, float]]:
 
 def choose_media(request: HttpRequest) -> str:
     """The media type of the answer. Raises Refused (406) when the client takes none that there is."""
-    header = request.headers.get("Accept", "").strip()
+    header = request.META.get("HTTP_ACCEPT", "").strip()
     if not header:
         return JSON
     for media, _weight in accepted(header):
@@ -104,8 +108,10 @@ def choose_media(request: HttpRequest) -> str:
 
 def wants_html(request: HttpRequest) -> bool:
     """Whether a browser opened the address: HTML is what it likes best."""
-    best = accepted(request.headers.get("Accept", ""))
-    return request.method == "GET" and bool(best) and best[0][0] == HTML
+    if request.method != "GET":
+        return False
+    best = accepted(request.META.get("HTTP_ACCEPT", ""))
+    return bool(best) and best[0][0] == HTML
 
 
 def read_request(request: HttpRequest) -> Sent:
@@ -220,7 +226,7 @@ def write_answer(answer: Answer, media: str, request: HttpRequest) -> HttpRespon
     What anybody may have may also be kept by caches, which ask each time whether it still holds (`If-None-Match`, 304).
     """
     status = 400 if not answer.executed and media == GRAPHQL_RESPONSE else 200
-    if not answer.is_public or "Authorization" in request.headers:
+    if not answer.is_public or "HTTP_AUTHORIZATION" in request.META:
         return write_body(answer.body(), media, status=status)
     data = dumped(answer.data)
     response = write_body({**answer.body(), "data": orjson.Fragment(data)}, media, status=status)
@@ -246,12 +252,6 @@ def dumped(value: Any) -> bytes:
 
 
 def write_body(body: Mapping[str, Any], media: str, *, status: int) -> HttpResponse:
-    response = HttpResponse(
-        dumped(body),
-        content_type=f"{media}; charset=utf-8",
-        status=status,
-    )
-    # Answers depend on who asks: no cache between may keep them.
-    response["Cache-Control"] = "no-store"
-    response["Vary"] = "Accept, Authorization"
+    response = HttpResponse(dumped(body), content_type=f"{media}; charset=utf-8", status=status)
+    response.headers._store.update(NO_STORE)
     return response
