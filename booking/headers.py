@@ -6,6 +6,7 @@ under which its scripts and styles come from here alone, and inline ones carry t
 
 import secrets
 from collections.abc import Callable
+from typing import cast
 
 from corsheaders.middleware import CorsMiddleware as Cors
 from django.conf import settings
@@ -83,14 +84,13 @@ class HeadersMiddleware:
         return response
 
 
-class CorsMiddleware(Cors):  # type: ignore[misc]  # corsheaders has no types
+class CorsMiddleware(Cors):
     """That of corsheaders, whose answer to a post of no other page is known: that it hangs on who asks."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.method != "POST" or "HTTP_ORIGIN" in request.META:
-            answered: HttpResponseBase = super().__call__(request)
-            return answered
-        response: HttpResponseBase = self.get_response(request)
+            return cast(HttpResponseBase, super().__call__(request))
+        response = cast(HttpResponseBase, self.get_response(request))
         if self.is_enabled(request):
             patch_vary_headers(response, ("origin",))
         return response

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
 from apps.core.faults import fault_point
 from apps.core.postgres.base import DatabaseWrapper
@@ -150,13 +150,12 @@ def of_one_moment(read: Callable[[], Result], habit: Habit | None = None) -> Res
     when it is called again, and let NotAlone pass. What no other read may be sent twice or out of a transaction, such as writes
     and locks, has the snapshot always.
     """
-    if connection.in_atomic_block:
+    database = cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS])
+    if database.in_atomic_block:
         return read()
-    database = cast(DatabaseWrapper, connection)
-    if habit is not None and habit.is_of_one and not database.queries_logged:
+    if habit is not None and habit.is_of_one and not database.queries_logged and database.begin_alone():
         try:
-            with _one_statement(database):
-                result = read()
+            result = _read_alone(database, read)
         except NotAlone:
             habit.note(2)
         else:
@@ -170,20 +169,15 @@ def of_one_moment(read: Callable[[], Result], habit: Habit | None = None) -> Res
         return result
 
 
-@contextmanager
-def _one_statement(database: DatabaseWrapper) -> Iterator[None]:
-    """The block may send one statement, for which no transaction is begun. Raises NotAlone where it was to send another one."""
-    database.close_if_health_check_failed()
-    database.ensure_connection()
-    with transaction.atomic():
-        database.begin_alone()
-        try:
-            yield
-        except Exception as error:
-            if database.was_refused:
-                raise NotAlone from error
-            raise
-        if database.was_refused:
+def _read_alone(database: DatabaseWrapper, read: Callable[[], Result]) -> Result:
+    """What `read` returns, of one statement. Raises NotAlone where there was to be another one, whatever became of that."""
+    is_done = False
+    try:
+        result = read()
+        is_done = True
+        return result
+    finally:
+        if database.end_alone(is_done=is_done):
             raise NotAlone
 
 
@@ -194,11 +188,12 @@ def one_snapshot() -> Iterator[None]:
     Costs nothing where nothing is read: the transaction begins with the first statement. Inside a transaction that is open
     already it is a part of that one.
     """
-    if connection.in_atomic_block:
+    database = cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS])
+    if database.in_atomic_block:
         yield
         return
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
+    database.close_if_health_check_failed()
+    database.ensure_connection()
     with transaction.atomic():
-        cast(DatabaseWrapper, connection).begin_snapshot()
+        database.begin_snapshot()
         yield

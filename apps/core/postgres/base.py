@@ -10,13 +10,17 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
+from django.db.transaction import Atomic
 
 from apps.core.postgres.alone import stands_alone
-from apps.core.postgres.session import BEGIN_SNAPSHOT, REFUSED, Cursor, Session
+from apps.core.postgres.session import BEGIN_SNAPSHOT, Cursor, Session
 
 # A connection that was silent for longer may have been forgotten on the way without a word.
 TRUSTED_SECONDS = 30.0
+# What stands for a transaction that nothing else begins and ends.
+OUTERMOST = Atomic(DEFAULT_DB_ALIAS, savepoint=True, durable=False)
 OPTION = re.compile(r"-c ([\w.]+)=(\S+)")
 
 
@@ -81,14 +85,41 @@ class DatabaseWrapper(PostgreSQL):
         """The transaction that is open, and has read nothing yet, sees one moment. Its end is the end of that."""
         self.connection.open_with(BEGIN_SNAPSHOT)
 
-    def begin_alone(self) -> None:
-        """The transaction that is open, and has read nothing yet, has one statement at most: another one raises NotAlone."""
-        self.connection.open_alone(stands_alone)
+    def begin_alone(self) -> bool:
+        """Begin a transaction of one statement at most, of which the server is told nothing: another one raises NotAlone.
 
-    @property
-    def was_refused(self) -> bool:
-        """Whether the transaction that is open was to have one statement, and had wanted another one."""
-        return getattr(self.connection, "opening", None) == REFUSED
+        To Django it is one like any other, but costs a tenth. Returns False, and begins none, where transactions are managed by
+        hand. `end_alone` is to follow.
+        """
+        self.close_if_health_check_failed()
+        if not self.get_autocommit():
+            return False
+        self.connection.open_alone(stands_alone)
+        self.commit_on_exit, self.needs_rollback, self.autocommit = True, False, False
+        self.in_atomic_block = True
+        self.atomic_blocks.append(OUTERMOST)
+        return True
+
+    def end_alone(self, *, is_done: bool) -> bool:
+        """End it; what was to be done after a commit is done if it `is_done`. Returns whether another statement was refused.
+
+        Raises InterfaceError where the server has ended the session.
+        """
+        self.atomic_blocks.pop()
+        is_done = is_done and not self.needs_rollback
+        self.in_atomic_block = self.needs_rollback = False
+        if self.closed_in_transaction:
+            self.connection = None
+            return False
+        self.autocommit = True
+        with self.wrap_database_errors:
+            was_refused: bool = self.connection.close_alone()
+        if self.run_on_commit:
+            if was_refused or not is_done:
+                self.run_on_commit = []
+            else:
+                self.run_and_clear_commit_hooks()
+        return was_refused
 
     @property
     def sent(self) -> int:

@@ -139,12 +139,24 @@ class Session(connection):
         self.opening = opening
 
     def open_alone(self, may_be_alone: Callable[[str], bool]) -> None:
-        """Let the transaction that has not begun yet have one statement, which is sent without BEGIN; none that cannot be alone.
+        """Carry out one statement, and none that cannot be alone: whatever else is to be sent raises NotAlone, until `close_alone`.
 
-        Whatever else is to be sent raises NotAlone until the end of the transaction. Raises ProgrammingError where it has begun.
+        Raises ProgrammingError inside a transaction, and where one is about to begin.
         """
-        self.open_with(ALONE)
+        if self.opening is not None or not self.is_idle:
+            raise ProgrammingError("a transaction is open")
+        self.opening = ALONE
         self._may_be_alone = may_be_alone
+
+    def close_alone(self) -> bool:
+        """Let each statement stand for itself again. Returns whether one was refused. Raises InterfaceError where the session has
+        ended.
+        """
+        opening, self.opening = self.opening, None
+        if self.closed:
+            # The driver's own word for it.
+            self.cursor()
+        return opening == REFUSED
 
     def admit(self, query: Any, *, is_plain: bool) -> None:
         """Let a statement be the one. Raises NotAlone."""

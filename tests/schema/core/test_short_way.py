@@ -6,9 +6,13 @@ import sys
 from typing import Any
 
 import pytest
+from corsheaders.middleware import CorsMiddleware as Cors
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 from pytest_django.fixtures import Settings
 
+from booking.headers import EVERYWHERE, CorsMiddleware, HeadersMiddleware, transport_headers
 from booking.wsgi import application, whole
 
 pytestmark = pytest.mark.django_db
@@ -84,3 +88,42 @@ def test_all_else_takes_the_whole_way() -> None:
 
 def test_only_what_is_for_browsers_is_left_out() -> None:
     assert set(settings.MIDDLEWARE) - set(settings.API_MIDDLEWARE) == settings.NOT_FOR_API
+
+
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "GET"])
+@pytest.mark.parametrize("path", ["/graphql", "/elsewhere"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"HTTP_ORIGIN": ""},
+        {"HTTP_ORIGIN": "https://elsewhere.example"},
+        {"HTTP_ORIGIN": "https://ours.example"},
+        {"HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"},
+        {"HTTP_ORIGIN": "https://ours.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"},
+    ],
+    ids=str,
+)
+def test_other_pages_are_answered_as_corsheaders_does(
+    settings: Settings, headers: dict[str, str], path: str, method: str
+) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://ours.example"]
+
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("told", headers={"Vary": "Accept, Authorization"})
+
+    chains: list[Any] = [CorsMiddleware(view), Cors(view)]
+    extra: Any = headers
+    ours, own = (chain(RequestFactory().generic(method, path, **extra)) for chain in chains)
+    assert (ours.status_code, dict(ours.items()), ours.content) == (own.status_code, dict(own.items()), own.content)
+
+
+@pytest.mark.parametrize(
+    "own", [{}, {"content-security-policy": "script-src 'self'", "Referrer-Policy": "no-referrer"}]
+)
+def test_what_browsers_are_told_is_added_as_django_adds_it(own: dict[str, str]) -> None:
+    told = HttpResponse("told", headers=own)
+    for name, value in {**EVERYWHERE, **transport_headers()}.items():
+        told.headers.setdefault(name, value)
+    answer = HeadersMiddleware(lambda request: HttpResponse("told", headers=own))(RequestFactory().post("/graphql"))
+    assert list(answer.items()) == list(told.items())
