@@ -32,7 +32,7 @@ from schema.core.http import (
     write_body,
     write_refusal,
 )
-from schema.core.limits import REQUESTS, charge, headers_of, headers_of_refusal
+from schema.core.limits import REQUESTS, charge, headers_of, headers_of_refusal, owe, settle
 from schema.core.patience import ENVIRON_KEY, Patience
 from schema.core.watching import watch
 from schema.costs import PRICES
@@ -50,6 +50,7 @@ def engine() -> Engine:
         prices=PRICES,
         reading=of_one_moment,
         charge=charge,
+        settle=settle,
         keeps=True,
         watch=watch,
     )
@@ -73,19 +74,19 @@ def graphql_view(request: HttpRequest) -> HttpResponseBase:
 def _answer(request: HttpRequest, media: str) -> HttpResponse:
     sent = read_request(request)
     context = context_of_request(request)
-    try:
-        REQUESTS.spend_by(context)
-    except RateLimited as limited:
-        raise Refused(
-            429,
-            limited.message,
-            code=Code.RATE_LIMITED,
-            headers=headers_of_refusal(limited),
-            retryAfter=limited.retry_after,
-        ) from limited
+    if sent.is_get or not engine().settles:
+        # What is in an address is looked at before it is answered.
+        try:
+            REQUESTS.spend_by(context)
+        except RateLimited as limited:
+            raise _turned_away(limited) from limited
+    else:
+        owe(context, REQUESTS)
     if sent.is_get:
         _only_reads(sent, context)
     answer = engine().answer(sent.operation, context=context)
+    if answer.limited is not None and answer.limited.limit.startswith(REQUESTS.name):
+        raise _turned_away(answer.limited)
     note_refusal(answer, context)
     response = write_answer(answer, media, request)
     if answer.limited is not None:
@@ -96,6 +97,17 @@ def _answer(request: HttpRequest, media: str) -> HttpResponse:
     for name, text in headers.items():
         response[name] = text
     return response
+
+
+def _turned_away(limited: RateLimited) -> Refused:
+    """Of a request that is one too many, whatever it asks for."""
+    return Refused(
+        429,
+        limited.message,
+        code=Code.RATE_LIMITED,
+        headers=headers_of_refusal(limited),
+        retryAfter=limited.retry_after,
+    )
 
 
 def note_refusal(answer: Answer, context: Context) -> None:

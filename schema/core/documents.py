@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,6 +146,15 @@ class _Visitor(Visitor):
         self.is_public = self.is_public and node.name.value not in SECRET_ARGUMENTS
 
 
+class _Place:
+    """Where a document is kept, or what is wrong with it; empty until somebody has read it."""
+
+    __slots__ = ("document",)
+
+    def __init__(self, query: str, is_open: bool) -> None:
+        self.document: Document | list[GraphQLError] | None = None
+
+
 class Documents:
     """The documents of one schema, within the limits."""
 
@@ -152,14 +162,19 @@ class Documents:
         self._schema = schema
         self._limits = limits
         bound_validation()
-        self._kept = functools.lru_cache(maxsize=KEPT_DOCUMENTS)(self._read)
+        # Longer ones are read each time.
+        self.longest_kept = LONGEST_KEPT
+        self._kept = functools.lru_cache(maxsize=KEPT_DOCUMENTS)(_Place)
 
-    def of(self, query: str, *, is_open: bool) -> Document:
+    def of(self, query: str, *, is_open: bool, before_reading: Callable[[], None] = lambda: None) -> Document:
         """The parsed and validated document. Raises DocumentRefused. Without `is_open` it may not look at the schema
-        itself.
+        itself. `before_reading` is called where it is not known yet, and may raise.
         """
-        read = self._kept if len(query) <= LONGEST_KEPT else self._read
-        document = read(query, is_open)
+        place = self._kept(query, is_open) if len(query) <= self.longest_kept else _Place(query, is_open)
+        document = place.document
+        if document is None:
+            before_reading()
+            document = place.document = self._read(query, is_open)
         if isinstance(document, Document):
             return document
         raise DocumentRefused(document)

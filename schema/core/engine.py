@@ -51,6 +51,8 @@ MOST_REFUSAL_POINTS = 500
 
 # Takes points from a caller and says how many are left, None where they are not counted. Raises GraphQLError.
 Charge = Callable[[Context, int], int | None]
+# Counts the request itself, where that has not been done. Raises GraphQLError.
+Settle = Callable[[Context], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,9 @@ class Engine:
 
     Without `is_lean` graphql-core's executor answers, slower and the same. With `keeps`, queries are answered from what
     `schema.core.caching` keeps, where it holds.
+
+    `charge` counts the request itself too, where it is still owed. `settle` does that before anything that takes long is begun, and
+    where nothing is charged; without it the engine is given requests that are counted.
     """
 
     def __init__(
@@ -104,6 +109,7 @@ class Engine:
         prices: Prices | None = None,
         reading: Reading = at_once,
         charge: Charge = lambda _context, _points: None,
+        settle: Settle | None = None,
         is_lean: bool = True,
         keeps: bool = False,
         watch: Watch = unwatched,
@@ -112,6 +118,8 @@ class Engine:
         self.keeps = keeps
         self.is_lean = is_lean and is_supported(schema.graphql_schema)
         self.charge = charge
+        self.settles = settle is not None
+        self.settle: Settle = settle or (lambda _context: None)
         self.watch = watch
         self.prices = prices or Prices()
         self.reading = reading
@@ -145,6 +153,8 @@ class Engine:
         try:
             answer = self._answer(operation, context)
         except Exception as error:  # noqa: BLE001, RUF100 - the last door: nothing of it may reach the caller
+            with contextlib.suppress(RateLimited):
+                self.settle(context)
             answer = Answer(None, [internal_error(error, request_id=context.request_id)], {}, executed=True)
         if context.token_state:
             answer.extensions["token"] = context.token_state
@@ -181,7 +191,7 @@ class Engine:
         node = get_operation_ast(document.ast, operation.name)
         if node is None or node.operation is not OperationType.SUBSCRIPTION:
             raise BadUserInput("The document has no such subscription.")
-        self._measure(document, node, operation)
+        self._measure(document, node, operation, context)
         return document, node
 
     def _answer(self, operation: Operation, context: Context) -> Answer:
@@ -193,10 +203,13 @@ class Engine:
             node = get_operation_ast(document.ast, operation.name)
             if node is not None:
                 entered(context, document.name_of(operation.name, node))
-                asked = self._admit(document, node, operation)
+                asked = self._admit(document, node, operation, context)
                 remaining = self.charge(context, asked.points)
+            else:
+                self.settle(context)
             keep(operation.query, operation.document, context=context)
-        except (DocumentRefused, GraphQLError) as refused:
+        except (DocumentRefused, GraphQLError) as error:
+            refused = self._refusal(error, context)
             errors = refused.errors if isinstance(refused, DocumentRefused) else [refused]
             limited = refused if isinstance(refused, RateLimited) else None
             return Answer(None, formatted(errors, request_id=context.request_id), {}, executed=False, limited=limited)
@@ -229,6 +242,14 @@ class Engine:
             is_public=is_public,
         )
 
+    def _refusal(self, error: DocumentRefused | GraphQLError, context: Context) -> DocumentRefused | GraphQLError:
+        """The error, or that there were too many requests: that is told first, whatever else is wrong."""
+        try:
+            self.settle(context)
+        except RateLimited as limited:
+            return limited
+        return error
+
     def _cost(self, asked: Measure, actual: int | None, remaining: int | None) -> dict[str, Any]:
         """The extensions that tell what the query cost; none where that is not told."""
         if actual is None:
@@ -251,7 +272,9 @@ class Engine:
         RateLimited.
         """
         try:
-            document = self.document(operation.query, is_open=may_look_inside(context))
+            document = self._documents.of(
+                operation.query, is_open=may_look_inside(context), before_reading=lambda: self.settle(context)
+            )
         except DocumentRefused:
             self.charge(
                 context, min(MOST_REFUSAL_POINTS, REFUSAL_POINTS + len(operation.query) // CHARACTERS_PER_POINT)
@@ -261,16 +284,21 @@ class Engine:
             self.charge(context, document.take_reading())
         return document
 
-    def _admit(self, document: Document, node: OperationDefinitionNode, operation: Operation) -> Measure:
+    def _admit(
+        self, document: Document, node: OperationDefinitionNode, operation: Operation, context: Context
+    ) -> Measure:
         """Raises QueryTooComplex, and BadUserInput for a subscription, which needs a transport that stays open."""
         if node.operation is OperationType.SUBSCRIPTION:
             raise BadUserInput("Subscriptions are served over WebSocket and server-sent events, not here.")
-        return self._measure(document, node, operation)
+        return self._measure(document, node, operation, context)
 
-    def _measure(self, document: Document, node: OperationDefinitionNode, operation: Operation) -> Measure:
+    def _measure(
+        self, document: Document, node: OperationDefinitionNode, operation: Operation, context: Context
+    ) -> Measure:
         """What the operation asks for. Raises QueryTooComplex."""
         plan = document.plans.get(operation.name)
         if plan is None:
+            self.settle(context)
             worst = self._measured(document, node, None)
             plan = document.plans[operation.name] = Plan(
                 tuple(sorted(worst.varies)), {} if worst.varies else {(): worst}
@@ -278,6 +306,7 @@ class Engine:
         values = tuple(_value(operation.variables.get(name)) for name in plan.varies)
         asked = plan.measured.get(values)
         if asked is None:
+            self.settle(context)
             asked = self._measured(document, node, operation.variables)
             if len(plan.measured) < MOST_MEASURED:
                 plan.measured[values] = asked

@@ -3,9 +3,10 @@
     SIGN_IN.spend(f"email:{email}", f"ip:{info.context.ip}")         raises RateLimited, with seconds to wait
     BOOKING.spend_by(info.context)                                   by the account, and by its network
 
-Call it where the thing is done, so that a field under ten aliases counts ten times. `REQUESTS` is spent by the HTTP
-edge for each request, `POINTS` by the engine for what an operation may cost (`schema.core.costs`). How often is a setting
-(RATE_...); a network is let do ten times what one account may, since many people share one.
+Call it where the thing is done, so that a field under ten aliases counts ten times. `REQUESTS` is owed by the HTTP edge for each
+request; the engine counts it in one trip with `POINTS`, for what the operation may cost (`schema.core.costs`), or before it reads
+what it does not know yet. How often is a setting (RATE_...); a network is let do ten times what one account may, since many
+people share one.
 
 The counts are in Redis, shared by all processes, and slide: in no minute are there more than so many. Without Redis reading goes
 on uncounted. All that writes, signs in or moves money is counted by each process for itself then, because unlimited guesses at
@@ -19,25 +20,23 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 from django.conf import settings
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage, Storage, storage_from_string
-from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+from limits.util import WindowStats
 
 from apps.core.metrics import RATE_LIMIT_REFUSALS
 from apps.core.network import network_of
 from schema.core.context import Context
+from schema.core.counting import Hit, Outcome, counted, counted_one_by_one, local, shared
 from schema.core.errors import RateLimited
 
 logger = logging.getLogger(__name__)
 
 # After a failure Redis is left alone for so many seconds, lest each request waits for its time-out.
 PAUSE_SECONDS = 5.0
-SOCKET_SECONDS = 0.5
 
 
 class _Outage:
@@ -58,22 +57,6 @@ class _Outage:
 _outage = _Outage()
 
 
-@functools.cache
-def _shared(url: str) -> Storage:
-    storage = storage_from_string(
-        url.replace("unix://", "redis+unix://", 1) if url.startswith("unix://") else url,
-        socket_timeout=SOCKET_SECONDS,
-        socket_connect_timeout=SOCKET_SECONDS,
-        key_prefix="holdfast:limits",
-    )
-    return cast(Storage, storage)
-
-
-@functools.cache
-def _local() -> Storage:
-    return MemoryStorage()
-
-
 @dataclass(frozen=True, slots=True)
 class Limit:
     """So many per period for each key. `closes`: counted in this process when Redis is away, instead of not at all."""
@@ -89,41 +72,28 @@ class Limit:
 
         Raises RateLimited.
         """
-        self.spend(f"{what}{caller_of(context)}")
-        if context.user is not None and context.ip:
-            wide = replace(self, name=f"{self.name}-of-network", factor=OF_NETWORK)
-            wide.spend(f"{what}ip:{network_of(context.ip)}")
-
-    def policy(self) -> str:
-        """As the header RateLimit-Policy has it."""
-        item = _item(self.rate, self.factor)
-        return f'"{self.name}";q={item.amount};w={item.get_expiry()}'
+        _spend(self.steps_by(context, what))
 
     def spend(self, *keys: str) -> None:
         """Counts one against each key. Raises RateLimited when one of them has no more left."""
-        if not settings.RATE_LIMITS_ENABLED:
-            return
-        if not _outage.lasts():
-            try:
-                self._spend(MovingWindowRateLimiter(_shared(settings.LIMITS_REDIS_URL)), keys)
-            except RateLimited:
-                raise
-            except Exception:
-                _outage.begin()
-                logger.exception("Rate limits are not counted in Redis")
-            else:
-                return
-        if self.closes:
-            self._spend(MovingWindowRateLimiter(_local()), keys)
-
-    def _spend(self, limiter: MovingWindowRateLimiter, keys: tuple[str, ...]) -> None:
-        item = _item(self.rate, self.factor)
         # Every key is counted even when an earlier one is refused, or one of them would be a way around the other.
-        refused = [key for key in keys if not limiter.hit(item, self.name, key)]
-        if refused:
-            RATE_LIMIT_REFUSALS.labels(self.name).inc()
-            waits = [limiter.get_window_stats(item, self.name, key).reset_time - time.time() for key in refused]
-            raise RateLimited(retry_after=math.ceil(max(waits)), limit=self.name)
+        _spend([Step(self, keys)])
+
+    def steps_by(self, context: Context, what: str = "") -> list[Step]:
+        """What `spend_by` counts: the network only where the account had one left."""
+        steps = [Step(self, (f"{what}{caller_of(context)}",))]
+        if context.user is not None and context.ip:
+            wide = replace(self, name=f"{self.name}-of-network", factor=OF_NETWORK)
+            steps.append(Step(wide, (f"{what}ip:{network_of(context.ip)}",)))
+        return steps
+
+    def policy(self) -> str:
+        """As the header RateLimit-Policy has it."""
+        return _policy(self.name, self.item)
+
+    @property
+    def item(self) -> RateLimitItem:
+        return _item(self.rate, self.factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,33 +103,73 @@ class Budget:
     name: str
     rate: str
 
-    def policy(self) -> str:
-        """As the header RateLimit-Policy has it."""
-        item = _item(self.rate)
-        return f'"{self.name}";q={item.amount};w={item.get_expiry()}'
-
     def spend(self, key: str, points: int) -> int | None:
         """Takes points. Returns how many are left, None when they are not counted; raises RateLimited when too few are left."""
         left = self.take(key, points)
         return None if left is None else left.remaining
 
-    def take(self, key: str, points: int) -> Left | None:
-        """The same, with the seconds until all of them are there again."""
-        if not settings.RATE_LIMITS_ENABLED or _outage.lasts():
+    def take(self, key: str, points: int, *, after: Sequence[Step] = ()) -> Left | None:
+        """The same, with the seconds until all of them are there again. `after`: what is counted before, and where it is refused
+        no points are taken.
+        """
+        window = _spend([*after, Step(self, (key,), cost=points)])
+        if window is None:
             return None
-        item = _item(self.rate)
+        return Left(window.remaining, max(0, math.ceil(window.reset_time - time.time())))
+
+    def policy(self) -> str:
+        """As the header RateLimit-Policy has it."""
+        return _policy(self.name, self.item)
+
+    @property
+    def item(self) -> RateLimitItem:
+        return _item(self.rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is counted at once, before what comes after it."""
+
+    limit: Limit | Budget
+    keys: tuple[str, ...]
+    cost: int = 1
+
+    def hits(self) -> list[Hit]:
+        """As `schema.core.counting` counts it."""
+        item, slides = self.limit.item, isinstance(self.limit, Limit)
+        return [Hit(item, self.limit.name, key, cost=self.cost, slides=slides) for key in self.keys]
+
+
+def _spend(steps: Sequence[Step]) -> WindowStats | None:
+    """Counts the steps, in one trip to Redis. What the last one left, None where that is not told.
+
+    Raises RateLimited at the first that has too few left; what comes after it is not counted.
+    """
+    if not settings.RATE_LIMITS_ENABLED:
+        return None
+    if not _outage.lasts():
         try:
-            limiter = SlidingWindowCounterRateLimiter(_shared(settings.LIMITS_REDIS_URL))
-            is_granted = limiter.hit(item, self.name, key, cost=points)
-            stats = limiter.get_window_stats(item, self.name, key)
+            outcomes = counted(shared(settings.LIMITS_REDIS_URL), [step.hits() for step in steps])
         except Exception:
             _outage.begin()
-            logger.exception("Points are not counted in Redis")
-            return None
-        if not is_granted:
-            RATE_LIMIT_REFUSALS.labels(self.name).inc()
-            raise RateLimited(retry_after=math.ceil(stats.reset_time - time.time()), limit=self.name)
-        return Left(stats.remaining, max(0, math.ceil(stats.reset_time - time.time())))
+            logger.exception("Rate limits are not counted in Redis")
+        else:
+            return _judged(steps, outcomes)
+    closing = [step for step in steps if isinstance(step.limit, Limit) and step.limit.closes]
+    _judged(closing, counted_one_by_one(local(), [step.hits() for step in closing]))
+    return None
+
+
+def _judged(steps: Sequence[Step], outcomes: Sequence[Sequence[Outcome]]) -> WindowStats | None:
+    window = None
+    # Steps behind a refused one have no outcome.
+    for step, of_step in zip(steps, outcomes, strict=False):
+        refused = [outcome.window.reset_time for outcome in of_step if not outcome.granted and outcome.window]
+        if refused:
+            RATE_LIMIT_REFUSALS.labels(step.limit.name).inc()
+            raise RateLimited(retry_after=math.ceil(max(refused) - time.time()), limit=step.limit.name)
+        window = of_step[-1].window
+    return window
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +178,10 @@ class Left:
 
     remaining: int
     seconds: int
+
+
+def _policy(name: str, item: RateLimitItem) -> str:
+    return f'"{name}";q={item.amount};w={item.get_expiry()}'
 
 
 @functools.cache
@@ -193,11 +207,24 @@ WEBHOOKS = Limit("webhooks", "60/hour", closes=True)
 DOCUMENTS = Limit("documents", "20/minute")
 
 STANDING = "rate-limits.left"
+OWED = "rate-limits.owed"
+
+
+def owe(context: Context, limit: Limit) -> None:
+    """Lets one of the caller's be counted with the points of what they ask for, or by `settle`, whichever comes first."""
+    context.state[OWED] = limit.steps_by(context)
+
+
+def settle(context: Context) -> None:
+    """Counts what is owed, before something is done that takes long. Raises RateLimited."""
+    steps = context.state.pop(OWED, None)
+    if steps:
+        _spend(steps)
 
 
 def charge(context: Context, points: int) -> int | None:
-    """Take the points of a query from its caller; how many are left. Raises RateLimited."""
-    left = POINTS.take(caller_of(context), points)
+    """Take the points of a query from its caller, and what is owed; how many are left. Raises RateLimited."""
+    left = POINTS.take(caller_of(context), points, after=context.state.pop(OWED, ()))
     context.state[STANDING] = left
     return None if left is None else left.remaining
 
