@@ -143,8 +143,8 @@ class Teller:
     def details(self, *, for_guest: bool) -> list[tuple[str, str]]:
         booking = self.booking
         details = [("Reference", booking.reference), ("What", self.title), ("When", self.when)]
-        if for_guest and self.place:
-            details.append(("Where", self.place))
+        if for_guest and (place := self.place):
+            details.append(("Where", place))
         if not for_guest:
             details.append(("Guest", self.guest_name or "without a name"))
         if booking.tickets is not None:
