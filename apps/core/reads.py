@@ -147,7 +147,7 @@ def text_of(rows: QuerySet[Any], types: dict[str, Type], *, is_limited: bool) ->
     fields = [expression.output_field for expression, _, _ in compiler.select]
     # What is read as values comes as tuples.
     if compiler.klass_info is not None and issubclass(rows._iterable_class, ModelIterable):
-        sql, layout, fields = _rows_of(compiler, compiler.klass_info, sql)
+        sql, layout, fields = _rows_of(compiler, sql)
     # The constants of a shape stand in its text: a partial index is of use only where its condition is known.
     values = iter(given)
     text = re.sub("%s", lambda _: written(next(values)), sql)
@@ -194,28 +194,41 @@ def written(value: Any) -> str:
     return f"%({value.name})s" if isinstance(value, Slot) else literal(value)
 
 
-def _rows_of(compiler: SQLCompiler, info: dict[str, Any], sql: str) -> tuple[str, Layout, list[Field[Any, Any]]]:
+def _rows_of(compiler: SQLCompiler, sql: str) -> tuple[str, Layout, list[Field[Any, Any]]]:
     """The statement with ranges read as their bounds, how rows are made of its answer, and what each column of that is."""
+    for expression, (column, _), _alias in compiler.select:
+        if isinstance(expression.output_field, RangeField):
+            # The list of what is selected comes first in a statement.
+            sql = sql.replace(column, bounds_of(column), 1)
+    return sql, *layout_of(compiler)
+
+
+def bounds_of(column: str) -> str:
+    """What is selected of a range: two values."""
+    return f"lower({column}), upper({column})"
+
+
+def layout_of(compiler: SQLCompiler) -> tuple[Layout, list[Field[Any, Any]]]:
+    """How rows are made of what a compiled query set of a model selects, each range as its bounds, and what each column is."""
     # Where the value of each selected expression stands in the answer.
     places: list[int] = []
     ranges: set[int] = set()
     fields: list[Field[Any, Any]] = []
     converters = compiler.get_converters([selected[0] for selected in compiler.select])
-    for expression, (column, _), _alias in compiler.select:
+    for expression, _, _alias in compiler.select:
         places.append(len(fields))
         field: Any = expression.output_field
         if isinstance(field, RangeField):
-            # The list of what is selected comes first in a statement.
-            sql = sql.replace(column, f"lower({column}), upper({column})", 1)
             ranges.add(len(fields))
             field = field.base_field
             fields.append(field)
         fields.append(field)
     by_place = {places[index]: _converter(*found) for index, found in converters.items()}
-    layout = _layout(compiler, info, places, ranges, by_place)
+    assert compiler.klass_info is not None
+    layout = _layout(compiler, compiler.klass_info, places, ranges, by_place)
     for name, index in compiler.annotation_col_map.items():
         layout.columns.append((name, places[index]))
-    return sql, layout, fields
+    return layout, fields
 
 
 def _layout(

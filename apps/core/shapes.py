@@ -10,7 +10,7 @@
 
 A declaration sees the shape and which values there are, but never a value: only the place where it goes. So what was made for
 the shape and these names holds for all values. It gives a query set, or the text and parameters of a statement that query
-sets are parts of, or None where nothing can be found.
+sets are parts of (with what makes rows of its answer, if it is to make any), or None where nothing can be found.
 
 The text is sent with its values in it, and PostgreSQL plans for exactly these: how many a city has decides how a page of it is
 found. Where that makes no difference (`is_steady`) it becomes a prepared statement (`apps.core.prepared`), planned once.
@@ -32,7 +32,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from apps.core.prepared import PLACE, Prepared
-from apps.core.reads import Parameter, Slot, Type, written
+from apps.core.reads import Parameter, Reader, Slot, Type, written
 
 # Texts that are kept, some kilobytes each: who asks for ever other combinations makes them anew, and nothing grows.
 MOST_TEXTS = 512
@@ -53,6 +53,19 @@ Places = Mapping[str, Parameter]
 Statement = tuple[str, Sequence[Any]]
 
 
+class Reading(NamedTuple):
+    """A statement, and what makes rows of its answer."""
+
+    text: str
+    values: Sequence[Any]
+    read: Reader
+
+
+# What a declaration gives: a query set, a statement that query sets are parts of, that with what makes rows of its answer, or
+# None where nothing can be found.
+Declared = QuerySet[Any] | Statement | Reading | None
+
+
 def filled(puts: Puts) -> Places:
     """The places with the values in them."""
     return {name: Parameter(value, type_) for name, (value, type_) in puts.items()}
@@ -61,10 +74,10 @@ def filled(puts: Puts) -> Places:
 class _Made:
     """One statement: its text, or that of a prepared one once it has been asked for often."""
 
-    __slots__ = ("is_steady", "prepared", "text", "types", "uses")
+    __slots__ = ("is_steady", "prepared", "read", "text", "types", "uses")
 
-    def __init__(self, statement: Statement, puts: Puts, *, is_steady: bool) -> None:
-        sql, given = statement
+    def __init__(self, statement: Reading, puts: Puts, *, is_steady: bool) -> None:
+        sql, given, self.read = statement
         values = iter(given)
         self.text = re.sub("%%|%s", lambda found: written(next(values)) if found[0] == "%s" else "%%", sql)
         used = set(PLACE.findall(self.text))
@@ -87,7 +100,7 @@ class Shaped:
     def __init__(
         self,
         name: str,
-        declare: Callable[..., QuerySet[Any] | Statement | None],
+        declare: Callable[..., Declared],
         *,
         is_steady: Callable[..., bool] = _never,
     ) -> None:
@@ -98,19 +111,19 @@ class Shaped:
         self._prepared = 0
         self._lock = threading.Lock()
 
-    def rows(self, shape: tuple[Hashable, ...], puts: Puts) -> list[tuple[Any, ...]]:
-        """What the statement returns."""
+    def rows(self, shape: tuple[Hashable, ...], puts: Puts) -> list[Any]:
+        """What the statement returns: tuples, or the rows that are made of them."""
         if not settings.COMPILED_READS:
             statement = _statement(self._declare(*shape, filled(puts)))
-            return [] if statement is None else _rows(*statement)
+            return [] if statement is None else statement.read(_rows(statement.text, statement.values))
         made = self._of(shape, puts)
         if made is None:
             return []
         values = {name: put[0] for name, put in puts.items()}
         if not made.is_steady or not self._is_prepared(made):
-            return _rows(made.text, values)
+            return made.read(_rows(made.text, values))
         assert made.prepared is not None
-        return made.prepared.rows(**values)
+        return made.read(made.prepared.rows(**values))
 
     def _of(self, shape: tuple[Hashable, ...], puts: Puts) -> _Made | None:
         key = (shape, tuple(puts))
@@ -141,13 +154,19 @@ class Shaped:
         return made.prepared is not None
 
 
-def _statement(declared: QuerySet[Any] | Statement | None) -> Statement | None:
-    if not isinstance(declared, QuerySet):
+def _statement(declared: Declared) -> Reading | None:
+    if isinstance(declared, Reading) or declared is None:
         return declared
+    if not isinstance(declared, QuerySet):
+        return Reading(*declared, _as_they_are)
     try:
-        return declared.query.sql_with_params()
+        return Reading(*declared.query.sql_with_params(), _as_they_are)
     except EmptyResultSet:
         return None
+
+
+def _as_they_are(found: Sequence[tuple[Any, ...]]) -> Any:
+    return found
 
 
 def _rows(sql: str, values: Any) -> list[tuple[Any, ...]]:

@@ -155,6 +155,15 @@ def kind_named(code: str) -> Kind:
     return _registry[code]
 
 
+def kind_model(kind: Kind) -> type[Model]:
+    """Of which model the kind's own rows are."""
+    from apps.listings.models import Listing
+
+    model = Listing._meta.get_field(kind.relation).related_model
+    assert model is not None
+    return model
+
+
 def all_kinds() -> list[Kind]:
     """Every registered kind, by code."""
     return [_registry[code] for code in sorted(_registry)]

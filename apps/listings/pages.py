@@ -1,5 +1,9 @@
 """The statements of a search: a page, the number of all, whether there is more. Made once for all searches that look alike.
 
+A page finds the keys of its rows and reads the rows behind them (`apps.core.joining`) in one statement. Where it is walked in the
+order of an index, what is read of a listing is read as it is found; else it is looked up for the page's rows, so that nothing
+wide is sorted.
+
 None more than a page needs is asked whether its calendar is free.
 
 Left to itself the planner works out for every listing of a city whether it is free and sorts those that are, where it takes
@@ -19,9 +23,10 @@ from django.db.models import BooleanField, Case, Exists, ExpressionWrapper, F, O
 from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Exact, IsNull
 
+from apps.core.joining import joined, selected
 from apps.core.keyset import Key, Stretch, beyond, beyond_in, from_on
 from apps.core.reads import Parameter
-from apps.core.shapes import Places, Shaped, Statement
+from apps.core.shapes import Places, Reading, Shaped, Statement
 from apps.listings.asking import (
     COLUMNS,
     PUBLISHED,
@@ -36,6 +41,7 @@ from apps.listings.asking import (
     start_of,
     where,
 )
+from apps.listings.cards import Columns, cards
 from apps.listings.geo import chord_to, distance_km_to, reached
 from apps.listings.kinds import kind_named
 from apps.listings.models import Listing
@@ -46,6 +52,8 @@ from apps.listings.words import conditions
 # what it is asked, is not allowed in. To sort the few rows again would not do: for a sort the planner has the candidates
 # worked out all at once instead of one after the other.
 IN_ORDER = "pg_backend_pid() <> 0"
+# Of a page.
+MOST_ROWS = 100
 
 # How the text of a query set says where rows come from.
 ALIAS = f'"{Listing._meta.db_table}"'
@@ -114,19 +122,50 @@ def _measured(rows: QuerySet[Listing], places: Places) -> QuerySet[Listing]:
     return rows if near is None else rows.annotate(distance_km=distance_km_to(near))
 
 
-def _page(question: Question, keys: tuple[Key, ...], part: Part, backwards: bool, places: Places) -> Statement | None:
+def _page(
+    question: Question, keys: tuple[Key, ...], part: Part, backwards: bool, shown: Columns | None, places: Places
+) -> Statement | Reading | None:
+    listings = None if shown is None else cards(shown, kinds_found(question))
+    names = column_names(keys, places)
+    is_walked = _is_walked(question, keys, part, backwards, shown, places)
     try:
         if _is_newest_somewhere(question, keys, places):
-            return _newest_somewhere(question, part, backwards, places)
-        if _is_nearest(question, keys, places):
-            return _nearest(question, keys, part, backwards, places)
-        return _in_order(question, keys, part, backwards, places)
+            statement = _newest_somewhere(question, part, backwards, places)
+        elif _is_nearest(question, keys, places):
+            statement = _nearest(question, keys, part, backwards, places)
+        else:
+            if is_walked and listings is not None:
+                names += [name for name in _found_along(question, selected(listings)) if name not in names]
+            most = Value(MOST_ROWS + 1) if is_walked else places["limit"]
+            statement = _in_order(question, keys, part, backwards, names, most, places)
     except EmptyResultSet:
         return None
+    if statement is None:
+        return None
+    if is_walked:
+        # Of what a limit that it does not know leaves PostgreSQL expects a tenth: so one row here, where it would expect a tenth
+        # of all listings, and take the plan that it could keep for dearer than one for the values.
+        sql, values = statement
+        limit = places["limit"].value
+        statement = f"SELECT * FROM (SELECT * FROM ({sql}) AS most LIMIT %s) AS few LIMIT %s", (*values, limit, limit)
+    return statement if listings is None else joined(statement, names, listings)
+
+
+def _found_along(question: Question, columns: Sequence[str]) -> list[str]:
+    """Those of the columns that lie in the rows which the search looks at anyway."""
+    relations = [kind_named(code).relation for code, _ in question.parts or ()]
+    along = relations if len(relations) == 1 else []
+    return [name for name in columns if "__" not in name or name.partition("__")[0] in along]
 
 
 def _in_order(
-    question: Question, keys: tuple[Key, ...], part: Part, backwards: bool, places: Places
+    question: Question,
+    keys: tuple[Key, ...],
+    part: Part,
+    backwards: bool,
+    names: Sequence[str],
+    count: Value,
+    places: Places,
 ) -> Statement | None:
     rows = _ranked(question, keys, places)
     order = keys[part.skipped :]
@@ -135,12 +174,7 @@ def _in_order(
     if part.after is not None:
         rows = rows.filter(beyond_in(part.after, order, _place(order, places), backwards=backwards))
     return page_statement(
-        _measured(rows, places),
-        order,
-        column_names(keys, places),
-        free=free(question, places),
-        count=places["limit"],
-        backwards=backwards,
+        _measured(rows, places), order, names, free=free(question, places), count=count, backwards=backwards
     )
 
 
@@ -183,7 +217,8 @@ def _newest_somewhere(question: Question, part: Part, backwards: bool, places: P
         others = _walked((f"{sql} OFFSET 0", values), question, NEWEST, places)
     else:
         # Who fulfils the rest may be rarer than who lies there.
-        rarer = _in_order(question, NEWEST, part, backwards, places)
+        columns = column_names(NEWEST, places)
+        rarer = _in_order(question, NEWEST, part, backwards, columns, places["limit"], places)
         if rarer is None:
             return None
         others = rarer
@@ -237,7 +272,10 @@ def _is_among(rows: QuerySet[Listing]) -> Exists:
     return Exists(rows.filter(pk=OuterRef("pk")).order_by().values("pk"), template="EXISTS(%(subquery)s OFFSET 0)")
 
 
-def _levels(question: Question, steps: tuple[Step, ...], backwards: bool, places: Places) -> Statement | None:
+def _levels(
+    question: Question, steps: tuple[Step, ...], backwards: bool, shown: Columns | None, places: Places
+) -> Statement | Reading | None:
+    names = column_names((Key(LIKENESS), *NEWEST), places)
     found = conditions(placed_words(question, places))
     any_likeness = candidates(question, places, has_likeness=True)
     order = NEWEST
@@ -249,7 +287,7 @@ def _levels(question: Question, steps: tuple[Step, ...], backwards: bool, places
         statement = page_statement(
             _measured(rows, places),
             order,
-            column_names((Key(LIKENESS), *order), places),
+            names,
             free=free(question, places),
             count=places["limit"],
             backwards=backwards,
@@ -257,7 +295,10 @@ def _levels(question: Question, steps: tuple[Step, ...], backwards: bool, places
         )
         if statement is not None:
             statements.append(statement)
-    return one_after_the_other(statements, enough=places["limit"]) if statements else None
+    if not statements:
+        return None
+    statement = one_after_the_other(statements, enough=places["limit"])
+    return statement if shown is None else joined(statement, names, cards(shown, kinds_found(question)))
 
 
 def _count(question: Question, places: Places) -> Statement | None:
@@ -292,7 +333,9 @@ WALKED: Mapping[tuple[str, ...], Set[Set[str]]] = {
 }
 
 
-def _is_walked(question: Question, keys: tuple[Key, ...], part: Part, backwards: bool, places: Places) -> bool:
+def _is_walked(
+    question: Question, keys: tuple[Key, ...], part: Part, backwards: bool, shown: Columns | None, places: Places
+) -> bool:
     """Whether the page is read in the order of an index, and no other way may be better for some values."""
     if question.words or part.rows is not Rows.ALL:
         return False
@@ -310,7 +353,7 @@ def page_statement(
     names: Sequence[str],
     *,
     free: Q,
-    count: Parameter,
+    count: Value,
     backwards: bool,
     gathered: bool = False,
 ) -> Statement | None:
@@ -344,7 +387,7 @@ def _gathered(
     names: Sequence[str],
     *,
     free: Q,
-    count: Parameter,
+    count: Value,
     backwards: bool,
 ) -> Statement:
     some = rows.order_by().values_list(*names).query.sql_with_params()
@@ -366,7 +409,7 @@ def _sorted(some: Statement, order: Sequence[Key], *, backwards: bool) -> Statem
 
 
 def one_after_the_other(statements: Sequence[Statement], *, enough: Parameter) -> Statement:
-    """One statement for all: the rows of each, but none of a statement before which there were enough already."""
+    """One statement for the first `enough` rows: those of each, and none of a statement before which there were enough."""
     parts: list[str] = []
     values: list[Any] = []
     for number, (sql, own) in enumerate(statements):
@@ -377,7 +420,7 @@ def one_after_the_other(statements: Sequence[Statement], *, enough: Parameter) -
         parts.append(f"part_{number} AS MATERIALIZED ({sql})")
         values += own
     everything = " UNION ALL ".join(f"SELECT * FROM part_{number}" for number in range(len(parts)))
-    return f"WITH {', '.join(parts)} {everything}", tuple(values)
+    return f"WITH {', '.join(parts)} {everything} LIMIT %s", (*values, enough.value)
 
 
 def one_or_the_other(first: Statement, second: Statement, *, enough: Parameter) -> Statement:

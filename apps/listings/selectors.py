@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from apps.core.along import Along, read_along
@@ -12,14 +13,26 @@ from apps.core.keyset import Key, Slice, Stretch, slice_of, stretches
 from apps.core.reads import INTEGER, INTEGERS, OneOf, Parameter, Read
 from apps.core.shapes import Put, filled
 from apps.listings.asking import PUBLISHED, ask, kinds_found, kinds_in_question
-from apps.listings.kinds import all_kinds, relations
+from apps.listings.cards import EVERYTHING, Columns, with_columns
+from apps.listings.kinds import relations
 from apps.listings.models import Listing, ListingStatus
-from apps.listings.pages import COUNT, EXISTS, LEVELS, PAGE, Part, Rows, Step, all_found, column_names, place_name
+from apps.listings.pages import (
+    COUNT,
+    EXISTS,
+    LEVELS,
+    MOST_ROWS,
+    PAGE,
+    Part,
+    Rows,
+    Step,
+    all_found,
+    column_names,
+    place_name,
+)
 from apps.listings.ranking import CHORD, KEY_TYPES, LIKENESS, START, ranking
 from apps.listings.search import ListingOrder, ListingSearch
 from apps.listings.words import FREQUENT, levels, sought_words
 from apps.users.models import User, UserRole
-from apps.users.selectors import UNSHOWN
 
 
 def visible_to(viewer: User | None) -> QuerySet[Listing]:
@@ -69,9 +82,7 @@ def _sight_of(viewer: User | None) -> Sight:
 
 def _listings(sight: Sight, kinds: frozenset[str] | None, *, ids: Parameter, viewer_id: Parameter) -> QuerySet[Listing]:
     """With the rows of these kinds, of all where it is None: of a listing of another kind its own row is not read."""
-    related = [kind.relation for kind in all_kinds() if kinds is None or kind.code in kinds]
-    rows = _seen(sight, viewer_id).filter(OneOf("pk", ids)).select_related("host", *related)
-    return rows.defer(*(f"host__{name}" for name in UNSHOWN))
+    return with_columns(_seen(sight, viewer_id).filter(OneOf("pk", ids)), EVERYTHING, kinds)
 
 
 LISTINGS: Read[Listing] = Read(_listings, ids=INTEGERS, viewer_id=INTEGER)
@@ -122,9 +133,8 @@ def find_listings(*, search: ListingSearch, order: ListingOrder, now: datetime) 
 class FoundListings:
     """A search that reads what is asked of it: a page, the number of all, whether there is more.
 
-    A page is two statements for any number of listings: the keys of its rows alone, and then those rows with host and
-    kind. `text` costs one more, and so may a later page of an order that both rises and falls. Listings found near a
-    place carry `distance_km`, the number that was compared.
+    A page is one statement for any number of listings. `text` costs one more, and so may a later page of an order that both
+    rises and falls. Listings found near a place carry `distance_km`, the number that was compared.
     """
 
     def __init__(self, *, search: ListingSearch, order: ListingOrder, now: datetime) -> None:
@@ -144,26 +154,42 @@ class FoundListings:
         # The order by likeness is read level by level, each in the order of an index.
         self._levels = levels(words) if first == LIKENESS else None
 
-    def page(self, *, limit: int, place: Sequence[Any] | None = None, backwards: bool = False) -> Slice[Listing]:
-        """At most `limit` listings after the place, or before it. They carry the values of `keys`."""
+    def page(
+        self,
+        *,
+        limit: int,
+        place: Sequence[Any] | None = None,
+        backwards: bool = False,
+        shown: Columns = EVERYTHING,
+    ) -> Slice[Listing]:
+        """At most `limit` listings after the place, or before it. They carry the values of `keys`.
+
+        `shown` is what is read of each, beside what all cards need. Raises ValueError for a limit above MOST_ROWS.
+        """
+        if limit > MOST_ROWS:
+            raise ValueError(f"a page has {MOST_ROWS} listings at most")
         if self._asked is None:
             return Slice([], False)
         question, puts = self._asked
+        # The plain way reads the keys of the rows, and then whole listings.
+        read = shown if settings.COMPILED_READS else None
         found: list[Any] = []
         if self._levels is not None:
             steps = _steps(self._levels, place, backwards=backwards)
             if steps:
                 values = {**puts, "limit": Put(limit + 1, INTEGER), **_place(self.keys[1:], place and place[1:])}
-                found = LEVELS.rows((question, steps, backwards), values)[: limit + 1]
+                found = LEVELS.rows((question, steps, backwards, read), values)
         else:
             for part in self._parts(place, backwards=backwards):
                 own = None if part.after is None or place is None else place[part.skipped :]
                 lacking = Put(limit + 1 - len(found), INTEGER)
                 values = {**puts, "limit": lacking, **_place(self.keys[part.skipped :], own)}
-                found += PAGE.rows((question, self.keys, part, backwards), values)
+                found += PAGE.rows((question, self.keys, part, backwards, read), values)
                 if len(found) > limit:
                     break
         slice_ = slice_of(found, limit, backwards)
+        if read is not None:
+            return slice_
         names = column_names(self.keys, puts)
         return Slice(_hydrated(slice_.rows, names, kinds_found(question)), slice_.has_more)
 

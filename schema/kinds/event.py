@@ -36,7 +36,7 @@ class Event(graphene.ObjectType):
         return await info.context.load(tickets_left, listing.pk) or 0
 
 
-register_kind(KIND, Event)
+register_kind(KIND, Event, shows={"available_tickets": ()})
 
 
 class CreateEventInput(CreateFields, graphene.InputObjectType):

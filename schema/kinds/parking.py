@@ -36,7 +36,7 @@ class ParkingSpot(graphene.ObjectType):
         return bool(await info.context.load(free_until, (listing.pk, info.context.now + SHORTEST)))
 
 
-register_kind(KIND, ParkingSpot)
+register_kind(KIND, ParkingSpot, shows={"available_now": ()})
 
 
 class CreateParkingSpotInput(CreateFields, graphene.InputObjectType):

@@ -46,7 +46,7 @@ class Property(graphene.ObjectType):
         return Amount(listing.property.cleaning_fee_minor or 0, listing.currency)
 
 
-register_kind(KIND, Property)
+register_kind(KIND, Property, shows={"cleaning_fee": ("property__cleaning_fee_minor", "currency")})
 
 
 class PropertyFields:

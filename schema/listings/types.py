@@ -57,11 +57,16 @@ KM_PER_MILE = 1.609344
 
 # The type of each kind, by the kind's code; filled by `schema.kinds`.
 kind_types: dict[str, Any] = {}
+# By the kind's code: of its own fields that are no columns, the columns that they are shown from. See `schema.listings.columns`.
+shown_from: dict[str, Mapping[str, tuple[str, ...]]] = {}
 
 
-def register_kind(code: str, graphene_type: Any) -> None:
-    """Show listings of the kind as this type."""
+def register_kind(code: str, graphene_type: Any, *, shows: Mapping[str, tuple[str, ...]] | None = None) -> None:
+    """Show listings of the kind as this type. `shows` tells of fields with resolvers which columns these look at, as lookups
+    from the listing; none where they read by its key what they show. Of what is not told of, lists read all that there is.
+    """
     kind_types[code] = graphene_type
+    shown_from[code] = shows or {}
 
 
 def listing_type_names() -> list[str]:

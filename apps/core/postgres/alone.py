@@ -11,7 +11,7 @@ READS = re.compile(r"[\s(]*(?:select|with|values|table)\b", re.IGNORECASE)
 # What writes, locks, or does something that would be done twice. The words may stand in names and constants too: then a
 # snapshot is taken that was not needed.
 DOES_MORE = re.compile(
-    r";|\b(?:insert|update|delete|merge|into|for|nextval|setval|set_config|lo_\w+|dblink\w*|pg_(?!catalog\b)\w+)\b",
+    r";|\b(?:insert|update|delete|merge|into|for|nextval|setval|set_config|lo_\w+|dblink\w*|pg_(?!(?:catalog|backend_pid)\b)\w+)\b",
     re.IGNORECASE,
 )
 
