@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple
 
 from django.db.models import Model
@@ -135,7 +136,7 @@ def row_type(model: type[Model], attributes: tuple[str, ...]) -> type[Row]:
     for name in {each.attname for each in model._meta.concrete_fields} - set(attributes):
         namespace[name] = property(_unread(f"{model.__name__}.{name}"))
     if key in attributes and key != "pk":
-        namespace["pk"] = property(lambda row: getattr(row, key))
+        namespace["pk"] = property(attrgetter(key))
     arguments = ", ".join(attributes)
     stores = "; ".join(f"self.{name} = {name}" for name in attributes) or "pass"
     exec(f"def __init__(self, {arguments}): {stores}", namespace)  # noqa: S102 - names of attributes

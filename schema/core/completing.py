@@ -1,10 +1,17 @@
-"""How values become what an answer shows, chosen once for each field of an operation: what graphql-core looks up for each value."""
+"""How values become what an answer shows, chosen once for each field of an operation: what graphql-core looks up for each value.
+
+What completes a value is never handed null, nor an exception, nor what has to be waited for.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from graphene import ObjectType
+from graphene.types.schema import TypeMap
 from graphql import (
     GraphQLAbstractType,
     GraphQLEnumType,
@@ -12,7 +19,6 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
-    GraphQLResolveInfo,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -25,7 +31,8 @@ if TYPE_CHECKING:
 
 # Where a value lies: below what, under which key, in which container, and whether null may stand there.
 Place = tuple[Any, str | int, Any, bool]
-Complete = Callable[["Execution", Any, Place], Any]
+# The place of the root is None.
+Complete = Callable[["Execution", Any, Any], Any]
 
 
 def nullable_of(wanted: GraphQLOutputType) -> Any:
@@ -34,9 +41,10 @@ def nullable_of(wanted: GraphQLOutputType) -> Any:
 
 
 def completing(wanted: Any, field: Field, within: Within) -> Complete:
-    """How a value of the nullable type becomes what the answer shows. None stays None."""
+    """How a value of the nullable type becomes what the answer shows."""
     if is_leaf_type(wanted):
-        return _leaf(wanted)
+        serialize = serializing(wanted, field.names)
+        return lambda _execution, value, _place: serialize(value)
     if is_list_type(wanted):
         return _list(wanted.of_type, field, within)
     if is_object_type(wanted):
@@ -45,73 +53,73 @@ def completing(wanted: Any, field: Field, within: Within) -> Complete:
     return _abstract(wanted, field, within)
 
 
-def serializing(wanted: GraphQLLeafType) -> Callable[[Any], Any]:
-    """How a value becomes what the answer shows, where it is neither null nor an error. Raises what graphql-core raises."""
+def serializing(wanted: GraphQLLeafType, names: dict[str, Any]) -> Callable[[Any], Any]:
+    """How a value becomes what the answer shows. Raises what graphql-core raises.
+
+    `names` is filled with those of an enum's values, by what resolvers return for them.
+    """
     serialize = wanted.serialize
-    # The names of an enum's values, by what resolvers return for them.
-    names: dict[str, Any] | None = {} if isinstance(wanted, GraphQLEnumType) else None
+    is_enum = isinstance(wanted, GraphQLEnumType)
 
     def serialized(value: Any) -> Any:
-        if names is not None and value.__class__ is str and value in names:
+        if is_enum and value.__class__ is str and value in names:
             return names[value]
         shown = serialize(value)
         if shown is None:
             raise TypeError(f"{wanted} has no way to show {type(value).__name__}.")
-        if names is not None and value.__class__ is str:
+        if is_enum and value.__class__ is str:
             names[value] = shown
         return shown
 
     return serialized
 
 
-def _leaf(wanted: GraphQLLeafType) -> Complete:
-    serialize = serializing(wanted)
-
-    def complete(_execution: Execution, value: Any, _place: Place) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Exception):
-            raise value
-        return serialize(value)
-
-    return complete
-
-
 def _object(wanted: GraphQLObjectType, field: Field) -> Complete:
-    below: list[Selection] = []
-
     def complete(execution: Execution, value: Any, place: Place) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Exception):
-            raise value
-        if not below:
-            below.append(field.below(wanted))
-        return execution.shown(below[0], value, place)
+        return field.below(wanted).show(execution, value, place)
 
     return complete
 
 
 def _abstract(wanted: GraphQLAbstractType, field: Field, within: Within) -> Complete:
+    name_of = _naming(wanted)
     below: dict[str, Selection] = {}
-    resolve_type = wanted.resolve_type
-    assert resolve_type is not None, "the schema is supported"
 
     def complete(execution: Execution, value: Any, place: Place) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Exception):
-            raise value
-        name: Any = resolve_type(value, cast(GraphQLResolveInfo, execution.info(field)), wanted)
+        name = name_of(value, execution.info(field))
         selection = below.get(name)
         if selection is None:
             runtime = within.schema.get_type(name) if isinstance(name, str) else None
             if not is_object_type(runtime) or not within.schema.is_sub_type(wanted, runtime):  # type: ignore[arg-type]
                 raise TypeError(f"{name!r} is no type of {wanted.name}.")
             selection = below[name] = field.below(runtime)  # type: ignore[arg-type]
-        return execution.shown(selection, value, place)
+        return selection.show(execution, value, place)
 
     return complete
+
+
+def _naming(wanted: GraphQLAbstractType) -> Callable[[Any, Any], Any]:
+    """Tells the name of a value's type. The one of a class that graphene is told is looked up once."""
+    resolve_type: Any = wanted.resolve_type
+    assert resolve_type is not None, "the schema is supported"
+    if not isinstance(resolve_type, functools.partial) or (
+        getattr(resolve_type.func, "__func__", None) is not TypeMap.resolve_type
+    ):
+        return lambda value, info: resolve_type(value, info, wanted)
+    tell, own_name = resolve_type.args
+    names: dict[type, str] = {}
+
+    def name_of(value: Any, info: Any) -> Any:
+        told = tell(value, info)
+        name = names.get(told) if isinstance(told, type) else None
+        if name is not None:
+            return name
+        if inspect.isclass(told) and issubclass(told, ObjectType):
+            names[told] = str(told._meta.name)  # type: ignore[attr-defined]
+            return names[told]
+        return resolve_type.func(lambda *_: told, own_name, value, info, wanted)
+
+    return name_of
 
 
 def _list(of_type: Any, field: Field, within: Within) -> Complete:
@@ -119,10 +127,6 @@ def _list(of_type: Any, field: Field, within: Within) -> Complete:
     complete_item = completing(nullable_of(of_type), field, within)
 
     def complete(execution: Execution, value: Any, place: Place) -> Any:
-        if value is None:
-            return None
-        if isinstance(value, Exception):
-            raise value
         return execution.listed(field, value, place, complete_item, nullable)
 
     return complete

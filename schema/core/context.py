@@ -98,7 +98,7 @@ class Context:
         self.request_id = request_id or journey.request_id() or journey.new_id()
         self.operation = ""
         self.points = 0
-        self.loaders = Scheduler(self)
+        self.loaders = Scheduler()
         self.state: dict[Hashable, Any] = {}
 
     @property
@@ -113,7 +113,7 @@ class Context:
 
     def go_back(self, mark: Mark) -> None:
         """Forget what was loaded, and what was noted since the mark was made, as if nothing had been executed."""
-        self.loaders = Scheduler(self)
+        self.loaders = Scheduler()
         self.state = dict(mark.state)
         self.has_read_clock = mark.has_read_clock
         if self.kept is not None:

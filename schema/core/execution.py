@@ -88,7 +88,8 @@ class DeferredExecutionContext(ExecutionContext):
 
         def execute() -> dict[str, Any] | None:
             data: Any = super(DeferredExecutionContext, self).execute_operation(operation, root_value)
-            settled: dict[str, Any] | None = self.context_value.loaders.run(data) if is_deferred(data) else data
+            context = self.context_value
+            settled: dict[str, Any] | None = context.loaders.run(data, context=context) if is_deferred(data) else data
             return settled
 
         try:
@@ -132,7 +133,7 @@ class DeferredExecutionContext(ExecutionContext):
                 continue
             value = self.execute_field(parent_type, source_value, nodes, Path(path, name, parent_type.name))
             if is_deferred(value):
-                value = loaders.run(value)
+                value = loaders.run(value, context=self.context_value)
             if value is not Undefined:
                 results[name] = value
         return results

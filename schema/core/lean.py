@@ -22,13 +22,12 @@ from graphql import (
     OperationType,
     located_error,
 )
-from graphql.execution.values import get_argument_values
 from graphql.pyutils import is_iterable
 
 from schema.core.attributes import MISSING, absent
 from schema.core.completing import Complete, Place
 from schema.core.context import Context
-from schema.core.errors import Code, QueryTooComplex
+from schema.core.errors import QueryTooComplex
 from schema.core.loaders import Deferred, StuckError
 from schema.core.patience import ENDLESS, TookTooLong
 from schema.core.selections import Field, Selected, Selection
@@ -99,11 +98,13 @@ class Execution:
         self.ceiling = ceiling
         # What a mutation wrote is told, however late it is.
         self._patience = ENDLESS if operation.operation is OperationType.MUTATION else context.patience
-        self._look_at = 0.0
+        self.look_at = 0.0
         self._operation = operation
         self._root = selected.root
         self._infos: dict[Field, FieldInfo] = {}
         self._calls: dict[Field, Call] = {}
+        # What the resolvers of a selection are called with, in the order of its function.
+        self.ready: dict[Selection, tuple[Any, ...]] = {}
         self._prices: dict[Selection, float] = {}
         # Places that became null because of an error, by their identity: what comes for below is not wanted any more.
         self._nulled: dict[int, Place] = {}
@@ -115,7 +116,7 @@ class Execution:
             if self._operation.operation is OperationType.MUTATION:
                 data = self._one_by_one(root_value)
             else:
-                data = self.shown(self._root, root_value, None)
+                data = self._root.show(self, root_value, None)
                 self._settle()
         except _NothingLeft:
             data = None
@@ -126,12 +127,16 @@ class Execution:
             # What a failed sibling made needless was never awaited; closing says that this is meant.
             for waiting in self._waiting:
                 _close(waiting[0])
+            # They hold this execution: without them it is gone at once, with all that was read, and not when a collector comes.
+            self._infos.clear()
+            self._calls.clear()
+            self.ready.clear()
         self.errors.sort(key=lambda error: (error.locations or [], error.path or [], error.message))
         return data
 
     def _one_by_one(self, root_value: Any) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        self._charge(self._root)
+        self.charge(self._root)
         for field in self._root.fields:
             # The mutation before this one has written: nothing read until then may be shown as the present state.
             self.context.loaders.forget()
@@ -140,13 +145,17 @@ class Execution:
                 data[field.key] = None
                 self.errors.append(located_error(TookTooLong(), field.nodes, [field.key]))
                 continue
-            self._show(field, self._read(field, root_value), data, None)
+            self.put(field, self._read(field, root_value), data, None)
             self._settle()
         return data
 
     def shown(self, selection: Selection, source: Any, place: Place | None) -> dict[str, Any]:
         """The object with the fields of the selection. Raises what makes it null."""
-        self._charge(selection)
+        self.charge(selection)
+        return self.looped(selection, source, place)
+
+    def looped(self, selection: Selection, source: Any, place: Place | None) -> dict[str, Any]:
+        """The same of an object that was counted."""
         shown: dict[str, Any] = {}
         is_mapping = isinstance(source, dict)
         # Most of the time of an answer goes by in this loop, so that nothing in it calls what it can do itself.
@@ -171,7 +180,7 @@ class Execution:
                     continue
             except Exception as error:  # noqa: BLE001, RUF100 - every failure of a resolver is a field error
                 value = error
-            self._show(field, value, shown, place)
+            self.put(field, value, shown, place)
         return shown
 
     def _read(self, field: Field, source: Any) -> Any:
@@ -182,7 +191,11 @@ class Execution:
         except Exception as error:  # noqa: BLE001, RUF100 - every failure of a resolver is a field error
             return error
 
-    def _show(self, field: Field, value: Any, shown: dict[str, Any], above: Place | None) -> None:
+    def put(self, field: Field, value: Any, shown: dict[str, Any], above: Place | None) -> None:
+        """What the field shows, under its key: of any value, also of an exception and of what has to be waited for.
+
+        Raises what makes the object null.
+        """
         place = (above, field.key, shown, field.nullable)
         kind = value.__class__
         if kind is Deferred or kind is CoroutineType:
@@ -190,13 +203,19 @@ class Execution:
             self._waiting.append((value, field, field.complete, field.nullable, place))
             return
         try:
-            done = field.complete(self, value, place)
-            if done is None and not field.nullable:
-                raise _missing(field)
-            shown[field.key] = done
+            shown[field.key] = self._completed(field, value, place, field.complete, field.nullable)
         except Exception as error:  # noqa: BLE001, RUF100 - a failed field must not take the others with it
             shown[field.key] = None
-            self._fail(error, field, place)
+            self.fail(error, field, place)
+
+    def _completed(self, field: Field, value: Any, place: Place, complete: Complete, nullable: bool) -> Any:
+        if value is None:
+            if nullable:
+                return None
+            raise _missing(field)
+        if isinstance(value, Exception):
+            raise value
+        return complete(self, value, place)
 
     def listed(self, field: Field, values: Any, place: Place, complete: Complete, nullable: bool) -> list[Any]:
         """The list with each item completed. Raises what makes it null."""
@@ -211,12 +230,13 @@ class Execution:
                 self._waiting.append((value, field, complete, nullable, its))
                 continue
             try:
-                done = complete(self, value, its)
-                if done is None and not nullable:
-                    raise _missing(field)
+                if value is None or isinstance(value, Exception):
+                    done = self._completed(field, value, its, complete, nullable)
+                else:
+                    done = complete(self, value, its)
             except Exception as error:  # noqa: BLE001, RUF100 - a failed item must not take the others with it
                 done = None
-                self._fail(error, field, its)
+                self.fail(error, field, its)
             items.append(done)
         return items
 
@@ -241,17 +261,21 @@ class Execution:
 
     def _call(self, field: Field) -> Call:
         """Raises GraphQLError (BAD_USER_INPUT) for an argument that cannot be read."""
-        arguments: dict[str, Any] = {}
-        if field.definition.args:
-            try:
-                arguments = get_argument_values(field.definition, field.nodes[0], self.variables)
-            except GraphQLError as error:
-                error.extensions = {**(error.extensions or {}), "code": Code.BAD_USER_INPUT}
-                raise
+        arguments = {} if field.arguments is None else field.arguments(self.variables)
         call = self._calls[field] = (self.info(field), arguments)
         return call
 
-    def _charge(self, selection: Selection) -> None:
+    def prepare(self, selection: Selection, fields: list[Field]) -> tuple[Any, ...] | None:
+        """What the resolvers of these fields are called with, and None where an argument of one cannot be read."""
+        ready: list[Any] = []
+        try:
+            for field in fields:
+                ready += self._calls.get(field) or self._call(field)
+        except Exception:  # noqa: BLE001, RUF100 - its field will say so
+            return None
+        return self.ready.setdefault(selection, tuple(ready))
+
+    def charge(self, selection: Selection) -> None:
         """Count one object with these fields. Raises QueryTooComplex when it is more than was ever to be expected."""
         price = selection.price
         if price is None:
@@ -259,15 +283,15 @@ class Execution:
             if price is None:
                 price = self._prices[selection] = selection.priced(self.variables)
         self.spent += price
-        if self.spent > self._look_at:
-            self._look()
+        if self.spent > self.look_at:
+            self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Raises QueryTooComplex beyond the ceiling, TookTooLong when nobody waits any more."""
         if self.spent > self.ceiling:
             raise QueryTooComplex
         self._patience.check()
-        self._look_at = min(self.ceiling, self.spent + LOOK_EVERY)
+        self.look_at = min(self.ceiling, self.spent + LOOK_EVERY)
 
     def _settle(self) -> None:
         """Completes all that waits, dispatching the loaders each time everything waits for them.
@@ -278,7 +302,7 @@ class Execution:
             if self._advance():
                 continue
             self._patience.check()
-            if not self.context.loaders.dispatch():
+            if not self.context.loaders.dispatch(self.context):
                 raise StuckError("The execution waits for something that no loader delivers.")
 
     def _advance(self) -> bool:
@@ -306,10 +330,7 @@ class Execution:
                         self._waiting.append(each)
                         continue
                 is_moved = True
-                done = complete(self, value, place)
-                if done is None and not nullable:
-                    raise _missing(field)
-                place[2][place[1]] = done
+                place[2][place[1]] = self._completed(field, value, place, complete, nullable)
             except Exception as error:  # noqa: BLE001, RUF100 - every failure of a resolver is a field error
                 is_moved = True
                 try:
@@ -323,7 +344,7 @@ class Execution:
                 raise
         return is_moved
 
-    def _fail(self, error: Exception, field: Field, place: Place) -> None:
+    def fail(self, error: Exception, field: Field, place: Place) -> None:
         """Keeps the error where null is allowed; else raises it, for what holds the value to become null."""
         located = located_error(error, field.nodes, _keys(place))
         if not place[3]:

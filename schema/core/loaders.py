@@ -78,12 +78,14 @@ class StuckError(RuntimeError):
 
 
 class Scheduler:
-    """Owns the loaders of one request and drives its coroutines."""
+    """Owns the loaders of one request and drives its coroutines.
 
-    __slots__ = ("_context", "_known", "_queued")
+    It is told the context each time: if it held it, nothing of a request would go before a collector of cycles comes.
+    """
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    __slots__ = ("_known", "_queued")
+
+    def __init__(self) -> None:
         self._known: dict[Any, dict[Any, Deferred[Any]]] = {}
         self._queued: dict[Any, list[Any]] = {}
 
@@ -109,7 +111,7 @@ class Scheduler:
         self._known.clear()
         self._queued.clear()
 
-    def run(self, awaitable: Awaitable[Value]) -> Value:
+    def run(self, awaitable: Awaitable[Value], *, context: Context) -> Value:
         """Drives an awaitable to its end, dispatching the loaders each time everything waits for them.
 
         Raises what the awaitable raises, and StuckError when it waits for something else.
@@ -121,18 +123,18 @@ class Scheduler:
                     coroutine.send(None)
                 except StopIteration as stop:
                     return cast(Value, stop.value)
-                if not self.dispatch():
+                if not self.dispatch(context):
                     raise StuckError("The execution waits for something that no loader delivers.")
         finally:
             coroutine.close()
 
-    def dispatch(self) -> bool:
+    def dispatch(self, context: Context) -> bool:
         """Calls each batch function that has new keys, once. Returns whether there was any."""
         queued, self._queued = self._queued, {}
         for batch, keys in queued.items():
             known = self._known[batch]
             try:
-                values = batch(self._context, list(keys))
+                values = batch(context, list(keys))
                 found = {key: values.get(key) for key in keys}
             except Exception as error:  # noqa: BLE001, RUF100 - it is raised again at each key
                 found = dict.fromkeys(keys, error)

@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import graphene
 
+from apps.core.ids import global_id_reader
 from apps.core.rows import model_of
 from schema.core.ahead import expect
+from schema.core.attributes import from_object
 from schema.core.errors import BadUserInput
 from schema.core.ids import split_global_id, to_global_id
 from schema.core.permissions import RootField, anyone
@@ -43,6 +45,7 @@ class Node(graphene.Interface):
 
     id = graphene.ID(required=True, description="The id of the object, unique among all objects of all types.")
 
+    @from_object(global_id_reader)
     def resolve_id(parent: Any, info: Info) -> str:
         return to_global_id(info.parent_type.name, parent.pk)
 
@@ -74,7 +77,11 @@ def registered_nodes() -> set[str]:
 
 def graphene_type_of(instance: Any) -> Any:
     """The graphene type that shows the instance. Raises TypeError when its class was not registered."""
-    for base in model_of(instance).__mro__:
+    model = model_of(instance)
+    to_type = _types.get(model)
+    if to_type is not None:
+        return to_type(instance)
+    for base in model.__mro__:
         if base in _types:
             return _types[base](instance)
     raise TypeError(f"No GraphQL type is registered for {type(instance).__name__}.")

@@ -30,14 +30,14 @@ import hashlib
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import graphene
 from django.db.models import Count, F, QuerySet
 
 from apps.core.keyset import Key, Slice, exists_beyond, key_of, key_reader, keys, read_slice, read_slices
-from schema.core.cursors import read_cursor, write_cursor
+from schema.core.cursors import cursor_writer, read_cursor
 from schema.core.errors import BadUserInput
 from schema.core.permissions import Permission, RootField
 
@@ -50,6 +50,8 @@ DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
 
 NEWEST = keys("-created_at", "-id")
+PAGE_ARGUMENTS = frozenset({"first", "after", "last", "before"})
+SCOPES = json.JSONEncoder(sort_keys=True, default=str)
 
 
 class PageInfo(graphene.ObjectType):
@@ -163,9 +165,19 @@ def read_page(info: Info, arguments: Mapping[str, Any], *, owner: object = "") -
 
 
 def _scope(info: Info, arguments: Mapping[str, Any], owner: object) -> bytes:
-    others = {name: value for name, value in arguments.items() if name not in {"first", "after", "last", "before"}}
-    named = [info.parent_type.name, info.field_name, str(owner), others]
-    return hashlib.sha256(json.dumps(named, sort_keys=True, default=str).encode()).digest()
+    others = {name: value for name, value in arguments.items() if name not in PAGE_ARGUMENTS}
+    named = (info.parent_type.name, info.field_name, str(owner))
+    return _digest(*named, others) if others else _plain_scope(*named)
+
+
+@lru_cache(maxsize=1024)
+def _plain_scope(type_name: str, field_name: str, owner: str) -> bytes:
+    """The same for all pages of a list that is asked for nothing but a page."""
+    return _digest(type_name, field_name, owner, {})
+
+
+def _digest(*named: Any) -> bytes:
+    return hashlib.sha256(SCOPES.encode(named).encode()).digest()
 
 
 class Edge:
@@ -233,10 +245,15 @@ def connection_of(
     `exists(place, backwards, including)` answers whether a row lies beyond a place, for the side that was not read.
     """
 
-    key, scope = key_reader(order), page.scope
+    key: Callable[[Any], tuple[Any, ...]] | None = None
+    write: Callable[[Sequence[Any]], str] | None = None
 
     def cursor(row: Any) -> str:
-        return write_cursor(key(row), scope)
+        nonlocal key, write
+        if key is None or write is None:
+            # Most pages are shown without cursors.
+            key, write = key_reader(order), cursor_writer(page.scope)
+        return write(key(row))
 
     def far_side() -> bool:
         if part.rows:

@@ -15,7 +15,7 @@ import functools
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from graphql import (
     DirectiveNode,
@@ -29,7 +29,6 @@ from graphql import (
     GraphQLLeafType,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLSchema,
     GraphQLString,
     GraphQLUnionType,
@@ -43,20 +42,26 @@ from graphql import (
 )
 from graphql.execution.collect_fields import collect_fields, collect_sub_fields
 from graphql.execution.execute import get_field_def
-from graphql.pyutils import Undefined
 from graphql.type import GraphQLBoolean
-from graphql.utilities import coerce_input_value
 
 from apps.core.db import Habit
+from schema.core.arguments import arguments_reader, value_reader
 from schema.core.attributes import attribute_or_item
-from schema.core.completing import completing, nullable_of, serializing
+from schema.core.completing import Complete, Place, completing, nullable_of, serializing
 from schema.core.context import Context
 from schema.core.costs import Prices, each_time
+from schema.core.written import written
+
+if TYPE_CHECKING:
+    from schema.core.lean import Execution
 
 # Combinations of the conditions of one operation: clients have few.
 MOST_KEPT = 16
 # Habits of an operation under one choice of them.
 MOST_HABITS = 64
+# Objects that a selection has shown when a function is written for it, and fields of one operation that functions are written of.
+WRITTEN_AFTER = 100
+MOST_WRITTEN = 500
 # What no value is an instance of.
 NO_CLASS = type("NoClass", (), {})
 # Those that show a value of this very class as it is.
@@ -78,13 +83,14 @@ class Field:
     """A response key of a selection, with all that does not change from object to object.
 
     `attribute` is read from the object where no resolver is to be called. A value of the class `plain` is shown as it is, and
-    one of a class in `direct` as `serialize` says.
+    one of a class in `direct` as `serialize` says; `names` are what it said of the values of an enum.
     """
 
     __slots__ = (
-        "_names",
-        "_selections",
+        "_below",
+        "_names_below",
         "_within",
+        "arguments",
         "attribute",
         "complete",
         "default",
@@ -92,6 +98,7 @@ class Field:
         "direct",
         "key",
         "name",
+        "names",
         "nodes",
         "nullable",
         "parent",
@@ -113,31 +120,36 @@ class Field:
         is_leaf = is_leaf_type(inner)
         self.plain = PLAIN_CLASSES.get(inner, NO_CLASS) if is_leaf else NO_CLASS
         self.direct: frozenset[type] = VALUES if is_leaf else frozenset()
-        self.serialize: Any = serializing(inner) if is_leaf else None
+        self.names: dict[str, Any] = {}
+        self.serialize: Any = serializing(inner, self.names) if is_leaf else None
+        self.arguments = arguments_reader(definition, nodes[0]) if definition.args else None
         self.complete = completing(inner, self, within)
         self._within = within
-        self._selections: dict[str, Selection] = {}
-        self._names: frozenset[str] | None = None
+        self._below: dict[str, Selection] = {}
+        self._names_below: frozenset[str] | None = None
+
+    def below(self, parent: GraphQLObjectType) -> Selection:
+        """What is asked of an object of the type that the field brings."""
+        selection = self._below.get(parent.name)
+        if selection is None:
+            selection = self._below[parent.name] = self._within.below(parent, self.nodes)
+        return selection
 
     @property
     def names_below(self) -> frozenset[str]:
         """The names of all fields that are asked for below."""
-        if self._names is None:
-            self._names = _names_below(self.nodes, self._within.fragments)
-        return self._names
-
-    def below(self, parent: GraphQLObjectType) -> Selection:
-        """What is asked of an object of this type that it shows."""
-        found = self._selections.get(parent.name)
-        if found is None:
-            found = self._selections[parent.name] = self._within.below(parent, self.nodes)
-        return found
+        if self._names_below is None:
+            self._names_below = _names_below(self.nodes, self._within.fragments)
+        return self._names_below
 
 
 class Selection:
-    """The fields of one object type at one place. `price` is in points, None where it hangs on variables."""
+    """The fields of one object type at one place. `price` is in points, None where it hangs on variables.
 
-    __slots__ = ("_fixed", "_varying", "fields", "parent", "price")
+    `show(execution, source, place)` is the object as the answer has it. Raises what makes it null.
+    """
+
+    __slots__ = ("_fixed", "_is_settled", "_shown", "_varying", "fields", "parent", "price", "room", "show")
 
     def __init__(self, parent: GraphQLObjectType, selected: dict[str, list[FieldNode]], within: Within) -> None:
         self.parent = parent
@@ -155,10 +167,46 @@ class Selection:
         if parent.name.startswith("__"):
             self._varying, self._fixed = [], prices.per_described
         self.price = None if self._varying else self._fixed
+        self.room = within.room
+        self.show: Complete = self._show
+        self._shown = 0
+        self._is_settled = False
 
     def priced(self, variables: Mapping[str, Any]) -> float:
         """What one object with these fields costs, in points."""
         return self._fixed + sum(each_time(cost, node, variables) for cost, node in self._varying)
+
+    def _show(self, execution: Execution, source: Any, place: Place | None) -> dict[str, Any]:
+        """As long as no function is written: writing one takes as long as showing many objects without."""
+        self._shown += 1
+        if self._shown > WRITTEN_AFTER:
+            self.write()
+        return execution.shown(self, source, place)
+
+    def write(self) -> None:
+        """Let a function written for this selection show it from now on, if its operation has room for it."""
+        if not self._is_settled:
+            self._is_settled = True
+            self.show = written(self) if self.room.take(len(self.fields)) else _in_a_loop(self)
+
+
+def _in_a_loop(selection: Selection) -> Complete:
+    return lambda execution, source, place: execution.shown(selection, source, place)
+
+
+class Room:
+    """How many fields of an operation may still be written into functions."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = MOST_WRITTEN
+
+    def take(self, fields: int) -> bool:
+        """Whether there was room for so many, which is taken then."""
+        has_room = fields <= self._left
+        self._left -= fields if has_room else 0
+        return has_room
 
 
 class Selected:
@@ -260,8 +308,6 @@ class Operations:
                 coerced[name] = value = read(value)
             except Exception:  # noqa: BLE001, RUF100 - graphql-core says in its own words what is wrong
                 return None
-            if value is Undefined:
-                return None
         return coerced
 
     def selected(
@@ -287,9 +333,7 @@ def _reader(schema: GraphQLSchema, definition: VariableDefinitionNode) -> tuple[
     """A variable's name, and how a value of it that is not null is read."""
     wanted = type_from_ast(schema, definition.type)
     assert wanted is not None, "the document is valid"
-    inner = nullable_of(cast(GraphQLOutputType, wanted))
-    read = inner.parse_value if is_leaf_type(inner) else functools.partial(coerce_input_value, type_=inner)
-    return definition.variable.name.value, read
+    return definition.variable.name.value, value_reader(wanted)
 
 
 class _ConditionVisitor(Visitor):
@@ -308,7 +352,7 @@ class _ConditionVisitor(Visitor):
 class Within:
     """What all selections of one operation share."""
 
-    __slots__ = ("conditions", "fragments", "prices", "schema")
+    __slots__ = ("conditions", "fragments", "prices", "room", "schema")
 
     def __init__(
         self,
@@ -321,6 +365,7 @@ class Within:
         self.fragments = fragments
         self.conditions = conditions
         self.prices = prices
+        self.room = Room()
 
     def below(self, parent: GraphQLObjectType, nodes: list[FieldNode]) -> Selection:
         fields = collect_sub_fields(self.schema, self.fragments, self.conditions, parent, nodes)

@@ -10,7 +10,7 @@ A kind's type names both interfaces and inherits every field and resolver from h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import graphene
@@ -24,7 +24,7 @@ from apps.listings.models import Image as ImageRow
 from apps.listings.models import Listing as ListingRow
 from apps.listings.offers import BookingRequest
 from apps.listings.selectors import listings_by_id
-from schema.core.attributes import read
+from schema.core.attributes import MISSING, absent, read
 from schema.core.ids import read_global_id, to_global_id
 from schema.core.mutations import Payload
 from schema.core.nodes import Node, graphene_type_of, register_model, register_node
@@ -257,6 +257,16 @@ class SharedOrOwn:
 
     def __call__(self, name: str, default: Any, listing: ListingRow, info: Info, **_arguments: Any) -> Any:
         return read(listing if self.reads_attribute(name) else kind_of(listing).details(listing), name, default)
+
+    def from_object(self, _type_name: str, name: str, default: Any) -> Callable[[ListingRow], Any]:
+        """The same of a field of the kind's row, as a function of the listing alone."""
+
+        def read_own(listing: ListingRow) -> Any:
+            details = kind_of(listing).details(listing)
+            value = getattr(details, name, MISSING)
+            return absent(details, name, default) if value is MISSING else value
+
+        return read_own
 
     def reads_attribute(self, name: str) -> bool:
         """Whether the listing's attribute of this name is all that the field shows."""

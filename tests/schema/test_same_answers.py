@@ -1,4 +1,4 @@
-"""The whole schema on real rows: the lean executor answers made-up queries as graphql-core's does."""
+"""The whole schema on real rows: the lean executor answers made-up queries as graphql-core's does, in both of its ways."""
 
 import itertools
 import json
@@ -25,11 +25,12 @@ from schema.listings.types import listing_global_id
 from schema.root import schema
 from tests.hosting.inputs import NOW
 from tests.recipes import make_event, make_guest, make_parking_spot, make_property, make_service
+from tests.schema.core.ways import all_ways
 from tests.schema.generated import VARIABLES, exactly, queries, told
 
 pytestmark = pytest.mark.django_db
 
-LEAN, PLAIN = (Engine(schema, prices=PRICES, is_lean=is_lean) for is_lean in (True, False))
+WAYS = all_ways(schema, PRICES)
 LISTINGS: list[str] = []
 
 
@@ -95,15 +96,16 @@ def guest() -> User:
 @given(query=queries(schema.graphql_schema, literals, depth=5))
 def _compare(guest: User, query: str) -> None:
     for user in (None, guest):
-        lean, plain, anew = (
+        looped, written, plain, anew = (
             told(each.answer(Operation(query, VARIABLES), context=Context(now=NOW, user=user)))
-            for each in (LEAN, PLAIN, INTERRUPTED)
+            for each in (*WAYS, INTERRUPTED)
         )
-        assert lean == plain
-        assert anew == lean
+        assert looped == plain
+        assert written == plain
+        assert anew == plain
 
 
-def test_both_answer_made_up_queries_alike(guest: User) -> None:
+def test_all_answer_made_up_queries_alike(guest: User) -> None:
     _compare(guest)
 
 
@@ -124,10 +126,11 @@ def test_the_pages_of_a_client(guest: User) -> None:
         ),
     ]
     for query, variables in pages:
-        answers = [
+        looped, written, plain, anew = (
             each.answer(Operation(query, variables or {}), context=Context(now=NOW, user=guest))
-            for each in (LEAN, PLAIN, INTERRUPTED)
-        ]
-        assert not answers[0].errors, answers[0].errors
-        assert exactly(answers[0]) == exactly(answers[1])
-        assert exactly(answers[0]) == exactly(answers[2])
+            for each in (*WAYS, INTERRUPTED)
+        )
+        assert not plain.errors, plain.errors
+        assert exactly(looped) == exactly(plain)
+        assert exactly(written) == exactly(plain)
+        assert exactly(anew) == exactly(plain)

@@ -159,7 +159,7 @@ def test_gather_closes_the_others_when_one_fails() -> None:
 
     async def waits(name: str) -> None:
         try:
-            await Scheduler(make_context()).load(people_by_id, 1)
+            await Scheduler().load(people_by_id, 1)
         finally:
             closed.append(name)
 
@@ -170,7 +170,7 @@ def test_gather_closes_the_others_when_one_fails() -> None:
         await gather([waits("first"), fails()])
 
     with pytest.raises(ValueError, match="now"):
-        make_context().loaders.run(both())
+        Scheduler().run(both(), context=make_context())
     assert closed == ["first"]
 
 
@@ -180,7 +180,7 @@ def test_run_says_when_nothing_will_come() -> None:
             yield
 
     with pytest.raises(StuckError):
-        make_context().loaders.run(Never())
+        Scheduler().run(Never(), context=make_context())
 
 
 def test_primed_values_are_not_loaded_again() -> None:

@@ -1,4 +1,6 @@
-"""The lean executor answers as graphql-core's does: the same data in the same order, the same errors, the same cost."""
+"""The lean executor answers as graphql-core's does, by its loop and by the functions that it writes: the same data in the same
+order, the same errors, the same cost.
+"""
 
 import gc
 import json
@@ -10,13 +12,14 @@ import pytest
 from graphql import GraphQLArgument, get_named_type
 from hypothesis import HealthCheck, given, settings
 
-from schema.core.engine import Engine, Operation
+from schema.core.engine import Operation
 from schema.core.selections import is_supported
 from schema.root import schema as whole_schema
 from tests.schema.core import sample
+from tests.schema.core.ways import all_ways
 from tests.schema.generated import VARIABLES, exactly, queries, told
 
-LEAN, PLAIN = Engine(sample.schema), Engine(sample.schema, is_lean=False)
+LOOPED, WRITTEN, PLAIN = WAYS = all_ways(sample.schema)
 
 
 def literals(name: str, argument: GraphQLArgument) -> list[str]:
@@ -32,10 +35,13 @@ def literals(name: str, argument: GraphQLArgument) -> list[str]:
     return by_name.get(name) or by_type.get(get_named_type(argument.type).name, [])
 
 
-def both(query: str, variables: Mapping[str, Any] | None = None) -> tuple[str, str]:
-    operation = Operation(query, variables or {})
-    lean, plain = (each.answer(operation, context=sample.make_context()) for each in (LEAN, PLAIN))
-    return exactly(lean), exactly(plain)
+def same(query: str, variables: Mapping[str, Any] | None = None, name: str | None = None) -> str:
+    """What all ways answer."""
+    operation = Operation(query, variables or {}, name)
+    looped, written, plain = (exactly(each.answer(operation, context=sample.make_context())) for each in WAYS)
+    assert looped == plain
+    assert written == plain
+    return plain
 
 
 @pytest.fixture(autouse=True)
@@ -48,19 +54,21 @@ def _no_forgotten_coroutines(recwarn: pytest.WarningsRecorder) -> Any:
 
 def test_every_type_of_the_schema_is_supported() -> None:
     assert is_supported(whole_schema.graphql_schema)
-    assert LEAN.is_lean
-    assert not PLAIN.is_lean
+    assert LOOPED.engine.is_lean
+    assert WRITTEN.engine.is_lean
+    assert not PLAIN.engine.is_lean
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(query=queries(sample.schema.graphql_schema, literals, skipped={"stuck"}))
-def test_both_answer_made_up_queries_alike(query: str) -> None:
+def test_all_answer_made_up_queries_alike(query: str) -> None:
     """But for what waits for nothing that is delivered: how often it is asked again hangs on what else is loaded."""
-    lean, plain = (
-        told(each.answer(Operation(query, VARIABLES), context=sample.make_context())) for each in (LEAN, PLAIN)
+    looped, written, plain = (
+        told(each.answer(Operation(query, VARIABLES), context=sample.make_context())) for each in WAYS
     )
-    assert lean == plain
+    assert looped == plain
+    assert written == plain
 
 
 @pytest.mark.parametrize(
@@ -92,45 +100,42 @@ def test_both_answer_made_up_queries_alike(query: str) -> None:
         ("query A { at } query B { missing }", None),
     ],
 )  # fmt: skip
-def test_both_answer_alike(query: str, variables: dict[str, Any] | None) -> None:
-    lean, plain = both(query, variables)
-    assert lean == plain
+def test_all_answer_alike(query: str, variables: dict[str, Any] | None) -> None:
+    same(query, variables)
 
 
 def test_one_document_under_both_choices_of_a_condition() -> None:
     query = "query ($b: Boolean!) { people(count: 1) { name @include(if: $b) partner @skip(if: $b) { name } } }"
     for value in (True, False, True):
-        lean, plain = both(query, {"b": value})
-        assert lean == plain
-        assert ("name" in json.loads(lean)[0]["data"]["people"][0]) is value
+        answer = same(query, {"b": value})
+        assert ("name" in json.loads(answer)[0]["data"]["people"][0]) is value
 
 
 def test_an_operation_is_chosen_by_its_name() -> None:
     query = "query A { at } query B { people(count: 1) { name } }"
     for name in ("A", "B", "C"):
-        lean, plain = (
-            exactly(each.answer(Operation(query, name=name), context=sample.make_context())) for each in (LEAN, PLAIN)
-        )
-        assert lean == plain
+        same(query, name=name)
 
 
 def test_mutations_are_done_one_after_the_other_and_alike() -> None:
     save = 'saveThing(input: {title: "%s"}) { saved person { name friends { name } } errors { code field } }'
     query = f"mutation {{ a: {save % 'one'} b: {save % 'crash'} c: {save % 'taken'} d: {save % 'two'} }}"
-    contexts = sample.make_context(), sample.make_context()
-    lean, plain = (
-        exactly(each.answer(Operation(query), context=context))
-        for each, context in zip((LEAN, PLAIN), contexts, strict=True)
+    contexts = [sample.make_context() for _ in WAYS]
+    looped, written, plain = (
+        exactly(each.answer(Operation(query), context=context)) for each, context in zip(WAYS, contexts, strict=True)
     )
-    assert lean == plain
-    assert contexts[0].state["saved"] == contexts[1].state["saved"] == ["one", "two"]
+    assert looped == plain
+    assert written == plain
+    assert [each.state["saved"] for each in contexts] == [["one", "two"]] * 3
 
 
-def test_both_end_where_it_gets_more_than_was_to_be_expected() -> None:
+def test_all_end_where_it_gets_more_than_was_to_be_expected() -> None:
     """They count the same objects, in another order: what is beyond the ceiling is not the same."""
     query = "{ people(count: 14) { name friends { name friends { name } } } }"
-    for engine in (LEAN, PLAIN):
+    for way in WAYS:
+        engine = way.engine
         document = engine.document(query, is_open=True)
+        way.answer(Operation(query), context=sample.make_context())
         enough = engine.execute(document, Operation(query), context=sample.make_context(), ceiling=100.0)
         assert not enough.result.errors
         for part in (0.0, 0.1, 0.9):

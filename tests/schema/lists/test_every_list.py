@@ -13,6 +13,7 @@ from graphql import GraphQLObjectType
 from pytest_django.fixtures import Settings
 
 from schema.core.complexity import Limits
+from schema.core.context import Context
 from schema.core.engine import Engine, Operation
 from schema.core.loaders import Scheduler
 from schema.root import schema
@@ -124,11 +125,11 @@ def test_no_list_costs_more_statements_with_more_rows(engine: Engine) -> None:
 
 
 def test_the_walk_sees_what_is_read_one_by_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dispatch(scheduler: Scheduler) -> bool:
+    def dispatch(scheduler: Scheduler, context: Context) -> bool:
         queued, scheduler._queued = scheduler._queued, {}
         for batch, keys in queued.items():
             for key in keys:
-                scheduler._known[batch][key].settle(batch(scheduler._context, [key]).get(key))
+                scheduler._known[batch][key].settle(batch(context, [key]).get(key))
         return bool(queued)
 
     lists = {
