@@ -68,6 +68,9 @@ class _Pause:
     def _execute(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         # Several may go in one message.
         parts = sql.split("; ")
+        if self._is_written:
+            # Nobody is to commit before all have written: the transaction ends by itself afterwards.
+            parts = [part for part in parts if part != "COMMIT"]
         text = "; ".join(ROW_LOCK.sub("", part) if self._locks_of in part else part for part in parts)
         head = text.lstrip()
         if self._without_swap and head.startswith('UPDATE "bookings_booking"'):
