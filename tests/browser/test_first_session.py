@@ -56,13 +56,13 @@ def run_tab(browser: Browser, number: int) -> dict[str, Any]:
     """The answer to what the tab asks."""
     show_tab(browser, number)
 
-    def answer() -> dict[str, Any] | None:
+    def answer() -> dict[str, Any]:
         browser.run("document.querySelector('.result-window .CodeMirror').CodeMirror.setValue('')")
         browser.click(".graphiql-execute-button")
         said: dict[str, Any] = eventually(lambda: answer_of(browser), "the tab is answered")
         # The page shows a text a moment before it knows the name of the operation in it.
         is_of_another = any("Unknown operation" in error["message"] for error in said.get("errors", ()))
-        return None if is_of_another else said
+        return {} if is_of_another else said
 
     return eventually(answer, "the page knows the operation of the tab")
 
