@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import connection, connections
 from redis import Redis
 
 from booking.queues import QUEUES
@@ -241,3 +241,21 @@ class OnRedis:
         assert self.redis.child is not None
         self.redis.child.start()
         eventually(self.redis.answers, "Redis answers")
+
+
+def elsewhere(sql: str, *params: Any) -> Any:
+    """The first value, on another connection: of what was committed."""
+    other = connections.create_connection("default")
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(sql, params)
+            row = cursor.fetchone()
+            return row and row[0]
+    finally:
+        other.close()
+
+
+def last_message() -> str:
+    """What this connection said to the server last, whoever added to it."""
+    backend = connection.connection.info.backend_pid
+    return str(elsewhere("SELECT query FROM pg_stat_activity WHERE pid = %s", backend))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, connections, models, transaction
+from django.db import connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
@@ -29,7 +29,7 @@ from tests.concurrency.guards import somebody_waits
 from tests.hosting.inputs import NOW
 from tests.recipes import make_event, make_guest, make_property, make_user
 from tests.schema.listings.api import mutate
-from tests.serving import eventually
+from tests.serving import eventually, last_message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,18 +116,6 @@ def test_a_hold_is_two_messages_and_a_commit(is_signed_in: bool) -> None:
         heads = [query["sql"].split()[0] for query in captured]
         # BEGIN is what Django has noted: it goes with the first.
         assert heads == ["BEGIN", "EXECUTE", "EXECUTE", "COMMIT"]
-
-
-def last_message() -> str:
-    """What this connection said to the server last, COMMIT included."""
-    other = connections.create_connection("default")
-    try:
-        with other.cursor() as cursor:
-            backend = connection.connection.info.backend_pid
-            cursor.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [backend])
-            return str(cursor.fetchone()[0])
-    finally:
-        other.close()
 
 
 def test_the_last_of_the_two_brings_the_commit() -> None:

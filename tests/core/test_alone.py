@@ -155,3 +155,21 @@ def test_it_begins_outside_of_transactions_alone() -> None:
 
 def test_what_it_refuses_is_no_failure() -> None:
     assert issubclass(NotAlone, Exception) is False
+
+
+def test_a_habit_forgets_sooner_than_it_learns() -> None:
+    habit = Habit()
+    for _ in range(200):
+        # What alternates is never taken for what it is half of the time.
+        habit.note(1)
+        habit.note(3)
+        assert habit.is_of_one is False
+    for _ in range(200):
+        habit.note(1)
+    assert habit.is_of_one is True
+    # One in many is no reason to have all of them pay.
+    habit.note(2)
+    assert habit.is_of_one is True
+    for _ in range(8):
+        habit.note(2)
+    assert habit.is_of_one is False

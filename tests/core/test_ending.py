@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, ProgrammingError, connection, connections, transaction
+from django.db import IntegrityError, ProgrammingError, connection, transaction
 from pytest_django.fixtures import Settings
 
 from apps.core import faults
@@ -13,6 +13,7 @@ from apps.core.db import Undecided, at_end, end_with_it, may_end_with_it, unit_o
 from apps.core.models import IdempotencyKey, OutboxMessage
 from apps.core.together import Claim, Part, Together
 from apps.users.models import Session
+from tests.serving import elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,13 +38,7 @@ def call(caller: str = "one", *, sessions: int = 0, ends_unit: bool = True) -> t
 
 
 def seen_elsewhere() -> int:
-    other = connections.create_connection("default")
-    try:
-        with other.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM core_outboxmessage")
-            return int(cursor.fetchone()[0])
-    finally:
-        other.close()
+    return int(elsewhere("SELECT count(*) FROM core_outboxmessage"))
 
 
 def tables() -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """An answer of one statement needs no transaction; and one that takes more after all still shows one moment."""
 
 import gc
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,12 +13,12 @@ from django.utils import timezone
 
 from apps.core.db import COST, ENOUGH, Habit, of_one_moment
 from apps.core.models import IdempotencyKey
-from apps.core.postgres.alone import stands_alone
 from apps.core.postgres.session import BEGIN_SNAPSHOT, Session
 from apps.core.prepared import Prepared
 from schema.core.context import Context
 from schema.core.engine import Answer, Engine, Operation
 from tests.schema.core.sample import make_context
+from tests.serving import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,20 +32,6 @@ def count() -> int:
 def write() -> None:
     number = IdempotencyKey.objects.count()
     IdempotencyKey.objects.create(caller="test", key=f"key {number}", fingerprint="", created_at=timezone.now())
-
-
-def elsewhere(action: Callable[[], Any]) -> None:
-    """Run it in another connection and wait until it is committed."""
-
-    def run() -> None:
-        try:
-            action()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
 
 
 @dataclass
@@ -142,7 +127,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def curious(info: Any) -> int:
     """Somebody adds a row and commits, and then it is counted again."""
-    elsewhere(write)
+    at_once([write])
     return count()
 
 
@@ -404,69 +389,3 @@ def test_no_reading_lets_it_out() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SHOW transaction_isolation")
         assert cursor.fetchone() == ("read committed",)
-
-
-def test_a_habit_forgets_sooner_than_it_learns() -> None:
-    habit = Habit()
-    for _ in range(200):
-        # What alternates is never taken for what it is half of the time.
-        habit.note(1)
-        habit.note(3)
-        assert habit.is_of_one is False
-    for _ in range(200):
-        habit.note(1)
-    assert habit.is_of_one is True
-    # One in many is no reason to have all of them pay.
-    habit.note(2)
-    assert habit.is_of_one is True
-    for _ in range(8):
-        habit.note(2)
-    assert habit.is_of_one is False
-
-
-@pytest.mark.parametrize(
-    ("text", "is_alone"),
-    [
-        ("SELECT 1", True),
-        ("  (select updated_at, deleted_at FROM x) UNION SELECT 2", True),
-        ("WITH a AS (SELECT 1) SELECT * FROM a", True),
-        ("VALUES (1)", True),
-        ("SELECT 1; SELECT 2", False),
-        ("SELECT * FROM x FOR UPDATE", False),
-        ("SELECT * FROM x for no key update of x", False),
-        ("WITH a AS (DELETE FROM x RETURNING 1) SELECT * FROM a", False),
-        ("SELECT nextval('x')", False),
-        ("SELECT set_config('a', 'b', true)", False),
-        ("SELECT pg_advisory_xact_lock(1)", False),
-        ("SELECT 1 INTO x", False),
-        ("INSERT INTO x VALUES (1)", False),
-        ("SAVEPOINT x", False),
-        ("SET LOCAL jit = off", False),
-        ("EXECUTE unknown_1 ()", False),
-        ("EXPLAIN SELECT 1", False),
-    ],
-)
-def test_only_what_reads_stands_alone(text: str, is_alone: bool) -> None:
-    assert stands_alone(text) is is_alone
-
-
-def test_of_what_is_prepared_the_text_is_looked_at() -> None:
-    database = cast(Any, connection)
-    reading = Prepared("reading", "SELECT count(*) FROM core_idempotencykey")
-    locking = Prepared("locking", "SELECT 1 FROM core_idempotencykey FOR UPDATE")
-    both = Prepared("both", "SELECT count(*) FROM core_idempotencykey").after(reading)
-    assert [each.text(database).startswith("EXECUTE") for each in (reading, locking, both)] == [True] * 3
-    assert [stands_alone(each.text(database)) for each in (reading, locking, both)] == [True, False, False]
-
-
-def test_no_function_of_the_database_sees_a_moment_of_its_own() -> None:
-    """A VOLATILE one would: each of its statements has a snapshot of its own, outside of a transaction that has one."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT proname FROM pg_proc
-            WHERE pronamespace = 'public'::regnamespace AND provolatile = 'v' AND prorettype <> 'trigger'::regtype
-              AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
-            """
-        )
-        assert cursor.fetchall() == []

@@ -11,7 +11,6 @@ from django.db import (
     InterfaceError,
     ProgrammingError,
     connection,
-    connections,
     transaction,
 )
 from psycopg2.extras import execute_values
@@ -19,6 +18,7 @@ from psycopg2.sql import SQL, Literal
 
 from apps.core.db import one_snapshot
 from apps.core.postgres.session import Session
+from tests.serving import elsewhere, last_message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,24 +48,8 @@ def number() -> Any:
         return cursor.fetchone()
 
 
-def elsewhere(sql: str, *params: Any) -> Any:
-    """The first value, on another connection: of what was committed."""
-    other = connections.create_connection("default")
-    try:
-        with other.cursor() as cursor:
-            cursor.execute(sql, params)
-            row = cursor.fetchone()
-            return row and row[0]
-    finally:
-        other.close()
-
-
 def committed() -> int:
     return int(elsewhere("SELECT count(*) FROM seen"))
-
-
-def last_message() -> str:
-    return str(elsewhere("SELECT query FROM pg_stat_activity WHERE pid = %s", session().info.backend_pid))
 
 
 def with_values() -> None:

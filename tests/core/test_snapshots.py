@@ -1,7 +1,5 @@
 """An answer shows one moment, however many statements it takes."""
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import graphene
@@ -13,22 +11,9 @@ from apps.core.db import of_one_moment, one_snapshot
 from apps.core.models import IdempotencyKey
 from schema.core.engine import Engine, Operation
 from tests.schema.core.sample import make_context
+from tests.serving import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def elsewhere(action: Callable[[], Any]) -> None:
-    """Run it in another connection and wait until it is committed."""
-
-    def run() -> None:
-        try:
-            action()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
 
 
 def write() -> None:
@@ -51,7 +36,7 @@ class Counts(graphene.ObjectType):  # type: ignore[misc]  # graphene has no type
 
     @staticmethod
     def resolve_after(parent: Any, info: Any) -> int:
-        elsewhere(write)
+        at_once([write])
         return count()
 
 
@@ -74,7 +59,7 @@ def test_twin_the_fields_of_a_mutation_see_what_came_between() -> None:
 def test_the_snapshot_ends_with_its_block() -> None:
     with one_snapshot():
         assert count() == 0
-        elsewhere(write)
+        at_once([write])
         assert count() == 0
     assert count() == 1
     assert connection.in_atomic_block is False

@@ -11,7 +11,6 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from apps.bookings.actions import hold
-from apps.core import versions
 from apps.core.families import REVIEWS
 from apps.core.prepared import meant
 from apps.core.versions import changed, tell
@@ -20,14 +19,13 @@ from apps.listings.offers import BookingRequest
 from apps.payments.models import Charge
 from apps.reviews.models import Review
 from apps.users.models import User
-from schema.core import caching, kept
 from schema.core.context import Context
 from schema.core.engine import Engine, Operation
 from schema.root import schema
 from tests.hosting.inputs import NOW
 from tests.recipes import make_event, make_guest, make_host, make_property
 from tests.schema.listings.api import ask, global_id
-from tests.schema.listings.keeping import body, outcomes
+from tests.schema.listings.keeping import body, keeping_answers, outcomes
 
 pytestmark = pytest.mark.django_db
 
@@ -211,13 +209,8 @@ def test_graphql_cores_executor_does_not_tell_beforehand(home: Listing) -> None:
 
 @pytest.fixture
 def kept_answers(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    settings.CACHE_SECONDS = 60
-    monkeypatch.setattr(versions, "outage", versions._Outage())
-    # The rows of this test are in a transaction that never ends; what it shows hangs on nothing that others see.
-    monkeypatch.setattr(caching, "is_in_transaction", lambda: False)
-    monkeypatch.setattr(kept, "_asked", kept._Remembered(1000))
-    yield
-    settings.CACHE_SECONDS = 0
+    with keeping_answers(settings, monkeypatch):
+        yield
 
 
 def test_what_may_be_kept_is_looked_for_and_not_read_along(home: Listing, kept_answers: None) -> None:

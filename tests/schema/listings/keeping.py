@@ -1,18 +1,36 @@
 """Asks an engine that keeps answers beside one that does not, and tells what came of looking."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import orjson
+import pytest
 from prometheus_client import REGISTRY
+from pytest_django.fixtures import Settings
 
+from apps.core import versions
 from apps.core.db import of_one_moment
 from apps.users.models import User
+from schema.core import caching, kept
 from schema.core.context import Context
 from schema.core.engine import Answer, Engine, Operation
 from schema.costs import PRICES
+
+
+@contextmanager
+def keeping_answers(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Answers are kept in here, also those that show what a test has in its transaction, which never ends."""
+    settings.CACHE_SECONDS = 60
+    monkeypatch.setattr(versions, "outage", versions._Outage())
+    # What is shown hangs on nothing that others see.
+    monkeypatch.setattr(caching, "is_in_transaction", lambda: False)
+    monkeypatch.setattr(kept, "_asked", kept._Remembered(1000))
+    yield
+    settings.CACHE_SECONDS = 0
 
 
 @cache

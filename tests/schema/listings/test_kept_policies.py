@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from apps.core import versions
 from apps.core.versions import Recording, recording
 from apps.listings.models import Listing, ListingStatus
 from apps.users.models import User
-from schema.core import caching, kept
+from schema.core import caching
 from schema.core.caching import POLICIES, Varies
 from schema.core.ids import to_global_id
 from tests.recipes import make_event, make_guest, make_host, make_property, make_service, make_staff
 from tests.schema.listings.api import global_id
-from tests.schema.listings.keeping import answer, data, is_kept, outcomes
+from tests.schema.listings.keeping import answer, data, is_kept, keeping_answers, outcomes
 
 pytestmark = pytest.mark.django_db
 
@@ -36,13 +35,8 @@ ASKED = {
 
 @pytest.fixture(autouse=True)
 def _kept(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    settings.CACHE_SECONDS = 60
-    monkeypatch.setattr(versions, "outage", versions._Outage())
-    # The rows of this test are in a transaction that never ends; what it shows hangs on nothing that others see.
-    monkeypatch.setattr(caching, "is_in_transaction", lambda: False)
-    monkeypatch.setattr(kept, "_asked", kept._Remembered(1000))
-    yield
-    settings.CACHE_SECONDS = 0
+    with keeping_answers(settings, monkeypatch):
+        yield
 
 
 def asking(policy: str, listing: Listing, *, field: str | None = None) -> str:
