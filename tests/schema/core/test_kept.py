@@ -77,11 +77,14 @@ def redis(settings: Settings, monkeypatch: pytest.MonkeyPatch, db: None) -> Iter
     client.flushdb()
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _policies() -> Iterator[None]:
-    yield
-    for name in ("Query.mine", "Query.ours"):
-        caching.POLICIES.pop(name, None)
+# Known in the tests of this module alone, however often a worker comes back to it.
+OWN = {name: caching.POLICIES.pop(name) for name in ("Query.mine", "Query.ours")}
+
+
+@pytest.fixture(autouse=True)
+def _policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, policy in OWN.items():
+        monkeypatch.setitem(caching.POLICIES, name, policy)
 
 
 def ask(query: str, role: str | None = None, *, of: Engine = engine, pk: int = 7, **options: Any) -> Answer:
