@@ -76,6 +76,7 @@ INSTANT = Type("timestamptz", DateTimeField())
 DAY = Type("date", DateField())
 NUMBER = Type("numeric", DecimalField())
 REAL = Type("double precision", FloatField())
+REALS = Type("double precision[]", ArrayField(FloatField()))
 
 
 class Slot(NamedTuple):

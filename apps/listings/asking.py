@@ -16,13 +16,13 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Lower
 from django.db.models.lookups import Exact, GreaterThanOrEqual
 
-from apps.core.reads import INTEGER, NUMBER, REAL, TSQUERY, WORD
+from apps.core.reads import INTEGER, NUMBER, REAL, REALS, TEXTS, TSQUERY, WORD
 from apps.core.shapes import Places, Put
-from apps.listings.geo import Point, Rims, Sides, around, chord_of, inside, reached, sides_of, within
+from apps.listings.geo import Point, Rims, Sides, around, chord_of, inside, reached, rings, sides_of, within
 from apps.listings.kinds import Kind, all_kinds, kind_named
 from apps.listings.models import Listing, ListingStatus
 from apps.listings.ranking import stars
-from apps.listings.search import KIND_FIELDS, Box, ListingSearch
+from apps.listings.search import KIND_FIELDS, Box, ListingSearch, Near
 from apps.listings.words import Finds, PlacedWord, SoughtWord, finding
 
 PUBLISHED = Q(status=ListingStatus.PUBLISHED, deleted_at=None)
@@ -75,6 +75,7 @@ def ask(
         bounds = around(search.near)
         if by_distance:
             puts["chord"] = Put(chord_of(search.near), REAL)
+            puts |= _of_rings(search.near)
         elif bounds is not None:
             circle = sides_of(bounds)
             puts |= _of_rims("around", bounds)
@@ -122,6 +123,21 @@ def _of_columns(search: ListingSearch) -> dict[str, Put]:
 
 def _of_rims(name: str, box: Box) -> dict[str, Put]:
     return {f"{name}_{side}": Put(getattr(box, side), REAL) for side in ("south", "west", "north", "east")}
+
+
+def _of_rings(near: Near) -> dict[str, Put]:
+    """The rings around the place, a column of values each; only at the antimeridian they have a second section."""
+    found = rings(near)
+    return {
+        "ring_beyond": Put([ring.beyond for ring in found], REALS),
+        "ring_reach": Put([ring.reach for ring in found], REALS),
+        "ring_section": Put([_written(ring.sections[0]) for ring in found], TEXTS),
+        "ring_other": Put([_written(ring.sections[1]) if ring.sections[1:] else None for ring in found], TEXTS),
+    }
+
+
+def _written(box: Box) -> str:
+    return f"({box.west!r},{box.south!r}),({box.east!r},{box.north!r})"
 
 
 def place_of(places: Places) -> Point | None:

@@ -6,10 +6,10 @@ poles and the antimeridian.
 """
 
 from dataclasses import dataclass
-from math import asin, cos, degrees, pi, radians, sin
+from math import asin, ceil, cos, degrees, log2, pi, radians, sin
 from typing import NamedTuple
 
-from django.db.models import BooleanField, F, FloatField, Func, Q, Value
+from django.db.models import BooleanField, F, FloatField, Func, Q, TextField, Value
 from django.db.models.expressions import Combinable
 
 from apps.listings.search import Box, Near
@@ -18,6 +18,7 @@ EARTH_RADIUS_KM = 6371.0
 
 # Bounds are drawn a little too wide: what is exactly on the rim must not be lost to rounding.
 SLACK = 1e-9
+EVERYWHERE = Box(south=-90.0, west=-180.0, north=90.0, east=180.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,23 @@ def reached(near: Point, chord: Combinable) -> Q:
     )
 
 
+def _point(longitude: Combinable, latitude: Combinable) -> Func:
+    return Func(longitude, latitude, function="point", output_field=TextField())
+
+
+def lies_in(rectangle: Combinable) -> Q:
+    """The condition of lying in a rectangle of longitudes and latitudes, a `box` in the database, its rim included."""
+    return Q(
+        Func(
+            _point(F("longitude"), F("latitude")),
+            rectangle,
+            template="(%(expressions)s)",
+            arg_joiner=" <@ ",
+            output_field=BooleanField(),
+        )
+    )
+
+
 def inside(rims: Rims) -> Q:
     """Listings in the map section, its rim included. Longitudes -180 and 180 are the same meridian."""
     rows = Q(latitude__gte=rims.south, latitude__lte=rims.north)
@@ -121,6 +139,42 @@ def inside(rims: Rims) -> Q:
     columns = Q(longitude__gte=rims.west, longitude__lte=rims.east)
     # The database keeps that meridian as 180.
     return rows & (columns | Q(longitude=180.0) if rims.sides.has_meridian else columns)
+
+
+def rectangles(box: Box) -> list[Box]:
+    """The same in one or two sections that do not cross the antimeridian, and have nothing in common."""
+    south, west, north, east = box.south, box.west, box.north, box.east
+    sides = sides_of(box)
+    if sides.is_crossing:
+        return [Box(south, west, north, 180.0), Box(south, -180.0, north, east)]
+    return [box, Box(south, 180.0, north, 180.0)] if sides.has_meridian else [box]
+
+
+class Ring(NamedTuple):
+    """What is further from a place than one chord and no further than another lies in these sections, one or two."""
+
+    beyond: float
+    reach: float
+    sections: list[Box]
+
+
+# Within it lie few listings even where they are dense.
+INNERMOST_KM = 0.08
+
+
+def rings(near: Near) -> list[Ring]:
+    """Rings around the place, from the innermost to the circle's rim, each reaching twice as far as the one before."""
+    radius_km = min(near.radius_km, pi * EARTH_RADIUS_KM)
+    doublings = ceil(log2(radius_km / INNERMOST_KM)) if radius_km > INNERMOST_KM else 0
+    found: list[Ring] = []
+    beyond = -1.0
+    for number in range(doublings, -1, -1):
+        circle = near if number == 0 else Near(near.latitude, near.longitude, radius_km / 2**number)
+        # But for the last it ends a little inside its section: what rounding puts on the other side is in the next one's.
+        reach = chord_of(circle) if number == 0 else 2 * sin(circle.radius_km / EARTH_RADIUS_KM / 2) * (1 - SLACK)
+        found.append(Ring(beyond, reach, rectangles(around(circle) or EVERYWHERE)))
+        beyond = reach
+    return found
 
 
 def around(near: Near) -> Box | None:

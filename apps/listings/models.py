@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GistIndex, OpClass
+from django.contrib.postgres.indexes import GistIndex, OpClass, SpGistIndex
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Cast, Coalesce, Lower, Now, Reverse
@@ -145,6 +145,13 @@ class Listing(models.Model):
                 fields=["latitude", "longitude"],
                 include=["created_at", "id"],
                 name="listing_coordinates_and_age",
+                condition=Q(status="PUBLISHED", deleted_at=None),
+            ),
+            # What is nearest, of all kinds and of some: its rectangles do not overlap, as those of the sphere do.
+            SpGistIndex(
+                Func(F("longitude"), F("latitude"), function="point", output_field=models.TextField()),
+                include=["latitude", "longitude", "id", "kind"],
+                name="listing_point",
                 condition=Q(status="PUBLISHED", deleted_at=None),
             ),
             GistIndex(

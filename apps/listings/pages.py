@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models.expressions import RawSQL
 from django.db.models.lookups import IsNull
 
 from apps.core.joining import joined, selected
@@ -37,7 +38,7 @@ from apps.listings.asking import (
     where,
 )
 from apps.listings.cards import Columns, cards
-from apps.listings.geo import chord_to, distance_km_to, reached
+from apps.listings.geo import chord_to, distance_km_to, lies_in
 from apps.listings.in_order import IN_ORDER, one_after_the_other, one_or_the_other, page_statement, sort_all
 from apps.listings.kinds import kind_named
 from apps.listings.models import Listing
@@ -217,23 +218,46 @@ def _newest_somewhere(question: Question, part: Part, backwards: bool, places: P
     return one_or_the_other(walked, others, enough=places["limit"])
 
 
-def _nearest(question: Question, keys: Sequence[Key], part: Part, backwards: bool, places: Places) -> Statement:
-    """The nearest, from an index that walks away from the place, each asked when its turn comes whatever else is asked of it.
+# Around the place of a search, one row each, from the innermost on or from the outermost.
+RINGS = (
+    "unnest(%s::double precision[], %s::double precision[], %s::text[], %s::text[]) "
+    "AS ring (beyond, reach, section, other)"
+)
 
-    How many lie in the circle the planner cannot know: it takes them for few, gathers and sorts them.
+
+def _nearest(question: Question, keys: Sequence[Key], part: Part, backwards: bool, places: Places) -> Statement:
+    """The nearest, ring by ring, each asked when its turn comes whatever else is asked of it.
+
+    What lies in a ring is gathered and sorted where all before it do not fill the page. So nobody has to know how many lie in the
+    circle: of those that are gathered the page needs about every fourth, or more.
     """
     near = place_of(places)
     assert near is not None
-    rows = Listing.objects.filter(PUBLISHED, reached(near, places["chord"])).annotate(**{CHORD: chord_to(near)})
+    rows = Listing.objects.filter(PUBLISHED, lies_in(RawSQL("part.section", ()))).annotate(**{CHORD: chord_to(near)})
     kinds = kinds_found(question)
     if kinds is not None:
         rows = rows.filter(kind__in=sorted(kinds))
+    sql, values = rows.order_by().values_list("id", "latitude", "longitude", CHORD).query.sql_with_params()
+    sections = "unnest(ARRAY[ring.section, ring.other]::box[]) AS part (section)"
+    sql = sql.replace(TABLE, f"FROM {sections} CROSS JOIN {ALIAS}", 1)
+    rings, own = RINGS, [places[f"ring_{name}"].value for name in ("beyond", "reach", "section", "other")]
+    further, place = "", []
     if part.after is not None:
-        rows = rows.filter(beyond_in(part.after, keys, _place(keys, places), backwards=backwards))
-    rows = rows.order_by(*(key.order(backwards=backwards) for key in keys))
-    # Their order alone says which come first: no sort of few is to take its place.
-    sql, values = rows.values_list("id", "latitude", "longitude").query.sql_with_params()
-    return _walked((f"{sql} OFFSET 0", values), question, keys, places)
+        # Nothing is gathered of the rings before the one that the place lies in.
+        at, last = (places[place_name(key)].value for key in keys)
+        rings += f" WHERE {'beyond <' if backwards else 'reach >='} %s::double precision"
+        own.append(at)
+        further = f' AND ("{CHORD}", "id") {"<" if backwards else ">"} (%s::double precision, %s)'
+        place = [at, last]
+    terms = ", ".join(key.term(backwards=backwards) for key in keys)
+    # Fences: each ring in its turn, and each of its rows.
+    turns = f"SELECT * FROM {rings} ORDER BY reach {'DESC' if backwards else 'ASC'} OFFSET 0"
+    ring = (
+        f'SELECT * FROM ({sql} OFFSET 0) AS measured WHERE "{CHORD}" > ring.beyond AND "{CHORD}" <= ring.reach{further} '
+        f"ORDER BY {terms} OFFSET 0"
+    )
+    nearby = f"SELECT nearby.* FROM ({turns}) AS ring CROSS JOIN LATERAL ({ring}) AS nearby OFFSET 0"
+    return _walked((nearby, (*own, *values, *place)), question, keys, places)
 
 
 def _walked(rows: Statement, question: Question, keys: Sequence[Key], places: Places) -> Statement:
