@@ -1,5 +1,6 @@
 """The WSGI entry point that serves HTTP."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -15,3 +16,5 @@ from booking.short_way import with_short_way  # noqa: E402
 
 bound_sessions(settings.WEB_WAITS)
 application = with_short_way(whole)
+# All that is served is loaded, and stays: see booking.watching.apps.
+gc.freeze()

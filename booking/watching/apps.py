@@ -1,5 +1,6 @@
 """Begins to watch a process when Django starts in it."""
 
+import gc
 from typing import Any
 
 from django.apps import AppConfig
@@ -22,6 +23,8 @@ class WatchingConfig(AppConfig):
             traces.start(settings.TRACES_URL)
         if settings.SENTRY_DSN:
             reports.start(settings.SENTRY_DSN, environment=settings.MODE)
+        # What is there now stays: it is never looked through for garbage, not even when the process ends.
+        gc.freeze()
 
 
 def _count_statements_of(connection: Any, **_: Any) -> None:

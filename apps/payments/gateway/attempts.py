@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import stripe
 from django.conf import settings
 
 from apps.core.money import Money
 from apps.payments.gateway.client import GatewayUnavailable, client, translated
+from apps.payments.gateway.library import stripe
 from apps.payments.gateway.reading import failure_code, from_intent
 from apps.payments.models import ChargeStatus
 from apps.payments.outcomes import Outcome

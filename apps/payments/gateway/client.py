@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-import stripe
 from django.conf import settings
+
+from apps.payments.gateway.library import stripe
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import stripe
-
 from apps.payments.gateway.client import PAGE, client, translated
+from apps.payments.gateway.library import stripe
 from apps.payments.gateway.reading import INTENT_STATUS, instant, name_of, own_number
 from apps.payments.models import ChargeStatus
 from apps.payments.outcomes import DisputeOutcome, Payment

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import stripe
 from django.conf import settings
 
 from apps.payments.gateway.client import client
+from apps.payments.gateway.library import stripe
 from apps.payments.gateway.reading import name_of
 from apps.payments.outcomes import Event
 

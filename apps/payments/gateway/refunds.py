@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import stripe
-
 from apps.core.money import Money
 from apps.payments.gateway.client import PAGE, GatewayUnavailable, client, translated
+from apps.payments.gateway.library import stripe
 from apps.payments.gateway.reading import REFUND_STATUS, instant, name_of, own_number
 from apps.payments.models import RefundStatus
 from apps.payments.outcomes import PaidBack, RefundOutcome
