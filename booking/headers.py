@@ -6,11 +6,12 @@ under which its scripts and styles come from here alone, and inline ones carry t
 
 import secrets
 from collections.abc import Callable
+from functools import lru_cache
 from typing import cast
 
 from corsheaders.middleware import CorsMiddleware as Cors
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.http.response import ResponseHeaders
 from django.utils.cache import patch_vary_headers
 
@@ -92,5 +93,15 @@ class CorsMiddleware(Cors):
             return cast(HttpResponseBase, super().__call__(request))
         response = cast(HttpResponseBase, self.get_response(request))
         if self.is_enabled(request):
-            patch_vary_headers(response, ("origin",))
+            said = response.headers._store
+            _, varies = said.get("vary", ("", ""))
+            said["vary"] = ("Vary", _and_by_origin(varies))
         return response
+
+
+@lru_cache(maxsize=100)
+def _and_by_origin(varies: str) -> str:
+    """What an answer says that it hangs on, with the page that asks. What views say comes from the code."""
+    response = HttpResponse(headers={"Vary": varies} if varies else {})
+    patch_vary_headers(response, ("origin",))
+    return response["Vary"]

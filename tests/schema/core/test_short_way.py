@@ -2,17 +2,23 @@
 
 import io
 import json
+import logging
 import sys
 from typing import Any
 
 import pytest
 from corsheaders.middleware import CorsMiddleware as Cors
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import got_request_exception, request_finished, request_started
 from django.http import HttpRequest, HttpResponse
+from django.http.request import RawPostDataException
 from django.test import RequestFactory
 from pytest_django.fixtures import Settings
 
+from booking import short_way
 from booking.headers import EVERYWHERE, CorsMiddleware, HeadersMiddleware, transport_headers
+from booking.short_way import Post, PostHandler, with_short_way
 from booking.wsgi import application, whole
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +32,7 @@ def _unlimited(settings: Settings) -> None:
     settings.RATE_LIMITS_ENABLED = False
 
 
-def call(app: Any, **environ: str) -> tuple[str, dict[str, str], bytes]:
+def call(app: Any, **environ: Any) -> tuple[str, dict[str, str], bytes]:
     said: list[Any] = []
     answer = app(
         {
@@ -66,18 +72,135 @@ def call(app: Any, **environ: str) -> tuple[str, dict[str, str], bytes]:
         {"HTTP_HOST": "elsewhere.example"},
         {"CONTENT_TYPE": "text/plain"},
         {"QUERY_STRING": "query={me{email}}"},
+        {"CONTENT_TYPE": "application/json; charset=utf-8"},
+        {"CONTENT_TYPE": "application/json; charset=latin-1"},
+        {"CONTENT_TYPE": ""},
+        {"CONTENT_LENGTH": "9000000"},
+        {"CONTENT_LENGTH": "1100000"},
+        {"CONTENT_LENGTH": "10"},
+        {"CONTENT_LENGTH": ""},
+        {"SCRIPT_NAME": "/below"},
     ],
     ids=str,
 )
-def test_both_ways_answer_alike(environ: dict[str, str]) -> None:
-    short, long = call(application, **environ), call(whole, **environ)
-    for answer in (short, long):
+def test_all_ways_answer_alike(environ: dict[str, str]) -> None:
+    def answered(app: Any) -> tuple[str, dict[str, str], bytes]:
+        return call(app, **environ, **{"wsgi.input": io.BytesIO(QUERY)})
+
+    short, reported, long = answered(application), answered(PostHandler()), answered(whole)
+    for answer in (short, reported, long):
         # Each request has an id of its own.
         answer[1].pop("X-Request-Id", None)
         # Only the whole way has looked whether a cookie signs somebody in, and forgets one that does not.
         answer[1].pop("Set-Cookie", None)
         answer[1]["Vary"] = answer[1]["Vary"].replace("Cookie, ", "")
     assert short == long
+    assert reported == long
+
+
+def test_what_cannot_be_read_is_told_alike() -> None:
+    class Broken(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            raise OSError("the client has left")
+
+    short, long = (call(app, **{"wsgi.input": Broken()}) for app in (application, whole))
+    assert short[0] == long[0] == "400 Bad Request"
+    assert short[2] == long[2]
+
+
+def test_hosts_are_let_in_by_the_settings_of_the_moment(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["once.example"]
+    assert call(application, HTTP_HOST="once.example")[0] == "200 OK"
+    settings.ALLOWED_HOSTS = ["now.example"]
+    assert call(application, HTTP_HOST="once.example")[0] == "400 Bad Request"
+    assert call(application, HTTP_HOST="now.example")[0] == "200 OK"
+
+
+def test_no_more_hosts_are_remembered_than_it_says(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    for number in range(short_way.MOST_HOSTS + 1):
+        assert call(application, HTTP_HOST=f"n{number}.example")[0] == "200 OK"
+    assert len(short_way._let_in) <= short_way.MOST_HOSTS
+
+
+def test_what_is_always_read_is_less_than_django_reads() -> None:
+    assert short_way.ALWAYS_READ <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+def test_a_body_is_there_for_whoever_looks_again() -> None:
+    request = Post({"wsgi.input": io.BytesIO(QUERY + b"of the next request"), "CONTENT_LENGTH": str(len(QUERY))})
+    assert request.body == QUERY
+    assert request.body == QUERY
+    assert request.read() == QUERY
+    assert request.POST == {}
+
+
+def test_a_body_that_was_read_from_its_stream_is_refused_as_by_django() -> None:
+    request = Post({"wsgi.input": io.BytesIO(QUERY), "CONTENT_LENGTH": str(len(QUERY))})
+    request.read(1)
+    with pytest.raises(RawPostDataException):
+        _ = request.body
+
+
+@pytest.mark.parametrize("way", [application, whole], ids=["short", "whole"])
+def test_whoever_listens_hears_a_request_begin_and_end(way: Any) -> None:
+    heard: list[str] = []
+
+    def begin(environ: dict[str, Any], **_: Any) -> None:
+        heard.append(f"began {environ['PATH_INFO']}")
+
+    def end(**_: Any) -> None:
+        heard.append("ended")
+
+    request_started.connect(begin)
+    request_finished.connect(end)
+    try:
+        call(way)
+    finally:
+        request_started.disconnect(begin)
+        request_finished.disconnect(end)
+    assert heard == ["began /graphql", "ended"]
+
+
+def test_whoever_listens_hears_of_a_failure(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(request: HttpRequest) -> HttpResponse:
+        raise ZeroDivisionError
+
+    heard: list[Any] = []
+
+    def listen(request: HttpRequest, **_: Any) -> None:
+        heard.append((request.path, request.method, sys.exc_info()[0]))
+
+    monkeypatch.setattr(short_way, "graphql_view", fail)
+    got_request_exception.connect(listen)
+    try:
+        with caplog.at_level(logging.ERROR, "django.request"):
+            status, headers, _ = call(application)
+    finally:
+        got_request_exception.disconnect(listen)
+    assert status == "500 Internal Server Error"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert heard == [("/graphql", "POST", ZeroDivisionError)]
+    assert [each.getMessage() for each in caplog.records if each.name == "django.request"] == [
+        "A page could not be answered"
+    ]
+
+
+@pytest.mark.parametrize("dsn", ["", "https://key@reports.example/1"])
+def test_reports_are_hung_up_on_djangos_own_handler(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, dsn: str
+) -> None:
+    settings.SENTRY_DSN = dsn
+    passed: list[str] = []
+    django = WSGIHandler.__call__
+
+    def note(self: Any, *arguments: Any) -> Any:
+        passed.append(type(self).__name__)
+        return django(self, *arguments)
+
+    monkeypatch.setattr(WSGIHandler, "__call__", note)
+    assert call(with_short_way(whole))[0] == "200 OK"
+    assert passed == (["PostHandler"] if dsn else [])
 
 
 def test_all_else_takes_the_whole_way() -> None:
