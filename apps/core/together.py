@@ -13,7 +13,8 @@
     HOLD.write({"key": 5}, [bill], lines)           (5,), or (None,) and nothing is written
 
 What one transaction adds to several tables needs no journey for each of them. The tables' columns are those of the models, so
-that a column which a model gets is written by itself.
+that a column which a model gets is written by itself. The rows of a part are sent as one JSON text: to send each value by itself
+takes the driver longer than all the rest, and PostgreSQL as long as to read the text.
 """
 
 from __future__ import annotations
@@ -21,17 +22,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from enum import Enum
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+import orjson
 from django.contrib.postgres.fields import DateTimeRangeField
 from django.db import DEFAULT_DB_ALIAS, connections, models
-from psycopg2.extras import DateTimeTZRange
+from psycopg2.extras import DateTimeTZRange, Json, Range
 
 from apps.core.db import end_with_it, require_transaction
-from apps.core.prepared import Prepared, literal, type_of
+from apps.core.prepared import Prepared, literal, own_connection, type_of
 
 # Behind a COMMIT nothing can be asked that might fail. The answer is noted in the session before, where a statement that
 # plans and locks nothing finds it.
@@ -42,24 +44,27 @@ UNKNOWN: Any = object()
 
 
 class Forms(dict[type[Any], Callable[[Any], Any] | None]):
-    """How values of these classes are sent to a column; None: as they are. What is not here is the field's to prepare."""
+    """What is put into the text for values of these classes; None: they themselves. What is not here is the field's to prepare."""
 
     def __missing__(self, kind: type[Any]) -> Callable[[Any], Any] | None:
         # Members of enumerations, that is: as the text that they are.
         return str.__str__ if str in self and issubclass(kind, str) else UNKNOWN
 
 
-def _instant(value: datetime) -> str:
-    # What has no zone is as wrong here as anywhere; the type of the place would take it for UTC.
+def _instant(value: datetime) -> Any:
+    if value.tzinfo is UTC:
+        return value
+    # What has no zone is as wrong here as anywhere; the type of the column would take it for UTC.
     if value.tzinfo is None:
         raise ValueError(f"{value} has no time zone")
     return value.isoformat()
 
 
-def _period(value: DateTimeTZRange) -> Any:
-    if value.lower is None or value.upper is None or value._bounds != "[)":
-        return value
-    return f"[{_instant(value.lower)},{_instant(value.upper)})"
+def _period(value: Range) -> str:
+    if value.isempty:
+        return "empty"
+    lower, upper = ("" if end is None else _instant(end).isoformat() for end in (value.lower, value.upper))
+    return f"{value._bounds[0]}{lower},{upper}{value._bounds[1]}"
 
 
 NUMBERS = Forms({int: None, type(None): None})
@@ -70,11 +75,13 @@ FORMS: dict[type[Any], Forms] = {
     models.BigIntegerField: NUMBERS,
     models.BooleanField: Forms({bool: None, type(None): None}),
     models.CharField: TEXTS,
-    models.DateField: Forms({date: date.isoformat, type(None): None}),
+    models.DateField: Forms({date: None, type(None): None}),
     models.DateTimeField: Forms({datetime: _instant, type(None): None}),
     DateTimeRangeField: Forms({DateTimeTZRange: _period, type(None): None}),
+    models.DecimalField: Forms({Decimal: str, type(None): None}),
     models.EmailField: TEXTS,
     models.ForeignKey: NUMBERS,
+    models.JSONField: Forms({dict: None, list: None, type(None): None}),
     models.OneToOneField: NUMBERS,
     models.PositiveIntegerField: NUMBERS,
     models.PositiveSmallIntegerField: NUMBERS,
@@ -83,20 +90,12 @@ FORMS: dict[type[Any], Forms] = {
 
 
 class Column(NamedTuple):
-    """A place of the statement, the field that fills it, how its value is taken of a row, and how it is sent."""
+    """A name in the rows that are sent, the field that fills it, how its value is taken of a row, and how it is put down."""
 
-    place: str
+    name: str
     field: Any
     value_of: Callable[[Any], Any]
     forms: Forms
-
-
-class Rows(Enum):
-    """How many rows a part has. The fewer there may be, the less there is to say of them."""
-
-    ANY = "any"
-    AT_MOST_ONE = "at most one"
-    ONE = "one"
 
 
 class Claim:
@@ -122,19 +121,17 @@ class Part:
 
     model: type[models.Model]
     is_keyed: bool = False
-    rows: Rows = Rows.ANY
     untouched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """What a part is in the statement. `given` is the place that says whether there is the row of `Rows.AT_MOST_ONE`."""
+    """What a part is in the statement; `place` is where its rows go."""
 
     query: str
-    types: dict[str, str]
+    place: str
     columns: list[Column]
     constants: list[tuple[str, Any]]
-    given: str
 
 
 class Together:
@@ -152,36 +149,21 @@ class Together:
         """Write the rows of each part. Returns the claim's answer; where it begins with null nothing was written.
 
         A step of a transaction; with `ends_unit` it brings the COMMIT of the unit of work with it (see `may_end_with_it`), and
-        has been committed when it returns. Raises IntegrityError for rows that the tables refuse, ValueError for more or fewer
-        than a part has, and where something is not untouched.
+        has been committed when it returns. Raises IntegrityError for rows that the tables refuse, ValueError where something is
+        not untouched.
         """
         require_transaction()
         if self._compiled is None:
             self._compiled = self._compile()
         statement, ending, compiled = self._compiled
-        # Asked for each value: the proxy would look up whose connection it is each time.
-        own = connections[DEFAULT_DB_ALIAS]
+        own = own_connection()
         values = dict(claimed)
-        for part, known, instances in zip(self._parts, compiled, rows, strict=True):
+        for known, instances in zip(compiled, rows, strict=True):
             for name, constant in known.constants:
                 for instance in instances:
                     if getattr(instance, name) != constant:
-                        raise ValueError(f"{name} of a {part.model.__name__} is not {constant!r}")
-            if part.rows is Rows.ANY:
-                for place, field, value_of, forms in known.columns:
-                    values[place] = [_sent(value_of(each), forms, field, own) for each in instances]
-            elif len(instances) == 1:
-                instance = instances[0]
-                for place, field, value_of, forms in known.columns:
-                    value = value_of(instance)
-                    # Most is sent as it is, and a call would take longer than to see that.
-                    values[place] = value if forms[value.__class__] is None else _sent(value, forms, field, own)
-            elif part.rows is Rows.AT_MOST_ONE and not instances:
-                values |= dict.fromkeys(known.types)
-            else:
-                raise ValueError(f"{part.rows.value} {part.model.__name__} is written, not {len(instances)}")
-            if known.given:
-                values[known.given] = bool(instances)
+                        raise ValueError(f"{name} of a {type(instance).__name__} is not {constant!r}")
+            values[known.place] = _text(known.columns, instances, own)
         if ends_unit:
             end_with_it()
             ((said,),) = ending.rows(**values)
@@ -197,27 +179,42 @@ class Together:
 
     def _compile(self) -> tuple[Prepared, Prepared, list[_Compiled]]:
         parts = [_compile_part(f"part{number}", part) for number, part in enumerate(self._parts)]
-        types = dict(self._claim.types)
-        for part in parts:
-            types |= part.types
+        types = {**self._claim.types, **{part.place: "json" for part in parts}}
         body = f"WITH {', '.join([self._claim.body, *(part.query for part in parts)])}"
         whole = Prepared(self._name, f"{body} {self._claim.answer}", **types)
         ending = Prepared(f"{self._name}_at_last", f"{body} {NOTED.format(answer=self._claim.answer)}", **types)
         return whole, ending.ending_with(f"SHOW {NOTE}"), parts
 
 
-def _sent(value: Any, forms: Forms, field: Any, own: Any) -> Any:
-    """The value as it is sent for the field."""
-    form = forms[value.__class__]
-    if form is None:
-        return value
-    return field.get_db_prep_save(value, own) if form is UNKNOWN else form(value)
+def _text(columns: Sequence[Column], instances: Sequence[models.Model], own: Any) -> str:
+    """The rows as they are sent."""
+    rows = []
+    for instance in instances:
+        row = {}
+        for name, field, value_of, forms in columns:
+            value = value_of(instance)
+            form = forms[value.__class__]
+            if form is not None:
+                value = field.get_db_prep_save(value, own) if form is UNKNOWN else form(value)
+            row[name] = value
+        rows.append(row)
+    return orjson.dumps(rows, default=_unwrapped, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _unwrapped(prepared: Any) -> Any:
+    """What a field prepared for the driver. Raises TypeError for what has no place in a text."""
+    if isinstance(prepared, Decimal):
+        return str(prepared)
+    if isinstance(prepared, Range):
+        return _period(prepared)
+    if isinstance(prepared, Json):
+        return json.loads(prepared.dumps(prepared.adapted))
+    raise TypeError(f"a {type(prepared).__name__} cannot be sent")
 
 
 def _compile_part(title: str, part: Part) -> _Compiled:
     fields = {field.name: field for field in _written(part)}
-    columns, constants, names, values = [], [], [], []
-    types = {}
+    columns, constants, names, values, given = [], [], [], [], []
     for name, field in fields.items():
         names.append(f'"{field.column}"')
         if name in part.untouched:
@@ -226,26 +223,23 @@ def _compile_part(title: str, part: Part) -> _Compiled:
             prepared = literal(field.get_db_prep_save(constant, connections[DEFAULT_DB_ALIAS]))
             values.append(f"CAST({prepared} AS {type_of(field)})")
             continue
-        column = Column(f"{title}_{field.column}", field, _reading(field), FORMS.get(type(field), Forms()))
-        columns.append(column)
-        types[column.place] = type_of(field) if part.rows is not Rows.ANY else f"{type_of(field)}[]"
-        values.append(f'row."{field.column}"' if part.rows is Rows.ANY else f"%({column.place})s")
+        columns.append(Column(field.column, field, _reading(field), _forms(field)))
+        values.append(f'row."{field.column}"')
+        given.append(f'"{field.column}" {type_of(field)}')
     unknown = set(part.untouched) - fields.keys()
     if unknown:
         raise ValueError(f"{part.model.__name__} writes no {', '.join(sorted(unknown))}")
-    source, given = "claimed", ""
-    if part.rows is Rows.ANY:
-        places = ", ".join(f"%({column.place})s" for column in columns)
-        source += (
-            f", unnest({places}) AS row ({', '.join(f'{chr(34)}{column.field.column}{chr(34)}' for column in columns)})"
-        )
-    elif part.rows is Rows.AT_MOST_ONE:
-        given = f"{title}_is_given"
-        types[given] = "boolean"
-        source += f" WHERE %({given})s"
-    table = part.model._meta.db_table
-    query = f'{title} AS (INSERT INTO "{table}" ({", ".join(names)}) SELECT {", ".join(values)} FROM {source})'  # noqa: S608 - names of our models
-    return _Compiled(query, types, columns, constants, given)
+    table, place = part.model._meta.db_table, f"{title}_rows"
+    query = f"""{title} AS (
+        INSERT INTO "{table}" ({", ".join(names)})
+        SELECT {", ".join(values)} FROM claimed, json_to_recordset(%({place})s) AS row ({", ".join(given)})
+    )"""  # noqa: S608 - names of our models
+    return _Compiled(query, place, columns, constants)
+
+
+def _forms(field: Any) -> Forms:
+    # One that has an encoder makes of its values what that makes of them.
+    return Forms() if getattr(field, "encoder", None) else FORMS.get(type(field), Forms())
 
 
 def _reading(field: Any) -> Callable[[Any], Any]:
@@ -259,8 +253,6 @@ def _reading(field: Any) -> Callable[[Any], Any]:
 def _written(part: Part) -> Iterable[Any]:
     """The columns that a row brings; the others are the database's own."""
     for field in part.model._meta.concrete_fields:
-        if type_of(field).endswith("[]"):
-            raise ValueError(f"{field} is an array, and arrays of arrays do not come apart into rows")
         is_own = field.generated or field.has_db_default() or (field.primary_key and not part.is_keyed)
         if not is_own:
             yield field

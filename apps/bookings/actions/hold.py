@@ -25,7 +25,7 @@ from apps.core.instances import new
 from apps.core.metrics import BOOKING_EVENTS, count_on_commit
 from apps.core.money import LARGEST_TOTAL
 from apps.core.texts import clean_text
-from apps.core.together import Part, Rows, Together
+from apps.core.together import Part, Together
 from apps.core.versions import only
 from apps.listings.kinds import Kind, kind_named
 from apps.listings.models import ListingStatus
@@ -155,14 +155,13 @@ def hold_of(*, is_counted: bool) -> Together:
         Part(
             Bill,
             is_keyed=True,
-            rows=Rows.ONE,
             untouched=("captured_minor", "refunded_minor", "settled_minor", "retry_at", "retries"),
         ),
-        Part(Booking, is_keyed=True, rows=Rows.ONE, untouched=("status", *LATER)),
+        Part(Booking, is_keyed=True, untouched=("status", *LATER)),
         Part(BookingLine),
-        Part(BookingEvent, is_keyed=True, rows=Rows.ONE, untouched=("data",)),
-        Part(Letter, rows=Rows.AT_MOST_ONE, untouched=("tries", "sent_at", "failed_at", "last_error")),
-        Part(LiveEvent, rows=Rows.ONE, untouched=("position",)),
+        Part(BookingEvent, is_keyed=True, untouched=("data",)),
+        Part(Letter, untouched=("tries", "sent_at", "failed_at", "last_error")),
+        Part(LiveEvent, untouched=("position",)),
     )
 
 
