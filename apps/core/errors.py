@@ -72,6 +72,12 @@ class InvalidCredentials(DomainError):
     code = ErrorCode.INVALID_CREDENTIALS
 
 
+class CodeNeeded(DomainError):
+    """The password was right, and a code of the second factor is missing or wrong. No failed try at the password."""
+
+    code = ErrorCode.INVALID_CREDENTIALS
+
+
 class InvalidToken(DomainError):
     code = ErrorCode.INVALID_TOKEN
 

@@ -72,10 +72,11 @@ end
 
 
 class TooManyTries(Exception):
-    """The try was not made. `retry_after` is in whole seconds, at least 1; `is_news` once a minute for what is tried."""
+    """The try was not made. `retry_after` is in whole seconds, at least 1; `is_news` once a minute for `what` is tried."""
 
-    def __init__(self, *, retry_after: int, is_news: bool) -> None:
+    def __init__(self, *, what: str, retry_after: int, is_news: bool) -> None:
         super().__init__("Too many tries. Try again later.")
+        self.what = what
         self.is_news = is_news
         self.retry_after = max(1, retry_after)
 
@@ -124,7 +125,7 @@ def guessing(
 def _begin(counts: tuple[Count, ...]) -> None:
     wait, is_news = _waited(counts)
     if wait > 0:
-        raise TooManyTries(retry_after=math.ceil(wait), is_news=is_news)
+        raise TooManyTries(what=counts[0].name, retry_after=math.ceil(wait), is_news=is_news)
 
 
 def _waited(counts: tuple[Count, ...]) -> tuple[float, bool]:

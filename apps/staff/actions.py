@@ -33,14 +33,19 @@ def begin_second_factor(*, user: User, now: datetime) -> SecondFactor:
 def confirm_second_factor(*, user: User, code: str, now: datetime) -> tuple[SecondFactor, list[str]]:
     """The app has the secret, as its code shows: from now on it is asked for. Returns the backup codes, which nobody sees again.
 
+    Every session until now ends, since a password alone has opened it.
+
     Raises InvalidCredentials for a wrong code, and where nothing waits to be confirmed.
     """
+    # The account before its factor, as for who begins one; who signs in at this moment comes before all of it or after.
+    User.objects.select_for_update(of=("self",)).get(pk=user.pk)
     factor = SecondFactor.objects.select_for_update(of=("self",)).filter(user=user, confirmed=False).first()
     if factor is None or not _take_digits(factor, code, now=now):
         raise InvalidCredentials("The code is wrong.", field="code")
     factor.confirmed, factor.confirmed_at = True, now
     factor.save(update_fields=["confirmed", "confirmed_at"])
     record(AuditKind.SECOND_FACTOR_SET, now=now, user_id=user.pk, actor_id=user.pk)
+    end_all_sessions(user=user, now=now)
     return factor, _renewed_backup_codes(factor)
 
 
@@ -95,6 +100,7 @@ def reset_second_factor(*, email: str, now: datetime) -> bool:
     user = user_by_email(email)
     if user is None:
         raise NotFound("Nobody has this address.", field="email")
+    User.objects.select_for_update(of=("self",)).get(pk=user.pk)
     factors, _ = SecondFactor.objects.filter(user=user).delete()
     if not factors:
         return False
@@ -131,3 +137,13 @@ def _is_readable(factor: SecondFactor) -> bool:
     except codes.SecretUnreadable:
         return False
     return True
+
+
+class Keeper:
+    """What signing in to the API knows of second factors, see `apps.users.second_factor`."""
+
+    def is_set_up(self, *, user_id: int) -> bool:
+        return SecondFactor.objects.filter(user_id=user_id, confirmed=True).exists()
+
+    def prove(self, *, user: User, code: str, now: datetime) -> None:
+        prove_second_factor(user=user, code=code, now=now)

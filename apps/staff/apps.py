@@ -18,9 +18,12 @@ class StaffConfig(AppConfig):
     def ready(self) -> None:
         from unfold import fields
 
+        from apps.staff.actions import Keeper
         from apps.staff.acts import register_acts
+        from apps.users.second_factor import register
 
         register_acts()
+        register(Keeper())
         fields.prettify_json = json_as_text
 
 

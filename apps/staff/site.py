@@ -1,7 +1,6 @@
 """The site of Django admin: who gets in, what is in it, and how it looks."""
 
 from collections.abc import Callable
-from enum import Enum
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -12,14 +11,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.sites import UnfoldAdminSite
 
-from apps.staff.models import SecondFactor
+from apps.users.models import User
+from apps.users.second_factor import Missing, missing_of
 
-
-class Missing(Enum):
-    """What somebody who signed in has to do before the admin opens; the value names the page."""
-
-    CODE = "second_factor"
-    SET_UP = "second_factor_set_up"
+# The page on which what is missing is made up for.
+PAGES = {Missing.CODE: "second_factor", Missing.SET_UP: "second_factor_set_up"}
 
 
 class StaffSite(UnfoldAdminSite):
@@ -42,14 +38,9 @@ class StaffSite(UnfoldAdminSite):
             return None
         known: dict[str, Missing | None] = request.__dict__.setdefault("_second_factor", {})
         if "missing" not in known:
-            known["missing"] = self._missing(request)
+            assert isinstance(request.user, User)
+            known["missing"] = missing_of(request.user)
         return known["missing"]
-
-    @staticmethod
-    def _missing(request: HttpRequest) -> Missing | None:
-        if SecondFactor.objects.filter(user_id=request.user.pk, confirmed=True).exists():
-            return Missing.CODE
-        return Missing.SET_UP if settings.STAFF_TWO_FACTOR == "required" else None
 
     def admin_view(
         self, view: Callable[..., HttpResponseBase], cacheable: bool = False
@@ -64,7 +55,7 @@ class StaffSite(UnfoldAdminSite):
                 if view == self.logout:
                     return signed_out(request)
                 onward = urlencode({"next": request.get_full_path()}) if request.method == "GET" else ""
-                return HttpResponseRedirect(f"{reverse(f'admin:{missing.value}')}?{onward}")
+                return HttpResponseRedirect(f"{reverse(f'admin:{PAGES[missing]}')}?{onward}")
             return inner(request, *args, **kwargs)
 
         return gated
@@ -81,7 +72,7 @@ class StaffSite(UnfoldAdminSite):
         from apps.staff import views
 
         return [
-            path("second-factor/", views.ask, name=Missing.CODE.value),
-            path("second-factor/set-up/", views.set_up, name=Missing.SET_UP.value),
+            path("second-factor/", views.ask, name=PAGES[Missing.CODE]),
+            path("second-factor/set-up/", views.set_up, name=PAGES[Missing.SET_UP]),
             path("second-factor/backup-codes/", self.admin_view(views.new_backup_codes), name="backup_codes"),
         ]

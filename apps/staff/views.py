@@ -9,7 +9,7 @@ import segno
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth import REDIRECT_FIELD_NAME, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -23,17 +23,17 @@ from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.audit.origin import address
 from apps.core.errors import InvalidCredentials
-from apps.core.tries import Count, TooManyTries, guessing
+from apps.core.tries import TooManyTries, guessing
 from apps.staff import codes
 from apps.staff.actions import begin_second_factor, confirm_second_factor, prove_second_factor, renew_backup_codes
 from apps.staff.charts import drawn
 from apps.staff.dashboard import dashboard_for, range_of
 from apps.staff.models import SecondFactor
-from apps.staff.site import Missing, StaffSite
-from apps.users.guesses import of_network
+from apps.staff.site import PAGES, StaffSite
+from apps.users.guesses import code_counts
 from apps.users.models import User
+from apps.users.second_factor import LONGEST_CODE, Missing
 
-LONGEST_CODE = 40
 Result = TypeVar("Result")
 
 
@@ -98,6 +98,8 @@ def set_up(request: HttpRequest) -> HttpResponse:
         confirmed = _slowly(confirm_second_factor, form, request)
         if confirmed is not None:
             factor, backup = confirmed
+            # Every session has ended but this one.
+            update_session_auth_hash(request, user)
             _let_in(request, factor)
             return _shown(
                 request, "staff/backup_codes.html", title="Backup codes", backup=backup, onward=_next(request)
@@ -118,7 +120,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
 def new_backup_codes(request: HttpRequest) -> HttpResponse:
     """New backup codes for a code of the app. Inside `AdminSite.admin_view`."""
     if not SecondFactor.objects.filter(user_id=request.user.pk, confirmed=True).exists():
-        return HttpResponseRedirect(reverse(f"admin:{Missing.SET_UP.value}"))
+        return HttpResponseRedirect(reverse(f"admin:{PAGES[Missing.SET_UP]}"))
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         backup = _slowly(renew_backup_codes, form, request)
@@ -133,9 +135,7 @@ def _slowly(act: Callable[..., Result], form: CodeForm, request: HttpRequest) ->
     """What the action makes of the code, or None with a word at the field. Tries are counted as those at passwords are."""
     user, now = _user(request), timezone.now()
     try:
-        with guessing(
-            Count("second-factor", str(user.pk), free=5, forgiven=True), of_network("second-factor", address())
-        ):
+        with guessing(*code_counts(user.pk, address=address())):
             return act(user=user, code=form.cleaned_data["code"], now=now)
     except TooManyTries as refused:
         if refused.is_news:

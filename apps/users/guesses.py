@@ -33,6 +33,11 @@ def of_network(what: str, address: str) -> Count:
     return Count(f"{what}:network", network_of(address), free=FREE_FOR_A_NETWORK)
 
 
+def code_counts(user_id: int, *, address: str) -> tuple[Count, Count]:
+    """What a try at a code of the second factor of an account is counted against, in the admin and in the API."""
+    return Count("second-factor", str(user_id), free=5, forgiven=True), of_network("second-factor", address)
+
+
 def secret_counts(booking: str, *, address: str) -> tuple[Count, Count]:
     """What a try at the secret of a booking is counted against. Per network: a stranger slows down nobody else.
 

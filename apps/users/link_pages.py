@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.audit.origin import address_of
 from apps.core.closed import closed_page
-from apps.core.errors import DomainError, WeakPassword
+from apps.core.errors import CodeNeeded, DomainError, WeakPassword
 from apps.core.tries import TooManyTries, guessing
 from apps.users.actions import credentials, sessions
 from apps.users.guesses import of_network
@@ -41,11 +41,13 @@ def _reset(request: HttpRequest, token: str, now: datetime) -> str:
     pair = credentials.reset_password(
         token=token,
         new_password=request.POST.get("password", ""),
+        one_time_code=request.POST.get("code"),
         user_agent=request.headers.get("User-Agent", "")[:LONGEST_USER_AGENT],
         now=now,
     )
     # Nobody is signed in by a page: what would be handed to a client is given back.
-    sessions.sign_out(viewer=None, refresh_token=pair.refresh_token, everywhere=False, now=now)
+    if pair is not None:
+        sessions.sign_out(viewer=None, refresh_token=pair.refresh_token, everywhere=False, now=now)
     return "The new password holds, and everybody who was signed in is signed out. You can sign in with it now."
 
 
@@ -65,17 +67,26 @@ def served(request: HttpRequest, page: Page, *, now: datetime) -> HttpResponse:
         response = _shown(request, page, said=str(refused), status=HTTPStatus.TOO_MANY_REQUESTS)
         response["Retry-After"] = str(refused.retry_after)
         return response
-    except WeakPassword as weak:
-        return _shown(request, page, token=token, said=weak.message, status=HTTPStatus.BAD_REQUEST)
+    except (WeakPassword, CodeNeeded) as refused:
+        asks_code = isinstance(refused, CodeNeeded) or "code" in request.POST
+        status = HTTPStatus.BAD_REQUEST
+        return _shown(request, page, token=token, said=refused.message, asks_code=asks_code, status=status)
     except DomainError as error:
         return _shown(request, page, said=error.message, status=HTTPStatus.BAD_REQUEST)
     return _shown(request, page, said=said)
 
 
 def _shown(
-    request: HttpRequest, page: Page, *, said: str, token: str = "", status: int = HTTPStatus.OK
+    request: HttpRequest,
+    page: Page,
+    *,
+    said: str,
+    token: str = "",
+    asks_code: bool = False,
+    status: int = HTTPStatus.OK,
 ) -> HttpResponse:
     told = {
-        "title": page.title, "button": page.button, "asks_password": page.asks_password, "token": token, "said": said,
+        "title": page.title, "button": page.button, "asks_password": page.asks_password, "asks_code": asks_code,
+        "token": token, "said": said,
     }  # fmt: skip
     return closed_page(request, "users/link.html", told, status=status, has_form=True)

@@ -110,6 +110,8 @@ class Session(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     # A keyed digest of the network it was opened from: tells a place that the owner has been from one of strangers.
     network = models.CharField(max_length=64, blank=True)
+    # When a code of the second factor was given for it, or an issuer that is believed about staff vouched for the person.
+    second_factor_at = models.DateTimeField(null=True, blank=True)
 
     # Not stored: what the access token says with which this session's caller came.
     access_payload: dict[str, Any] | None = None

@@ -15,6 +15,7 @@ from apps.core.network import network_of
 from apps.core.prepared import Given, PreparedQuery
 from apps.core.reads import INTEGERS, OneOf, Parameter, Read
 from apps.users.models import Session, User, UserRole
+from apps.users.policies import is_good_enough
 from apps.users.tokens import read_access_token
 
 # What no answer shows of somebody else's account, so that it is not read for one.
@@ -54,8 +55,10 @@ def viewer_for_access_token(*, token: str, now: datetime) -> User:
     session = CALLER.first(session=claims.session_id, user=claims.user_id, version=claims.token_version)
     if session is None:
         raise InvalidToken("The token is not valid any more.")
-    session.access_payload = claims.payload
     user = session.user
+    if not is_good_enough(session, user=user):
+        raise InvalidToken("The token is not valid without a second factor.")
+    session.access_payload = claims.payload
     user.current_session = session
     return user
 

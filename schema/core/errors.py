@@ -23,7 +23,7 @@ from graphene.utils.str_converters import to_camel_case
 from graphql import GraphQLError
 
 from apps.core import journey, metrics
-from apps.core.errors import DomainError, ErrorCode, InputErrors
+from apps.core.errors import CodeNeeded, DomainError, ErrorCode, InputErrors
 from apps.core.waits import waited_in_vain
 
 logger = logging.getLogger(__name__)
@@ -167,6 +167,8 @@ def _formatted(error: GraphQLError, request_id: str, ids: dict[int, str]) -> dic
     message, extensions = error.message, dict(error.extensions or {})
     if isinstance(origin, DomainError):
         message, extensions = origin.message, {"code": TOP_LEVEL_CODES.get(origin.code, Code.BAD_USER_INPUT)}
+        if isinstance(origin, CodeNeeded):
+            extensions["field"] = [to_camel_case(part) for part in origin.field]
     elif waited_in_vain(origin):
         busy = Busy()
         logger.warning("Busy at %s in request %s: %s", ".".join(map(str, error.path or ())), request_id, origin)

@@ -36,7 +36,7 @@ def _slowed(context: Context, *counts: Count, refusals: tuple[type[DomainError],
     except TooManyTries as refused:
         if refused.is_news:
             who = context.user.pk if context.user else None
-            record(AuditKind.TRIES_LIMITED, now=context.now, actor_id=who, what=counts[0].name)
+            record(AuditKind.TRIES_LIMITED, now=context.now, actor_id=who, what=refused.what)
         raise RateLimited(retry_after=refused.retry_after) from refused
 
 

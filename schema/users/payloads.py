@@ -27,6 +27,12 @@ def refresh_token_field() -> graphene.String:
     return graphene.String(description="The refresh token; keep it secret. It is shown once and good once.")
 
 
+def one_time_code() -> graphene.String:
+    return graphene.String(
+        description="A code of the authenticator app or a backup code, where the account has a second factor. Good once."
+    )
+
+
 class AuthPayload(Payload):
     """A signed-in account with its tokens, or why there is none."""
 
@@ -44,7 +50,7 @@ class ChangePasswordPayload(Payload):
 
 
 class ResetPasswordPayload(Payload):
-    """The tokens of a new session, or why the password stays."""
+    """The tokens of a new session, or why the password stays. Staff that has to set up a second factor first gets no tokens."""
 
     viewer = viewer_field()
     token = token_field()

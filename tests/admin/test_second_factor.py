@@ -15,6 +15,7 @@ from apps.core.errors import InvalidCredentials
 from apps.staff import actions, codes
 from apps.staff.models import BackupCode, SecondFactor
 from apps.users.models import User
+from tests.admin.factors import code_now, secret_of, step_now, with_factor
 from tests.recipes import PASSWORD, make_guest, make_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,22 +38,6 @@ def signed_in(user: User) -> Client:
     return client
 
 
-def secret_of(user: User) -> str:
-    return SecondFactor.objects.get(user=user).secret
-
-
-def step_now() -> int:
-    return int(timezone.now().timestamp()) // codes.STEP_SECONDS
-
-
-def with_factor(user: User) -> list[str]:
-    """Set up a minute ago, so that the codes of now are new. Returns the backup codes."""
-    now = timezone.now()
-    actions.begin_second_factor(user=user, now=now)
-    _, backup = actions.confirm_second_factor(user=user, code=codes.code_at(secret_of(user), step_now() - 1), now=now)
-    return backup
-
-
 def kinds(user: User) -> list[str]:
     found = AuditEvent.objects.filter(user_id=user.pk, kind__startswith="SECOND_FACTOR").order_by("pk")
     return list(found.values_list("kind", flat=True))
@@ -73,7 +58,7 @@ def test_who_has_none_sets_it_up_before_anything_opens(boss: User) -> None:
 
     assert "The code is wrong." in client.post(SET_UP, {"code": "000000"}).content.decode()
     assert client.get("/admin/").status_code == 302
-    answer = client.post(SET_UP, {"code": codes.code_at(secret_of(boss), step_now())})
+    answer = client.post(SET_UP, {"code": code_now(boss)})
     backup = re.findall(r"<li>([0-9A-Z-]+)</li>", answer.content.decode())
     assert len(backup) == codes.BACKUP_CODES
     assert client.get("/admin/").status_code == 200
@@ -94,11 +79,10 @@ def test_a_password_alone_opens_nothing(boss: User) -> None:
     assert (
         client.post("/admin/users/user/", {"action": "end_sessions", "_selected_action": [boss.pk]}).status_code == 302
     )
-    boss.refresh_from_db()
-    assert boss.token_version == 0
+    assert User.objects.get().token_version == boss.token_version
     # Nor does it set up another app.
     assert client.get(SET_UP)["Location"] == "/admin/"
-    code = codes.code_at(secret_of(boss), step_now())
+    code = code_now(boss)
     assert (
         client.post(f"{ASK}?next=/admin/users/user/", {"code": f"{code[:3]} {code[3:]}"})["Location"]
         == "/admin/users/user/"
@@ -122,7 +106,7 @@ def test_codes_of_other_times_and_other_people_are_refused(boss: User) -> None:
     for code in set(wrong) - right:
         with pytest.raises(InvalidCredentials):
             actions.prove_second_factor(user=boss, code=code, now=now)
-    assert actions.prove_second_factor(user=boss, code=codes.code_at(secret_of(boss), step_now()), now=now)
+    assert actions.prove_second_factor(user=boss, code=code_now(boss), now=now)
 
 
 def test_a_backup_code_opens_once(boss: User) -> None:
@@ -133,7 +117,7 @@ def test_a_backup_code_opens_once(boss: User) -> None:
     assert client.post(ASK, {"code": backup[1]}).status_code == 302
     # With one at hand nobody makes new ones: that takes the app.
     assert "The code is wrong." in client.post(RENEW, {"code": backup[2]}).content.decode()
-    answer = client.post(RENEW, {"code": codes.code_at(secret_of(boss), step_now())})
+    answer = client.post(RENEW, {"code": code_now(boss)})
     made = re.findall(r"<li>([0-9A-Z-]+)</li>", answer.content.decode())
     assert len(made) == codes.BACKUP_CODES
     assert not set(made) & set(backup)
@@ -148,7 +132,7 @@ def test_guessing_is_slow(boss: User) -> None:
         text = client.post(ASK, {"code": f"99999{number}"}).content.decode()
     assert "Too many tries. Try again in" in text
     # Not even the right code is taken now, and it is not used up.
-    code = codes.code_at(secret_of(boss), step_now())
+    code = code_now(boss)
     assert client.post(ASK, {"code": code}).status_code == 200
     assert SecondFactor.objects.get().last_step == before
     assert AuditEvent.objects.filter(kind="TRIES_LIMITED", actor_id=boss.pk, data__what="second-factor").count() == 1
@@ -157,7 +141,7 @@ def test_guessing_is_slow(boss: User) -> None:
 def test_a_command_resets_it(boss: User) -> None:
     with_factor(boss)
     client = signed_in(boss)
-    client.post(ASK, {"code": codes.code_at(secret_of(boss), step_now())})
+    client.post(ASK, {"code": code_now(boss)})
     assert client.get("/admin/").status_code == 200
     told = StringIO()
     call_command("reset_second_factor", boss.email, stdout=told)
@@ -192,7 +176,7 @@ def test_its_pages_open_to_staff_alone_and_lead_nowhere_else(boss: User) -> None
             assert client.get(path)["Location"].startswith("/admin/login/")
     with_factor(boss)
     client = signed_in(boss)
-    code = codes.code_at(secret_of(boss), step_now())
+    code = code_now(boss)
     assert client.post(f"{ASK}?next=https://elsewhere.example/", {"code": code})["Location"] == "/admin/"
     client = signed_in(boss)
     assert client.post("/admin/logout/").status_code == 200
@@ -201,7 +185,7 @@ def test_its_pages_open_to_staff_alone_and_lead_nowhere_else(boss: User) -> None
 
 def test_a_secret_of_another_key_opens_nothing_and_is_set_up_anew(boss: User, settings: Settings) -> None:
     with_factor(boss)
-    code = codes.code_at(secret_of(boss), step_now())
+    code = code_now(boss)
     settings.SECRET_KEY = "another-secret-key-of-at-least-32-signs"
     with pytest.raises(InvalidCredentials):
         actions.prove_second_factor(user=boss, code=code, now=timezone.now())

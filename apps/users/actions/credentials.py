@@ -9,7 +9,7 @@ from apps.core.db import unit_of_work
 from apps.core.emails import clean_email
 from apps.core.errors import AccountClosed, Collector, Duplicate, InvalidToken
 from apps.core.outbox import enqueue
-from apps.users import passwords
+from apps.users import passwords, second_factor
 from apps.users.actions.accounts import save_with_email
 from apps.users.actions.mail_tokens import find, mail_link, redeem, reset_links_since, void_links
 from apps.users.actions.sessions import end_all_sessions, open_session
@@ -36,7 +36,11 @@ def change_password(
 
 @unit_of_work
 def _changed(viewer: User, password_hash: str, *, user_agent: str, now: datetime) -> TokenPair:
-    return _renewed(_unchanged(viewer), password_hash, user_agent=user_agent, now=now)
+    user = _unchanged(viewer)
+    _replace(user, password_hash, now=now, actor_id=user.pk)
+    asked_in = viewer.current_session
+    proven_at = asked_in.second_factor_at if asked_in is not None else None
+    return open_session(user=user, second_factor_at=proven_at, user_agent=user_agent, now=now)
 
 
 def change_password_in_admin(*, viewer: User, current_password: str, new_password: str, now: datetime) -> User:
@@ -88,11 +92,6 @@ def _unchanged(viewer: User) -> User:
     return user
 
 
-def _renewed(user: User, password_hash: str, *, user_agent: str, now: datetime) -> TokenPair:
-    _replace(user, password_hash, now=now, actor_id=user.pk)
-    return open_session(user=user, user_agent=user_agent, now=now)
-
-
 def _replace(user: User, password_hash: str, *, now: datetime, actor_id: int | None, **data: str) -> None:
     user.password = password_hash
     user.save(update_fields=["password", "updated_at"])
@@ -121,25 +120,40 @@ def mail_reset_link(*, email: str, now: datetime) -> None:
             mail_link(user=user, purpose=MailPurpose.RESET_PASSWORD, email=user.email, now=now)
 
 
-def reset_password(*, token: str, new_password: str, user_agent: str, now: datetime) -> TokenPair:
+def reset_password(
+    *, token: str, new_password: str, one_time_code: str | None = None, user_agent: str, now: datetime
+) -> TokenPair | None:
     """The new password holds, every session has ended, and the holder of the link is signed in. Their address is verified by that.
 
-    Raises InvalidToken at `token`; WeakPassword at `new_password`, which leaves the link good.
+    Whoever reads the mail of an account with a second factor needs a code as well. None for staff that has to set a second
+    factor up before it signs in: the password holds.
+
+    Raises InvalidToken at `token`; WeakPassword at `new_password` and CodeNeeded at `one_time_code`, which leave the link good;
+    TooManyTries at codes.
     """
-    found = find(secret=token, purpose=MailPurpose.RESET_PASSWORD, now=now)
-    passwords.check_strength(new_password, user=found.user, field="new_password")
-    return _reset(token, passwords.hashed(new_password), user_agent=user_agent, now=now)
+    user = find(secret=token, purpose=MailPurpose.RESET_PASSWORD, now=now).user
+    passwords.check_strength(new_password, user=user, field="new_password")
+    proven_at = None
+    if second_factor.missing_of(user) is second_factor.Missing.CODE:
+        proven_at = second_factor.prove(user=user, code=one_time_code, now=now)
+    password_hash = passwords.hashed(new_password)
+    return _reset(token, password_hash, second_factor_at=proven_at, user_agent=user_agent, now=now)
 
 
 @unit_of_work
-def _reset(token: str, password_hash: str, *, user_agent: str, now: datetime) -> TokenPair:
+def _reset(
+    token: str, password_hash: str, *, second_factor_at: datetime | None, user_agent: str, now: datetime
+) -> TokenPair | None:
     redeemed = redeem(secret=token, purpose=MailPurpose.RESET_PASSWORD, now=now)
     user = redeemed.user
     if user.email != redeemed.email:
         raise InvalidToken("The link is not valid any more.", field="token")
     if user.email_verified_at is None:
         mark_verified(user, now=now)
-    return _renewed(user, password_hash, user_agent=user_agent, now=now)
+    _replace(user, password_hash, now=now, actor_id=user.pk)
+    if second_factor.missing_of(user) is second_factor.Missing.SET_UP:
+        return None
+    return open_session(user=user, second_factor_at=second_factor_at, user_agent=user_agent, now=now)
 
 
 @unit_of_work

@@ -21,7 +21,7 @@ from apps.audit.origin import address
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import InvalidCredentials, InvalidToken, NotFound
 from apps.core.ids import derivations, derive, digest, new_secret
-from apps.users import passwords
+from apps.users import passwords, second_factor
 from apps.users.models import RefreshToken, Session, User
 from apps.users.profiles import device_of
 from apps.users.selectors import network_mark, user_by_email
@@ -34,16 +34,20 @@ REUSE_GRACE = timedelta(seconds=5)
 LONGEST_REFRESH_TOKEN = 200
 
 
-def sign_in(*, email: str, password: str, user_agent: str, now: datetime) -> TokenPair:
-    """A new session for the right email and password.
+def sign_in(
+    *, email: str, password: str, one_time_code: str | None = None, user_agent: str, now: datetime
+) -> TokenPair:
+    """A new session for the right email and password, with a code where the account has a second factor.
 
     Raises InvalidCredentials, with the same words and after the same time for an unknown email, a wrong password and an
-    account that was closed.
+    account that was closed. Only after the right password: CodeNeeded at `one_time_code`, NotAllowed for staff that has to set
+    a second factor up first, and TooManyTries.
     """
     user = user_by_email(email)
     pair = None
     if passwords.is_right(password, user=user) and user is not None:
-        pair = _signed_in(user=user, user_agent=user_agent, now=now)
+        proven_at = second_factor.prove(user=user, code=one_time_code, now=now)
+        pair = _signed_in(user=user, second_factor_at=proven_at, user_agent=user_agent, now=now)
     if pair is None:
         logger.info("a sign-in was refused")
         record(AuditKind.SIGN_IN_REFUSED, now=now, user_id=user.pk if user else None)
@@ -52,19 +56,29 @@ def sign_in(*, email: str, password: str, user_agent: str, now: datetime) -> Tok
 
 
 @unit_of_work
-def _signed_in(*, user: User, user_agent: str, now: datetime) -> TokenPair | None:
+def _signed_in(*, user: User, second_factor_at: datetime | None, user_agent: str, now: datetime) -> TokenPair | None:
     """None when the password was changed or the account closed since the password was checked."""
     locked = User.objects.select_for_update(of=("self",)).get(pk=user.pk)
     if not locked.is_active or locked.password != user.password:
         return None
-    return open_session(user=locked, user_agent=user_agent, now=now)
+    return open_session(user=locked, second_factor_at=second_factor_at, user_agent=user_agent, now=now)
 
 
-def open_session(*, user: User, user_agent: str, now: datetime) -> TokenPair:
-    """A session of an account whose owner has just proved to be there. A step: the caller has locked the account."""
+def open_session(*, user: User, second_factor_at: datetime | None = None, user_agent: str, now: datetime) -> TokenPair:
+    """A session of an account whose owner has just proved to be there. A step: the caller has locked the account.
+
+    Raises CodeNeeded at `one_time_code` and NotAllowed where a second factor is missing.
+    """
     require_transaction()
+    if second_factor_at is None and (missing := second_factor.missing_of(user)) is not None:
+        raise second_factor.refusal(missing)
     session = Session.objects.create(
-        user=user, device=device_of(user_agent), created_at=now, last_used_at=now, network=network_mark(address())
+        user=user,
+        device=device_of(user_agent),
+        created_at=now,
+        last_used_at=now,
+        network=network_mark(address()),
+        second_factor_at=second_factor_at,
     )
     record(AuditKind.SIGNED_IN, now=now, user_id=user.pk, actor_id=user.pk, session=session.pk)
     user.last_login = now
@@ -78,7 +92,8 @@ def open_session(*, user: User, user_agent: str, now: datetime) -> TokenPair:
 def refresh(*, refresh_token: str, now: datetime) -> TokenPair:
     """A new pair for a good refresh token, which is used up by it.
 
-    Raises InvalidToken for one that is unknown, expired, of an ended session or a closed account, or used before.
+    Raises InvalidToken for one that is unknown, expired, of an ended session or a closed account, or used before, and for one of
+    a session without the second factor that its account asks for by now; that session ends.
     """
     pair = _rotated(refresh_token=refresh_token, now=now) if len(refresh_token) <= LONGEST_REFRESH_TOKEN else None
     if pair is None:
@@ -94,6 +109,9 @@ def _rotated(*, refresh_token: str, now: datetime) -> TokenPair | None:
         return None
     token = RefreshToken.objects.get(token_hash=digest(refresh_token))
     if token.expires_at <= now:
+        return None
+    if session.second_factor_at is None and second_factor.missing_of(session.user) is not None:
+        _end(session, now=now)
         return None
     secret = derive("refresh-token", refresh_token)
     if token.used_at is None:

@@ -16,6 +16,7 @@ from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import Duplicate, InvalidToken
+from apps.users import second_factor
 from apps.users.actions.accounts import save_with_email
 from apps.users.actions.sessions import end_all_sessions, open_session
 from apps.users.models import MailToken, TrustedIdentity, UsedAssertion, User, UserRole
@@ -76,7 +77,7 @@ def _remember_refusal(issuer: str, *, now: datetime) -> None:
 @unit_of_work
 def _exchanged(assertion: Assertion, *, user_agent: str, now: datetime) -> TokenPair | None:
     user = _person(assertion, now=now)
-    return None if user is None else open_session(user=user, user_agent=user_agent, now=now)
+    return None if user is None else _opened_by(assertion.issuer, user, user_agent=user_agent, now=now)
 
 
 @unit_of_work
@@ -98,7 +99,13 @@ def _entered(grant: codes.Grant, *, user_agent: str, now: datetime) -> TokenPair
     user = User.objects.select_for_update(of=("self",)).filter(pk=grant.user_id, is_active=True).first()
     if user is None or user.token_version != grant.token_version or not _is_open_to(user, issuer=grant.issuer):
         return None
-    return open_session(user=user, user_agent=user_agent, now=now)
+    return _opened_by(grant.issuer, user, user_agent=user_agent, now=now)
+
+
+def _opened_by(issuer: str, user: User, *, user_agent: str, now: datetime) -> TokenPair:
+    """An issuer that is believed about staff is believed to have asked for the second factor."""
+    vouched_at = now if settings.TRUSTED_ISSUERS[issuer].signs_in_staff else None
+    return open_session(user=user, second_factor_at=vouched_at, user_agent=user_agent, now=now)
 
 
 def _person(assertion: Assertion, *, now: datetime) -> User | None:
@@ -117,9 +124,11 @@ def _person(assertion: Assertion, *, now: datetime) -> User | None:
 
 
 def _is_open_to(user: User, *, issuer: str) -> bool:
-    """Whether the issuer's word opens the account: that of staff takes an issuer that was given the right."""
+    """Whether the issuer's word opens the account: that of staff, or one with a second factor, takes an issuer with the right."""
     trusted: TrustedIssuer | None = settings.TRUSTED_ISSUERS.get(issuer)
-    return trusted is not None and (trusted.signs_in_staff or not (user.role == UserRole.STAFF or user.is_superuser))
+    if trusted is None or trusted.signs_in_staff:
+        return trusted is not None
+    return not (user.role == UserRole.STAFF or user.is_superuser) and second_factor.missing_of(user) is None
 
 
 def _first_use(assertion: Assertion, *, now: datetime) -> bool:

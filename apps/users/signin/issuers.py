@@ -22,7 +22,8 @@ Further, for both:
                    {"email": "mail"}
     "email_is_verified"   true: an address counts as verified when the token does not say whether it is. Default: true with a
                    secret, false otherwise. An address that the token calls unverified is always refused.
-    "signs_in_staff"  true: its word opens staff accounts too. Default: false. Whoever rules such an issuer rules this site
+    "signs_in_staff"  true: its word opens staff accounts too, and those with a second factor, of which it is believed to have
+                   asked for one itself. Default: false. Whoever rules such an issuer rules this site
 """
 
 from __future__ import annotations

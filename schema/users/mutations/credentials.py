@@ -18,6 +18,7 @@ from schema.users.payloads import (
     ResendVerificationPayload,
     ResetPasswordPayload,
     VerifyEmailPayload,
+    one_time_code,
     show_as,
     show_tokens,
 )
@@ -44,6 +45,7 @@ class ResetPasswordInput(graphene.InputObjectType):
 
     token = graphene.String(required=True, description="What stands in the link of the mail.")
     new_password = graphene.String(required=True, description="8 to 128 characters, hard to guess.")
+    one_time_code = one_time_code()
 
 
 class VerifyEmailInput(graphene.InputObjectType):
@@ -112,9 +114,13 @@ class ResetPassword(Mutation):
         RESET.spend_by(context)
         with mailed_token(context):
             pair = credentials.reset_password(
-                token=data.token, new_password=data.new_password, user_agent=context.user_agent, now=context.now
+                token=data.token,
+                new_password=data.new_password,
+                one_time_code=data.get("one_time_code"),
+                user_agent=context.user_agent,
+                now=context.now,
             )
-        return show_tokens(context, pair)
+        return show_tokens(context, pair) if pair is not None else {}
 
 
 class VerifyEmail(Mutation):

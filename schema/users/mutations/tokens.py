@@ -19,6 +19,7 @@ from apps.users.selectors import viewer_for_access_token
 from schema.core.permissions import RootField, anyone
 from schema.core.scalars import JSON
 from schema.users.guesses import sign_in_of
+from schema.users.payloads import one_time_code
 
 if TYPE_CHECKING:
     from apps.users.tokens import TokenPair
@@ -73,17 +74,28 @@ def shown(pair: TokenPair) -> dict[str, Any]:
 class ObtainJSONWebToken(Tokens, graphene.Mutation):
     """The tokens of a new session."""
 
-    purpose = "Sign in. An unknown email, a wrong password and a closed account answer alike."
+    purpose = (
+        "Sign in. An unknown email, a wrong password and a closed account answer alike. Where the password is right and the "
+        "account has a second factor, a code that is missing or wrong is told by INVALID_CREDENTIALS with `extensions.field` "
+        '`["oneTimeCode"]`.'
+    )
 
     class Arguments:
         email = graphene.String(required=True, description="The email address, in any case.")
         password = graphene.String(required=True, description="The password.")
+        one_time_code = one_time_code()
 
     @staticmethod
-    def mutate(_root: None, info: Info, *, email: str, password: str) -> ObtainJSONWebToken:
+    def mutate(
+        _root: None, info: Info, *, email: str, password: str, one_time_code: str | None = None
+    ) -> ObtainJSONWebToken:
         with sign_in_of(info.context, email):
             pair = sessions.sign_in(
-                email=email, password=password, user_agent=info.context.user_agent, now=info.context.now
+                email=email,
+                password=password,
+                one_time_code=one_time_code,
+                user_agent=info.context.user_agent,
+                now=info.context.now,
             )
         return ObtainJSONWebToken(**shown(pair))
 
