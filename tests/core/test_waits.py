@@ -65,10 +65,16 @@ def test_sessions_are_begun_so(monkeypatch: pytest.MonkeyPatch) -> None:
     bound_sessions(Waits(statement=7, lock=3, idle_transaction=11))
     with session(options["options"]) as other, other.cursor() as cursor:
         shown = []
-        for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "jit"):
+        for name in (
+            "statement_timeout",
+            "lock_timeout",
+            "idle_in_transaction_session_timeout",
+            "jit",
+            "join_collapse_limit",
+        ):
             cursor.execute(f"SHOW {name}")
             shown += cursor.fetchone()
-    assert shown == ["7s", "3s", "11s", "off"]
+    assert shown == ["7s", "3s", "11s", "off", "6"]
 
 
 @pytest.mark.django_db(transaction=True)

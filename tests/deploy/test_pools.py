@@ -117,14 +117,15 @@ def test_each_connection_is_told_what_ours_are_told(mode: str, tmp_path: Path) -
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT current_setting('TimeZone'), current_setting('jit'), current_setting('statement_timeout'), "
-                "current_setting('lock_timeout'), current_setting('pg_trgm.word_similarity_threshold')"
+                "current_setting('lock_timeout'), current_setting('pg_trgm.word_similarity_threshold'), "
+                "current_setting('join_collapse_limit')"
             )
             found: tuple[str, ...] = cursor.fetchone()
             return found
 
     with through_pool(tmp_path, mode=mode, told=mode):
         # The second is lent what the first gave back.
-        assert [outcome(told) for _ in range(2)] == [("UTC", "off", "15s", "8s", "0.45")] * 2
+        assert [outcome(told) for _ in range(2)] == [("UTC", "off", "15s", "8s", "0.45", "6")] * 2
 
 
 def test_a_pool_whose_connections_were_told_nothing_is_refused(tmp_path: Path) -> None:
