@@ -10,24 +10,28 @@ from apps.core.reads import INTEGERS, OneOf, Parameter, Read
 from apps.payments.models import CAPTURED_STATUSES, DISPUTE_TAKES_BACK, Charge, Dispute
 from apps.users.models import User
 
+# What a line about a payment is made of: what became of it, how much and when.
+BRIEF = ("bill", "status", "timing", "amount_minor", "refunded_minor", "currency", "created_at", "paid_at")
 
-def _charges(*, ids: Parameter) -> QuerySet[Charge]:
-    return Charge.objects.filter(OneOf("bill_id", ids)).order_by("bill", "pk")
+
+def _charges(is_brief: bool, *, ids: Parameter) -> QuerySet[Charge]:
+    rows = Charge.objects.filter(OneOf("bill_id", ids)).order_by("bill", "pk")
+    return rows.only(*BRIEF) if is_brief else rows
 
 
 CHARGES: Read[Charge] = Read(_charges, ids=INTEGERS)
 
 
-def charges_along() -> Along:
-    """The charges of the bills of bookings, to come along with these."""
-    return Along(CHARGES, by="bill_id", place="ids")
+def charges_along(*, is_brief: bool) -> Along:
+    """The charges of the bills of bookings, to come along with these. `is_brief`: of each no more than BRIEF."""
+    return Along(CHARGES, is_brief, by="bill_id", place="ids")
 
 
-def charges_of_bills(bill_ids: Iterable[int]) -> dict[int, list[Charge]]:
-    """The charges of each bill, oldest first."""
+def charges_of_bills(bill_ids: Iterable[int], *, is_brief: bool) -> dict[int, list[Charge]]:
+    """The charges of each bill, oldest first. `is_brief`: of each no more than BRIEF."""
     ids = list(bill_ids)
     found: dict[int, list[Charge]] = {pk: [] for pk in ids}
-    for charge in CHARGES.rows(ids=ids):
+    for charge in CHARGES.rows(is_brief, ids=ids):
         found[charge.bill_id].append(charge)
     return found
 

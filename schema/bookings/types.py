@@ -180,10 +180,10 @@ class Booking(graphene.ObjectType):
         return info.context.load(loaders.history_by_booking, parent.pk)
 
     def resolve_payments(parent: BookingRow, info: Info) -> Any:
-        return info.context.load(loaders.payments_by_bill, parent.bill_id)
+        return info.context.load(loaders.payments_for(info), parent.bill_id)
 
     async def resolve_payment_status(parent: BookingRow, info: Info) -> str | None:
-        payments = await info.context.load(loaders.payments_by_bill, parent.bill_id)
+        payments = await info.context.load(loaders.payments_for(info), parent.bill_id)
         return payments[-1].status if payments else None
 
 

@@ -1,7 +1,7 @@
 """Reading with an object what will be asked of it: its children's rows come along in its own statement (`apps.core.along`).
 
     def payments_along(info: Info) -> Coming:
-        return Coming(payments_by_bill, charges_along())
+        return Coming(payments_by_bill, charges_along(is_brief=False))
 
     ALONG = {"payments": payments_along}
 

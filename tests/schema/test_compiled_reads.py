@@ -378,3 +378,40 @@ def test_lists_that_show_little_of_bookings_read_little(people: dict[str, User |
     assert "property_property" not in columns[0]
     assert "description" not in columns[0]
     assert "property_property" in columns[1]
+
+
+# A payment beside another one of the same booking, by what each needs of it.
+PAYMENTS = "payments { id status timing amount { amountMinor currency } refunded { amountMinor } createdAt paidAt }"
+WHOLE_PAYMENTS = "payments { cardLast4 receiptNumber booking { id } }"
+
+
+@pytest.mark.parametrize("field", ["bookings", "hostedBookings"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        PAYMENTS,
+        f"{PAYMENTS} paymentStatus",
+        f"{PAYMENTS} whole: {WHOLE_PAYMENTS} paymentStatus",
+        f"whole: {WHOLE_PAYMENTS} {PAYMENTS}",
+        "payments { booking { payments { failureCode } } status }",
+        f"{PAYMENTS} ... on Booking {{ payments {{ cardBrand }} }}",
+        "payments { status cardLast4 @include(if: false) }",
+    ],
+)
+def test_payments_show_the_same_however_little_is_read_of_them(
+    people: dict[str, User | None], field: str, asked: str
+) -> None:
+    query = f"{{ me {{ {field}(first: 5) {{ edges {{ node {{ id {asked} }} }} }} }} }}"
+    shown = answers(query, people["guest" if field == "bookings" else "host"])
+    assert "errors" not in json.dumps(shown)
+    assert '"status"' in json.dumps(shown) or '"paymentStatus"' in json.dumps(shown)
+
+
+def test_lists_that_show_little_of_payments_read_little(people: dict[str, User | None]) -> None:
+    query = "{ me { bookings(first: 5) { edges { node { id %s } } } } }"
+    columns = []
+    for asked in (PAYMENTS, "paymentStatus", "payments { cardLast4 }", f"{PAYMENTS} whole: {WHOLE_PAYMENTS}"):
+        with override_settings(PREPARED_STATEMENTS=False), CaptureQueriesContext(connection) as queries:
+            ask(query % asked, None, viewer=people["guest"])
+        columns += [each["sql"] for each in queries if 'FROM "payments_charge"' in each["sql"]]
+    assert ["idempotency_key" in each for each in columns] == [False, False, True, True]

@@ -9,7 +9,6 @@ import graphene
 from apps.bookings.actions import Contact, hold
 from apps.bookings.models import Booking as BookingRow
 from apps.listings.offers import BookingRequest
-from apps.payments.models import Charge
 from schema.bookings import loaders
 from schema.bookings.inputs import BookEventInput, BookParkingSpotInput, BookPropertyInput, BookServiceInput
 from schema.bookings.secrets import remember_secret
@@ -36,8 +35,7 @@ def booking_payload(context: Context, booking: BookingRow) -> dict[str, Any]:
     if booking.written is not None:
         context.loaders.prime(loaders.lines_by_booking, {booking.pk: booking.written.lines})
         context.loaders.prime(loaders.history_by_booking, {booking.pk: booking.written.history})
-        unpaid: dict[int, list[Charge]] = {booking.bill_id: []}
-        context.loaders.prime(loaders.payments_by_bill, unpaid)
+        loaders.prime_payments(context, {booking.bill_id: []})
     return {"booking": booking, "access_token": booking.access_token}
 
 
