@@ -11,7 +11,6 @@ def viewers_still_in(*, token_versions: Mapping[int, int]) -> dict[int, User]:
 
     None without the second factor that it has to have. Each has `current_session` set, like an account whose token was just
     accepted. One query, none for nobody.
-    accepted. One query, none for nobody.
     """
     if not token_versions:
         return {}
