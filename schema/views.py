@@ -16,7 +16,7 @@ from apps.audit.models import AuditKind
 from apps.audit.origin import address, address_of
 from apps.core.db import of_one_moment
 from schema.core.authentication import authenticate
-from schema.core.context import Context
+from schema.core.context import Assumed, Context
 from schema.core.documents import DocumentRefused
 from schema.core.engine import Answer, Engine, may_look_inside
 from schema.core.errors import Code, RateLimited, internal_error
@@ -32,7 +32,7 @@ from schema.core.http import (
     write_body,
     write_refusal,
 )
-from schema.core.limits import REQUESTS, charge, headers_of, headers_of_refusal, owe, settle
+from schema.core.limits import REQUESTS, charge, give_back, headers_of, headers_of_refusal, owe, settle
 from schema.core.patience import ENVIRON_KEY, Patience
 from schema.core.watching import watch
 from schema.costs import PRICES
@@ -51,6 +51,7 @@ def engine() -> Engine:
         reading=of_one_moment,
         charge=charge,
         settle=settle,
+        give_back=give_back,
         keeps=True,
         watch=watch,
     )
@@ -73,7 +74,8 @@ def graphql_view(request: HttpRequest) -> HttpResponseBase:
 
 def _answer(request: HttpRequest, media: str) -> HttpResponse:
     sent = read_request(request)
-    context = context_of_request(request)
+    may_assume = engine().settles and not sent.is_get and request.content_type == JSON
+    context = context_of_request(request, may_assume=may_assume)
     if sent.is_get or not engine().settles:
         # What is in an address is looked at before it is answered.
         try:
@@ -137,11 +139,16 @@ def _only_reads(sent: Sent, context: Context) -> None:
         raise Refused(405, "A mutation needs POST.", headers={"Allow": "POST"})
 
 
-def context_of_request(request: HttpRequest) -> Context:
-    """Who asks, from where and when. The only place where the clock is read for GraphQL over HTTP."""
+def context_of_request(request: HttpRequest, *, may_assume: bool = False) -> Context:
+    """Who asks, from where and when. The only place where the clock is read for GraphQL over HTTP.
+
+    `may_assume`: the context is for the engine's `answer`, which sees to it that an assumed caller is asked for.
+    """
     # `request.headers` copies all of them, to find three.
     now = datetime.now(UTC)
-    caller = authenticate(request.META.get("HTTP_AUTHORIZATION", ""), now=now)
+    header = request.META.get("HTTP_AUTHORIZATION", "")
+    caller = authenticate(header, now=now, may_assume=may_assume)
+    assumed = None if caller.proviso is None else Assumed(caller.proviso, lambda: authenticate(header, now=now))
     return Context(
         now=now,
         user=caller.user,
@@ -150,4 +157,5 @@ def context_of_request(request: HttpRequest) -> Context:
         ip=address() or address_of(request),
         user_agent=request.META.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT],
         patience=request.META.get(ENVIRON_KEY) or Patience(seconds=settings.REQUEST_SECONDS),
+        assumed=assumed,
     )

@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
 from apps.core.faults import fault_point
 from apps.core.postgres.base import DatabaseWrapper
-from apps.core.postgres.session import NotAlone
+from apps.core.postgres.session import NotAlone, Proviso
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
@@ -117,6 +117,31 @@ def require_transaction() -> None:
 def is_in_transaction() -> bool:
     """Whether a transaction is open: what is read here may be what nobody else sees yet."""
     return connection.in_atomic_block
+
+
+@contextmanager
+def provided(proviso: Proviso) -> Iterator[None]:
+    """Nothing of the block reaches the database unless the proviso holds, and it does not end before that is known.
+
+    It goes with the block's first statement, and is asked for at the end where there was none. Raises ProvisoFailed, also in the
+    midst of the block, and DatabaseError where it cannot be found out. Not within another one.
+    """
+    database = cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS])
+    database.provide(proviso)
+    try:
+        yield
+    except Exception:
+        database.confirm()
+        raise
+    else:
+        database.confirm()
+    finally:
+        database.provide(None)
+
+
+def confirm() -> None:
+    """Find out now whether what was `provided` holds, before something is done outside of the database. Raises ProvisoFailed."""
+    cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS]).confirm()
 
 
 class Habit:

@@ -76,6 +76,7 @@ class Prepared:
         # An array says nothing of its type where it is empty or holds nothing but null.
         given = (f"%({place})s{'::' + types[place] if types[place].endswith('[]') else ''}" for place in order)
         self._given = _listed(given)
+        self.places = tuple(order)
         self._name_anew()
 
     def after(self, first: Prepared) -> Self:
@@ -121,14 +122,24 @@ class Prepared:
         if not settings.PREPARED_STATEMENTS:
             return self._whole
         session = database.session()
+        if self.name not in _known.get(session, ()):
+            with database.wrap_database_errors:
+                self.told_to(session)
+        return self._execute
+
+    def told_to(self, session: Any) -> str:
+        """The name by which the session knows it, which is told it where it does not yet. Raises what the driver raises."""
         known = _known.get(session)
         if known is None:
             known = _known[session] = set()
         if self.name not in known:
-            with database.wrap_database_errors:
-                session.prepare(f"PREPARE {self.name} {self._types} AS {self._numbered}")
+            session.prepare(f"PREPARE {self.name} {self._types} AS {self._numbered}")
             known.add(self.name)
-        return self._execute
+        return self.name
+
+    def unknown_to(self, session: Any) -> None:
+        """Have the session told anew next time: it does not know the name that it was told."""
+        _known.get(session, set()).discard(self.name)
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         """Carry it out, in the transaction if one is open. Returns all rows; none where it returns nothing."""
@@ -144,9 +155,9 @@ class Prepared:
         except DatabaseError as error:
             if isinstance(error.__cause__, InvalidSqlStatementName):
                 # Whatever lies between has given us another connection: the next one is told again.
-                known = _known.get(database.connection, set())
-                known.discard(self.name)
-                known.discard(self._first.name if self._first else "")
+                self.unknown_to(database.connection)
+                if self._first is not None:
+                    self._first.unknown_to(database.connection)
             raise
         if self._rest:
             database.connection.note_end()

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from redis import Redis, RedisError
 
+from apps.core.db import confirm
 from apps.core.errors import DomainError, InputErrors, InvalidCredentials, InvalidToken
 
 logger = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ def guessing(
     if not settings.RATE_LIMITS_ENABLED:
         yield
         return
+    confirm()
     _begin(counts)
     try:
         yield

@@ -5,18 +5,15 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import BigIntegerField, F, Q, QuerySet, TextField, Value
+from django.db.models import F, Q, QuerySet, TextField, Value
 from django.db.models.functions import Concat, Lower
 
 from apps.core.db import require_transaction
-from apps.core.errors import AccountClosed, InvalidToken
+from apps.core.errors import AccountClosed
 from apps.core.ids import derivations, derive
 from apps.core.network import network_of
-from apps.core.prepared import Given, PreparedQuery
 from apps.core.reads import INTEGERS, OneOf, Parameter, Read
 from apps.users.models import Session, User, UserRole
-from apps.users.policies import is_good_enough
-from apps.users.tokens import read_access_token
 
 # What no answer shows of somebody else's account, so that it is not read for one.
 UNSHOWN = (
@@ -32,35 +29,6 @@ UNSHOWN = (
 )
 LONGEST_SEARCH = 200
 LONGEST_EMAIL = 254
-
-CALLER = PreparedQuery(
-    "caller",
-    lambda: Session.objects.select_related("user").filter(
-        pk=Given("session", BigIntegerField()),
-        user_id=Given("user", BigIntegerField()),
-        ended_at=None,
-        user__is_active=True,
-        user__token_version=Given("version", BigIntegerField()),
-    ),
-)
-
-
-def viewer_for_access_token(*, token: str, now: datetime) -> User:
-    """The account that sent the token, with `current_session` set to the session of the token.
-
-    One query, so that a role that was given, an account that was closed and a session that was ended count at once. Raises
-    ExpiredToken for a token that ran out and InvalidToken for any other that is not accepted.
-    """
-    claims = read_access_token(token, now=now)
-    session = CALLER.first(session=claims.session_id, user=claims.user_id, version=claims.token_version)
-    if session is None:
-        raise InvalidToken("The token is not valid any more.")
-    user = session.user
-    if not is_good_enough(session, user=user):
-        raise InvalidToken("The token is not valid without a second factor.")
-    session.access_payload = claims.payload
-    user.current_session = session
-    return user
 
 
 def sessions_of(*, viewer: User, now: datetime) -> list[Session]:

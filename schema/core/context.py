@@ -11,7 +11,7 @@ It is made by the transport (`schema.views` for HTTP), never by a resolver.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -23,7 +23,9 @@ from schema.core.patience import ENDLESS, Patience
 if TYPE_CHECKING:
     from graphql import GraphQLResolveInfo
 
+    from apps.core.provisos import Proviso
     from apps.users.models import User
+    from schema.core.authentication import Caller
     from schema.core.caching import Opened
 
 Key = TypeVar("Key", bound=Hashable)
@@ -36,6 +38,13 @@ class Info(Protocol):
     context: Context
     field_name: str
     parent_type: Any
+
+
+class Assumed(NamedTuple):
+    """That the caller is taken for somebody: what has to hold for it, and how to ask who they are."""
+
+    proviso: Proviso
+    ask: Callable[[], Caller]
 
 
 class Mark(NamedTuple):
@@ -55,9 +64,14 @@ class Context:
 
     `instant` is `now` for whoever shows nothing that hangs on it: `has_read_clock` tells whether somebody read `now`.
     `kept` is what is kept of answers, while a query is executed that may use it.
+
+    While `assumed` is there, the database has yet to say that `user` and `session` are who they are taken for. The engine lets
+    nothing be done before it has, and what was `counted` against them is given back where they are not.
     """
 
     __slots__ = (
+        "assumed",
+        "counted",
         "has_read_clock",
         "instant",
         "ip",
@@ -85,7 +99,10 @@ class Context:
         user_agent: str = "",
         request_id: str | None = None,
         patience: Patience = ENDLESS,
+        assumed: Assumed | None = None,
     ) -> None:
+        self.assumed = assumed
+        self.counted: list[Any] = []
         self.patience = patience
         self.instant = now
         self.has_read_clock = False
@@ -118,6 +135,15 @@ class Context:
         self.has_read_clock = mark.has_read_clock
         if self.kept is not None:
             self.kept.go_back()
+
+    def become(self, caller: Caller, *, since: Mark) -> None:
+        """Take the caller for this one, who was found out, with nothing left of what was done for the assumed one."""
+        self.go_back(since)
+        self.assumed = None
+        self.counted = []
+        self.operation, self.points = "", 0
+        self.user, self.token_state = caller.user, caller.token_state
+        self.session = None if caller.user is None else caller.user.current_session
 
     @property
     def is_staff(self) -> bool:

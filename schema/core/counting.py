@@ -51,6 +51,18 @@ end
 return cjson.encode(answers)
 """
 
+# KEYS: where a hit was counted last. ARGV: what it cost each, and whether each single one is kept.
+TAKE_BACK = """
+for index, key in ipairs(KEYS) do
+    local cost = tonumber(ARGV[2 * index - 1])
+    if ARGV[2 * index] == '1' then
+        redis.call('LPOP', key, cost)
+    elseif tonumber(redis.call('GET', key) or '0') >= cost then
+        redis.call('DECRBY', key, cost)
+    end
+end
+"""
+
 Arguments = list[Any]
 
 
@@ -112,6 +124,19 @@ def counted(storage: RedisStorage, steps: Sequence[Sequence[Hit]]) -> list[list[
         if not all(outcome.granted for outcome in outcomes[-1]):
             break
     return outcomes
+
+
+def take_back(storage: RedisStorage, hits: Sequence[Hit]) -> None:
+    """Uncount hits that were granted a moment ago. Raises what the client of Redis raises."""
+    library = _library(storage)
+    keys: Arguments = []
+    arguments: Arguments = []
+    for hit in hits:
+        (_, own, _), _ = library.asked(hit)
+        # The window that runs comes behind the one before.
+        keys.append(own[-1])
+        arguments += [hit.cost, int(hit.slides)]
+    _taking_back(storage)(keys, arguments)
 
 
 def counted_one_by_one(storage: RedisStorage | MemoryStorage, steps: Sequence[Sequence[Hit]]) -> list[list[Outcome]]:
@@ -184,6 +209,11 @@ def _with_scripts(storage: RedisStorage, scripts: Sequence[Callable[[Arguments, 
     for name, script in zip(SCRIPTS, scripts, strict=True):
         setattr(other, f"lua_{name}", script)
     return other
+
+
+@functools.cache
+def _taking_back(storage: RedisStorage) -> Callable[[Arguments, Arguments], object]:
+    return cast(Callable[[Arguments, Arguments], object], storage.get_connection().register_script(TAKE_BACK.encode()))
 
 
 @functools.cache

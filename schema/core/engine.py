@@ -19,13 +19,15 @@ import graphene
 import orjson
 from django.conf import settings
 from graphql import (
+    FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
     get_operation_ast,
 )
 
-from apps.core.db import Reading
+from apps.core.db import Reading, provided
+from apps.core.postgres.session import ProvisoFailed
 from schema.core.caching import Opened, open_kept
 from schema.core.complexity import NOTHING, Limits, Measure, admit, measure
 from schema.core.context import Context
@@ -33,10 +35,11 @@ from schema.core.costs import Prices
 from schema.core.documents import Document, DocumentRefused, Documents, Plan
 from schema.core.errors import BadUserInput, RateLimited, formatted, internal_error
 from schema.core.execution import Executed, at_once, execute
+from schema.core.permissions import beginning_with_statement
 from schema.core.persisted import DocumentName, keep, text_of
 from schema.core.selections import is_supported
 from schema.core.shape import check_variables
-from schema.core.watching import Watch, entered, unwatched
+from schema.core.watching import Watch, entered, recognized, unwatched
 
 # Measures of one operation: by its page sizes and windows, which differ little.
 MOST_MEASURED = 50
@@ -53,6 +56,8 @@ MOST_REFUSAL_POINTS = 500
 Charge = Callable[[Context, int], int | None]
 # Counts the request itself, where that has not been done. Raises GraphQLError.
 Settle = Callable[[Context], None]
+# Gives back what was counted against a caller who turned out to be another one.
+GiveBack = Callable[[Context], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,10 @@ class Answer:
         return body
 
 
+class _ToBeAsked(BaseException):
+    """Nobody may be assumed for this."""
+
+
 class Engine:
     """Answers operations on one schema. Each query, and each event of a subscription, is executed by `reading`.
 
@@ -99,6 +108,10 @@ class Engine:
 
     `charge` counts the request itself too, where it is still owed. `settle` does that before anything that takes long is begun, and
     where nothing is charged; without it the engine is given requests that are counted.
+
+    A caller may be assumed (`Context.assumed`). Then the first statement asks on the way whether it is they, and an answer that
+    took none does by itself in the end. If it is not, `give_back` undoes what was counted, and all is done anew as who they are.
+    Nobody is assumed for a mutation, unless it begins with a statement (`RootField.begins_with_statement`).
     """
 
     def __init__(
@@ -110,6 +123,7 @@ class Engine:
         reading: Reading = at_once,
         charge: Charge = lambda _context, _points: None,
         settle: Settle | None = None,
+        give_back: GiveBack = lambda _context: None,
         is_lean: bool = True,
         keeps: bool = False,
         watch: Watch = unwatched,
@@ -120,6 +134,8 @@ class Engine:
         self.charge = charge
         self.settles = settle is not None
         self.settle: Settle = settle or (lambda _context: None)
+        self.give_back = give_back
+        self._beginning_with_statement = beginning_with_statement(schema)
         self.watch = watch
         self.prices = prices or Prices()
         self.reading = reading
@@ -146,8 +162,24 @@ class Engine:
         return node.operation if node else None
 
     def answer(self, operation: Operation, *, context: Context) -> Answer:
-        """Executes a query or a mutation. Never raises: a bug becomes an INTERNAL error."""
-        return self.watch(self._safely, operation, context)
+        """Executes a query or a mutation. A bug becomes an INTERNAL error; raises only what keeps the database from saying who an
+        assumed caller is.
+        """
+        return self.watch(self._as_caller if context.assumed else self._safely, operation, context)
+
+    def _as_caller(self, operation: Operation, context: Context) -> Answer:
+        """The answer to the assumed caller if that is who they are, else to the one who was found out."""
+        assumed, mark = context.assumed, context.mark()
+        assert assumed is not None, "nobody is assumed"
+        try:
+            with provided(assumed.proviso):
+                return self._safely(operation, context)
+        except (ProvisoFailed, _ToBeAsked):
+            pass
+        self.give_back(context)
+        context.become(assumed.ask(), since=mark)
+        recognized(context)
+        return self._safely(operation, context)
 
     def _safely(self, operation: Operation, context: Context) -> Answer:
         try:
@@ -203,6 +235,8 @@ class Engine:
             node = get_operation_ast(document.ast, operation.name)
             if node is not None:
                 entered(context, document.name_of(operation.name, node))
+                if context.assumed is not None and not self._may_assume(node):
+                    raise _ToBeAsked
                 asked = self._admit(document, node, operation, context)
                 remaining = self.charge(context, asked.points)
             else:
@@ -312,6 +346,13 @@ class Engine:
                 plan.measured[values] = asked
         admit(asked, self.limits)
         return asked
+
+    def _may_assume(self, node: OperationDefinitionNode) -> bool:
+        """Whether the operation reads, or each of its fields begins with a statement, in words that leave no doubt."""
+        if node.operation is OperationType.QUERY:
+            return True
+        known = self._beginning_with_statement
+        return all(isinstance(each, FieldNode) and each.name.value in known for each in node.selection_set.selections)
 
     def _measured(
         self, document: Document, node: OperationDefinitionNode, variables: Mapping[str, Any] | None

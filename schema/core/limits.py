@@ -27,10 +27,11 @@ from django.conf import settings
 from limits import RateLimitItem, parse
 from limits.util import WindowStats
 
+from apps.core.db import confirm
 from apps.core.metrics import RATE_LIMIT_REFUSALS
 from apps.core.network import network_of
 from schema.core.context import Context
-from schema.core.counting import Hit, Outcome, counted, counted_one_by_one, local, shared
+from schema.core.counting import Hit, Outcome, counted, counted_one_by_one, local, shared, take_back
 from schema.core.errors import RateLimited
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Limit:
 
         Raises RateLimited.
         """
-        _spend(self.steps_by(context, what))
+        _spend(self.steps_by(context, what), context)
 
     def spend(self, *keys: str) -> None:
         """Counts one against each key. Raises RateLimited when one of them has no more left."""
@@ -108,11 +109,11 @@ class Budget:
         left = self.take(key, points)
         return None if left is None else left.remaining
 
-    def take(self, key: str, points: int, *, after: Sequence[Step] = ()) -> Left | None:
+    def take(self, key: str, points: int, *, after: Sequence[Step] = (), context: Context | None = None) -> Left | None:
         """The same, with the seconds until all of them are there again. `after`: what is counted before, and where it is refused
-        no points are taken.
+        no points are taken. `context` is that of the caller whose key it is.
         """
-        window = _spend([*after, Step(self, (key,), cost=points)])
+        window = _spend([*after, Step(self, (key,), cost=points)], context)
         if window is None:
             return None
         return Left(window.remaining, max(0, math.ceil(window.reset_time - time.time())))
@@ -140,13 +141,16 @@ class Step:
         return [Hit(item, self.limit.name, key, cost=self.cost, slides=slides) for key in self.keys]
 
 
-def _spend(steps: Sequence[Step]) -> WindowStats | None:
+def _spend(steps: Sequence[Step], context: Context | None = None) -> WindowStats | None:
     """Counts the steps, in one trip to Redis. What the last one left, None where that is not told.
 
-    Raises RateLimited at the first that has too few left; what comes after it is not counted.
+    Raises RateLimited at the first that has too few left; what comes after it is not counted. What is counted against an assumed
+    caller is noted in their `context`; without it, and without Redis, they are asked for first.
     """
     if not settings.RATE_LIMITS_ENABLED:
         return None
+    if context is None:
+        confirm()
     if not _outage.lasts():
         try:
             outcomes = counted(shared(settings.LIMITS_REDIS_URL), [step.hits() for step in steps])
@@ -154,10 +158,33 @@ def _spend(steps: Sequence[Step]) -> WindowStats | None:
             _outage.begin()
             logger.exception("Rate limits are not counted in Redis")
         else:
+            if context is not None and context.assumed is not None:
+                context.counted += _granted(steps, outcomes)
             return _judged(steps, outcomes)
+    confirm()
     closing = [step for step in steps if isinstance(step.limit, Limit) and step.limit.closes]
     _judged(closing, counted_one_by_one(local(), [step.hits() for step in closing]))
     return None
+
+
+def _granted(steps: Sequence[Step], outcomes: Sequence[Sequence[Outcome]]) -> list[Hit]:
+    return [
+        hit
+        for step, of_step in zip(steps, outcomes, strict=False)
+        for hit, outcome in zip(step.hits(), of_step, strict=True)
+        if outcome.granted
+    ]
+
+
+def give_back(context: Context) -> None:
+    """Take back what was counted against somebody who turned out not to be the caller."""
+    if not context.counted:
+        return
+    try:
+        take_back(shared(settings.LIMITS_REDIS_URL), context.counted)
+    except Exception:
+        _outage.begin()
+        logger.exception("What was counted against another caller stays counted")
 
 
 def _judged(steps: Sequence[Step], outcomes: Sequence[Sequence[Outcome]]) -> WindowStats | None:
@@ -212,19 +239,21 @@ OWED = "rate-limits.owed"
 
 def owe(context: Context, limit: Limit) -> None:
     """Lets one of the caller's be counted with the points of what they ask for, or by `settle`, whichever comes first."""
-    context.state[OWED] = limit.steps_by(context)
+    context.state[OWED] = limit
 
 
 def settle(context: Context) -> None:
     """Counts what is owed, before something is done that takes long. Raises RateLimited."""
-    steps = context.state.pop(OWED, None)
-    if steps:
-        _spend(steps)
+    limit: Limit | None = context.state.pop(OWED, None)
+    if limit is not None:
+        limit.spend_by(context)
 
 
 def charge(context: Context, points: int) -> int | None:
     """Take the points of a query from its caller, and what is owed; how many are left. Raises RateLimited."""
-    left = POINTS.take(caller_of(context), points, after=context.state.pop(OWED, ()))
+    limit: Limit | None = context.state.pop(OWED, None)
+    owed = () if limit is None else limit.steps_by(context)
+    left = POINTS.take(caller_of(context), points, after=owed, context=context)
     context.state[STANDING] = left
     return None if left is None else left.remaining
 

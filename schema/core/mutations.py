@@ -64,6 +64,8 @@ class Mutation:
     permission: ClassVar[Permission]
     input_type: ClassVar[Any]
     payload_type: ClassVar[Any]
+    # See RootField.
+    begins_with_statement: ClassVar[bool] = False
 
     @classmethod
     def check(cls, context: Context, data: Any, problems: Collector) -> None:
@@ -89,6 +91,7 @@ class Mutation:
             cls.payload_type,
             input=graphene.Argument(graphene.NonNull(cls.input_type), description="What is needed to do it."),
             permission=cls.permission,
+            begins_with_statement=cls.begins_with_statement,
             description=description,
             resolver=cls._resolve,
         )

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import graphene
+from graphene.utils.str_converters import to_camel_case
 
 from schema.core.context import Context
 from schema.core.errors import Forbidden, Unauthenticated
@@ -49,13 +50,20 @@ staff = Permission("staff", RANKS["STAFF"])
 
 
 class RootField(graphene.Field):
-    """A field of Query, Mutation or Subscription with its permission. Also guards a field of any other type."""
+    """A field of Query, Mutation or Subscription with its permission. Also guards a field of any other type.
 
-    def __init__(self, *arguments: Any, permission: Permission, **options: Any) -> None:
+    `begins_with_statement`, of a mutation: nothing that it does before its first statement to the database has an effect that
+    could not be given back, so that the statement may ask who the caller is.
+    """
+
+    def __init__(
+        self, *arguments: Any, permission: Permission, begins_with_statement: bool = False, **options: Any
+    ) -> None:
         if not isinstance(permission, Permission):
             raise TypeError("A root field needs a Permission.")
         super().__init__(*arguments, **options)
         self.permission = permission
+        self.begins_with_statement = begins_with_statement
 
     def wrap_resolve(self, parent_resolver: Callable[..., Any]) -> Callable[..., Any]:
         return self._guarded(super().wrap_resolve(parent_resolver))
@@ -72,6 +80,16 @@ class RootField(graphene.Field):
             return resolve(root, info, **arguments)
 
         return guarded
+
+
+def beginning_with_statement(schema: graphene.Schema) -> frozenset[str]:
+    """The mutations that begin with a statement, by their names in GraphQL."""
+    fields = schema.mutation._meta.fields if schema.mutation is not None else {}
+    return frozenset(
+        field.name or to_camel_case(name)
+        for name, field in fields.items()
+        if isinstance(field, RootField) and field.begins_with_statement
+    )
 
 
 def undeclared_permissions(schema: graphene.Schema) -> list[str]:

@@ -72,6 +72,13 @@ def entered(context: Context, name: str) -> None:
         present.operation = name
 
 
+def recognized(context: Context) -> None:
+    """From here on it is known that somebody else asks than was assumed."""
+    present = journey.current()
+    if present is not None:
+        present.user_id = None if context.user is None else context.user.pk
+
+
 class _Counts:
     """The counters of one operation: looking them up by label takes longer than counting."""
 

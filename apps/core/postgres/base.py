@@ -15,7 +15,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 from django.db.transaction import Atomic
 
 from apps.core.postgres.alone import stands_alone
-from apps.core.postgres.session import BEGIN_SNAPSHOT, Cursor, Session
+from apps.core.postgres.session import BEGIN_SNAPSHOT, Cursor, Proviso, Session
 
 # A connection that was silent for longer may have been forgotten on the way without a word.
 TRUSTED_SECONDS = 30.0
@@ -37,6 +37,7 @@ class DatabaseWrapper(PostgreSQL):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._answered_at = 0.0
+        self._proviso: Proviso | None = None
 
     def get_connection_params(self) -> dict[str, Any]:
         parameters: dict[str, Any] = super().get_connection_params()
@@ -80,6 +81,26 @@ class DatabaseWrapper(PostgreSQL):
 
     def _options(self) -> list[tuple[str, str]]:
         return OPTION.findall(self.settings_dict["OPTIONS"]["options"])
+
+    def connect(self) -> None:
+        super().connect()
+        if self._proviso is not None and not self._proviso.holds:
+            self.connection.proviso = self._proviso
+
+    def provide(self, proviso: Proviso | None) -> None:
+        """Carry nothing out any more unless this holds, which is found out with the next statement; None: let it be."""
+        self._proviso = proviso
+        if self.connection is not None:
+            self.connection.proviso = proviso
+
+    def confirm(self) -> None:
+        """Find out now whether what was provided holds, where no statement has told. Raises ProvisoFailed, and DatabaseError where
+        that cannot be found out.
+        """
+        if self._proviso is not None and not self._proviso.holds:
+            session = self.session()
+            with self.wrap_database_errors:
+                session.confirm()
 
     def begin_snapshot(self) -> None:
         """The transaction that is open, and has read nothing yet, sees one moment. Its end is the end of that."""

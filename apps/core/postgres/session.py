@@ -8,10 +8,10 @@ after the other, and what fails after BEGIN leaves the transaction failed, as if
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg2 import DatabaseError, ProgrammingError
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR, connection, cursor
 from psycopg2.sql import Composable
 
 BEGIN = "BEGIN"
@@ -30,20 +30,40 @@ class NotAlone(BaseException):
     """
 
 
+class ProvisoFailed(BaseException):
+    """What had to be so is not, and nothing of what was sent behind it was carried out.
+
+    No Exception, for the same reason.
+    """
+
+
+class Proviso(Protocol):
+    """What has to be so: see `apps.core.provisos`."""
+
+    holds: bool
+
+    def text(self, session: Session) -> str: ...
+
+    def look_at(self, error: DatabaseError, session: Session) -> None: ...
+
+
 class Cursor(cursor):
-    """Brings the BEGIN that is due."""
+    """Brings the BEGIN and the proviso that are due."""
 
     _brought = ""
 
     @property
     def query(self) -> Any:
-        """What was asked last, without the BEGIN that went with it."""
+        """What was asked last, without what went in front of it."""
         sent = super().query
         return sent and sent.removeprefix(self._brought.encode())
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - the driver's name for it
         session: Any = self.connection
         opening = session.opening
+        if session.proviso is not None and opening != ENDED and not session.only_goes_back(query):
+            self._execute_behind(session.proviso, query, vars)
+            return
         if opening is None:
             session.sent += 1
             super().execute(query, vars)
@@ -56,11 +76,8 @@ class Cursor(cursor):
             session.begin()
             super().execute(query, vars)
             return
-        text = query.as_string(self) if isinstance(query, Composable) else query
-        self._brought = f"{opening}; "
-        both = self._brought.encode() + text if isinstance(text, bytes) else self._brought + text
         try:
-            super().execute(both, vars)
+            super().execute(self._behind(f"{opening}; ", query), vars)
         except DatabaseError as error:
             if error.pgcode is None or session.closed or not session.is_idle:
                 raise
@@ -70,6 +87,39 @@ class Cursor(cursor):
         finally:
             session.sent += 1
             session.note_beginning()
+
+    def _execute_behind(self, proviso: Proviso, query: Any, vars: Any) -> None:  # noqa: A002
+        session: Any = self.connection
+        opening = session.opening
+        if self.name is not None:
+            # What cannot bring it.
+            session.confirm()
+            self.execute(query, vars)
+            return
+        is_alone = opening in LONELY
+        if is_alone:
+            session.admit(query, is_plain=True)
+        try:
+            before = f"{opening}; " if opening and not is_alone else ""
+            super().execute(self._behind(f"{before}{proviso.text(session)}; ", query), vars)
+        except DatabaseError as error:
+            proviso.look_at(error, session)
+            if not before or error.pgcode is None or session.closed or not session.is_idle:
+                raise
+            # As without a proviso.
+            session.begin()
+            session.confirm()
+            super().execute(query, vars)
+        else:
+            session.note_that_it_holds()
+        finally:
+            session.sent += not is_alone
+            session.note_beginning()
+
+    def _behind(self, brought: str, query: Any) -> Any:
+        text = query.as_string(self) if isinstance(query, Composable) else query
+        self._brought = brought
+        return brought.encode() + text if isinstance(text, bytes) else brought + text
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         self._begin()
@@ -93,6 +143,7 @@ class Cursor(cursor):
 
     def _begin(self) -> None:
         session: Any = self.connection
+        session.confirm()
         session.sent += 1
         if session.opening is not None:
             session.begin()
@@ -102,9 +153,13 @@ class Session(connection):
     """`opening` is what the next statement brings with it, None inside a transaction and where each stands for itself.
 
     `sent` counts statements, but for what ends transactions and prepares others; what needs a BEGIN of its own counts twice.
+
+    `proviso` is what nothing is carried out without, until it was found to hold: it goes in front of the next statement, whatever
+    that is, and where it fails ProvisoFailed is raised, then and for each statement after it.
     """
 
     opening: str | None = None
+    proviso: Proviso | None = None
     sent = 0
     _may_be_alone: Callable[[str], bool]
     _is_manual = False
@@ -167,6 +222,30 @@ class Session(connection):
         self.opening = REFUSED
         raise NotAlone
 
+    def only_goes_back(self, query: Any) -> bool:
+        """Whether the statement does no more than to mend a transaction that has failed, in which nothing else can be done."""
+        if self.get_transaction_status() != TRANSACTION_STATUS_INERROR:
+            return False
+        return isinstance(query, str) and query.startswith("ROLLBACK TO SAVEPOINT ") and ";" not in query
+
+    def confirm(self) -> None:
+        """Find out now, by itself, whether the proviso holds that is due. Raises ProvisoFailed."""
+        proviso = self.proviso
+        if proviso is None:
+            return
+        try:
+            self._say(proviso.text(self))
+        except DatabaseError as error:
+            proviso.look_at(error, self)
+            raise
+        self.note_that_it_holds()
+
+    def note_that_it_holds(self) -> None:
+        """Take the proviso for found out."""
+        proviso, self.proviso = self.proviso, None
+        if proviso is not None:
+            proviso.holds = True
+
     def begin(self) -> None:
         """Begin now, for what cannot bring the BEGIN with it.
 
@@ -187,8 +266,8 @@ class Session(connection):
                     self.opening = opening
 
     def prepare(self, text: str) -> None:
-        """Carry out a PREPARE. It reads nothing, so that it does not count, and may go before what is alone."""
-        if self.opening in LONELY:
+        """Carry out a PREPARE. It reads nothing, so that it does not count, and may go before what is alone and any proviso."""
+        if self.opening in LONELY or self.proviso is not None:
             self._say(text)
             return
         with self.cursor() as own:

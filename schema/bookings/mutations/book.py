@@ -43,6 +43,8 @@ class Book(Mutation):
     """What the four have in common."""
 
     permission = anyone
+    # What it is counted for can be given back.
+    begins_with_statement = True
     payload_type = BookingPayload
     type_name: ClassVar[str]
     kind_code: ClassVar[str]

@@ -15,7 +15,7 @@ from graphql_jwt.refresh_token.mixins import RevokeMixin
 
 from apps.core.errors import InvalidToken
 from apps.users.actions import sessions
-from apps.users.selectors import viewer_for_access_token
+from apps.users.callers import viewer_for_access_token
 from schema.core.permissions import RootField, anyone
 from schema.core.scalars import JSON
 from schema.users.guesses import sign_in_of

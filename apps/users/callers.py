@@ -1,0 +1,209 @@
+"""Who sent an access token: read from the database, or taken for whom this process saw last, on condition that nothing has changed.
+
+    viewer_for_access_token(token=token, now=now)           one statement of its own
+
+    seen = viewer_seen(token=token, now=now)
+    with provided(seen.proviso):
+        ...                                                 seen.viewer; the database is asked with the first statement
+
+What is remembered of a caller is what the database said when the token was first seen here. It counts for nothing by itself: the
+proviso is that the session goes on, that the account is open and has not called its tokens back, and that both rows are the very
+versions that were read. So whatever has changed is seen with the request in which it would have been seen without this.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BigIntegerField, Expression, Model, QuerySet, TextField
+from django.db.models.sql.compiler import SQLCompiler
+
+from apps.core.db import is_in_transaction
+from apps.core.errors import InvalidToken
+from apps.core.instances import Quick
+from apps.core.prepared import Given, PreparedQuery, compiled
+from apps.core.provisos import Condition, Proviso, is_possible
+from apps.users.models import Session, User, UserRole
+from apps.users.policies import is_good_enough
+from apps.users.tokens import AccessClaims, read_access_token
+
+# Of so many sessions it is remembered who they are.
+MOST_SEEN = 4_000
+
+
+class RowVersion(Expression):
+    """Which version of its row a statement sees: another one after each change, and the same one otherwise."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(output_field=TextField())
+        self.table = table
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
+        return f'"{self.table}"."xmin"::text', []
+
+
+def _standing() -> QuerySet[Session]:
+    """The session of a token that counts."""
+    return Session.objects.filter(
+        pk=Given("session", BigIntegerField()),
+        user_id=Given("user", BigIntegerField()),
+        ended_at=None,
+        user__is_active=True,
+        user__token_version=Given("version", BigIntegerField()),
+    )
+
+
+VERSIONS = {"session_row": RowVersion("users_session"), "user_row": RowVersion("users_user")}
+CALLER = PreparedQuery("caller", lambda: _standing().select_related("user").annotate(**VERSIONS))
+
+
+@functools.cache
+def _unchanged() -> Condition:
+    given = {name: Given(name, TextField()) for name in VERSIONS}
+    text, types = compiled(_standing().alias(**VERSIONS).filter(**given).values("pk"))
+    return Condition("caller_unchanged", text, **types)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A caller as this process saw them last; nobody at all unless the proviso holds."""
+
+    viewer: User
+    proviso: Proviso
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What is remembered of a session: the values of its row and of its account's, and which versions these are."""
+
+    token_id: str
+    ends_at: datetime
+    session: Sequence[Any]
+    user: Sequence[Any]
+    versions: dict[str, int]
+
+
+def viewer_for_access_token(*, token: str, now: datetime) -> User:
+    """The account that sent the token, with `current_session` set to the session of the token.
+
+    One query, so that a role that was given, an account that was closed and a session that was ended count at once. Raises
+    ExpiredToken for a token that ran out and InvalidToken for any other that is not accepted.
+    """
+    claims = read_access_token(token, now=now)
+    session = CALLER.first(session=claims.session_id, user=claims.user_id, version=claims.token_version)
+    if session is None or session.user.role == UserRole.STAFF:
+        _memories.forget(claims)
+    elif _may_remember():
+        _memories.keep(claims, session, now=now)
+    if session is None:
+        raise InvalidToken("The token is not valid any more.")
+    if not is_good_enough(session, user=session.user):
+        raise InvalidToken("The token is not valid without a second factor.")
+    return _viewer(session, session.user, claims)
+
+
+def viewer_seen(*, token: str, now: datetime) -> Seen | None:
+    """The same account as this process saw it last; None where it is to be asked for: for a token that is new here, for staff,
+    and where the proviso could not go with every statement. What it lacks is the password's hash, which is read if it is used.
+
+    Raises ExpiredToken and InvalidToken for what the token itself says.
+    """
+    if not _may_remember():
+        return None
+    claims = read_access_token(token, now=now)
+    memory = _memories.of(claims)
+    if memory is None:
+        return None
+    session: Session = _sessions().from_db(DEFAULT_DB_ALIAS, _names(Session), memory.session)
+    session.user = _users().from_db(DEFAULT_DB_ALIAS, _names(User), memory.user)
+    if not is_good_enough(session, user=session.user):
+        return None
+    proviso = Proviso(
+        _unchanged(),
+        session=claims.session_id,
+        user=claims.user_id,
+        version=claims.token_version,
+        **memory.versions,
+    )
+    return Seen(_viewer(session, session.user, claims), proviso)
+
+
+def _viewer(session: Session, user: User, claims: AccessClaims) -> User:
+    session.access_payload = claims.payload
+    user.current_session = session
+    return user
+
+
+def _may_remember() -> bool:
+    # Within a transaction a row may change and stay the same version.
+    return is_possible() and not is_in_transaction()
+
+
+class _Memories:
+    """By session. The oldest go first, and those whose token has run out."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[int, _Memory] = {}
+
+    def keep(self, claims: AccessClaims, session: Any, *, now: datetime) -> None:
+        memory = _Memory(
+            claims.payload["jti"],
+            datetime.fromtimestamp(claims.payload["exp"], tz=UTC),
+            _values(session),
+            _values(session.user),
+            {name: int(getattr(session, name)) for name in VERSIONS},
+        )
+        with self._lock:
+            known = self._known
+            known.pop(claims.session_id, None)
+            while known:
+                oldest = next(iter(known))
+                if len(known) < MOST_SEEN and known[oldest].ends_at > now:
+                    break
+                del known[oldest]
+            known[claims.session_id] = memory
+
+    def of(self, claims: AccessClaims) -> _Memory | None:
+        memory = self._known.get(claims.session_id)
+        # Another token of the session comes with a change of its row.
+        return memory if memory is not None and memory.token_id == claims.payload["jti"] else None
+
+    def forget(self, claims: AccessClaims) -> None:
+        with self._lock:
+            self._known.pop(claims.session_id, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._known.clear()
+
+
+_memories = _Memories()
+
+
+@functools.cache
+def _names(model: type[Model]) -> tuple[str, ...]:
+    """The columns that are remembered: no secret is kept where it is of no use."""
+    return tuple(field.attname for field in model._meta.concrete_fields if field.attname != "password")
+
+
+def _values(instance: Model) -> tuple[Any, ...]:
+    # As the database gave them: a file's name, and no file.
+    return tuple(instance.__dict__[name] for name in _names(type(instance)))
+
+
+@functools.cache
+def _sessions() -> Quick[Session]:
+    return Quick(Session)
+
+
+@functools.cache
+def _users() -> Quick[User]:
+    return Quick(User)
