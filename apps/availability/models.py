@@ -12,6 +12,7 @@ from apps.listings.models import Listing
 BLOCK_HOLDER = 0
 # The source of the blocks that a host made by hand. Those of other sources leave alone what is booked.
 BY_HOST = "HOST"
+UPPER_BOUND, LOWER_BOUND = (models.Func("period", function=name) for name in ("upper", "lower"))
 
 
 class Unit(models.Model):
@@ -53,8 +54,11 @@ class Allocation(models.Model):
     that instant it counts as free, and whoever comes first clears it away.
     """
 
-    listing = models.ForeignKey(Listing, on_delete=models.CASCADE, related_name="allocations")
-    unit = models.ForeignKey(Unit, on_delete=models.CASCADE, null=True, blank=True, related_name="allocations")
+    # Asked for are those that are active, which have indexes of their own below: one of all would only be one more to write.
+    listing = models.ForeignKey(Listing, on_delete=models.CASCADE, related_name="allocations", db_index=False)
+    unit = models.ForeignKey(
+        Unit, on_delete=models.CASCADE, null=True, blank=True, related_name="allocations", db_index=False
+    )
     quantity = models.PositiveIntegerField(default=1)
     period = DateTimeRangeField()
     holder = models.BigIntegerField()
@@ -82,10 +86,17 @@ class Allocation(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["held_until"], condition=Q(is_active=True, held_until__isnull=False), name="allocation_held"
+                fields=["listing", "held_until"],
+                condition=Q(is_active=True, held_until__isnull=False),
+                name="allocation_held_of_listing",
             ),
-            models.Index(fields=["listing"], condition=Q(is_active=True), name="allocation_active_of_listing"),
-            models.Index(fields=["holder"], condition=Q(is_active=True), name="allocation_of_holder"),
+            # What has ended is passed over, and of what is still to come only what is in the way is fetched.
+            models.Index(
+                F("listing"), UPPER_BOUND, LOWER_BOUND, condition=Q(is_active=True), name="allocation_taken_of_listing"
+            ),
+            models.Index(
+                F("unit"), UPPER_BOUND, LOWER_BOUND, condition=Q(is_active=True), name="allocation_taken_of_unit"
+            ),
         ]
 
     def __str__(self) -> str:

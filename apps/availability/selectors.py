@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib.postgres.fields import DateTimeRangeField
 from django.db.models import (
     Aggregate,
-    DateTimeField,
     Exists,
     F,
     IntegerField,
@@ -17,7 +16,7 @@ from django.db.models import (
     Sum,
     Value,
 )
-from django.db.models.expressions import Combinable, Func, Subquery
+from django.db.models.expressions import Combinable, Subquery
 from django.db.models.functions import Coalesce
 
 from apps.availability.models import Allocation, Block, Stock, Unit
@@ -33,34 +32,26 @@ def taking(*, now: Instant) -> Q:
     return Q(is_active=True) & (Q(held_until=None) | Q(held_until__gt=now))
 
 
-def _range(start: Instant, end: Instant) -> Func:
-    return Func(_instant(start), _instant(end), function="tstzrange", output_field=Allocation._meta.get_field("period"))
-
-
-def _instant(moment: Instant) -> Combinable:
-    return Value(moment, output_field=DateTimeField()) if isinstance(moment, datetime) else moment
-
-
 def overlapping(start: Instant, end: Instant, *, now: Instant) -> QuerySet[Allocation]:
-    """The allocations that take something of [start, end)."""
-    return Allocation.objects.filter(taking(now=now), period__overlap=_range(start, end))
+    """The allocations that take something of [start, end): instants, or where they will be.
+
+    To be asked of a unit or a listing. Its bounds are compared, and not the periods themselves, so that the index of its own
+    answers: that of all periods, which keeps them apart, takes longer for one unit, and read for a short window it holds what
+    everybody else has booked in it.
+    """
+    return Allocation.objects.filter(taking(now=now), period__startswith__lt=end, period__endswith__gt=start)
 
 
 def free_units(listing: int | Combinable, taken: QuerySet[Allocation]) -> QuerySet[Unit]:
     """The offered units of the listing of which nothing is taken by these allocations, lowest number first."""
-    busy = taken.filter(listing=listing).values("unit")
-    return Unit.objects.filter(listing=listing, is_offered=True).exclude(pk__in=busy).order_by("number")
+    return Unit.objects.filter(~Exists(taken.filter(unit=OuterRef("pk"))), listing=listing, is_offered=True).order_by(
+        "number"
+    )
 
 
 def taken_in(start: Any, end: Any, *, now: Any) -> QuerySet[Allocation]:
-    """The allocations of offered units that take something of [start, end): instants, or where they will be.
-
-    The condition on the window is written so that the index of all periods is of no use for it: read for a short window, it
-    holds what everybody else has booked in it, and PostgreSQL takes it to be worth that.
-    """
-    return Allocation.objects.filter(
-        taking(now=now), unit__is_offered=True, period__startswith__lt=end, period__endswith__gt=start
-    )
+    """The same of offered units."""
+    return overlapping(start, end, now=now).filter(unit__is_offered=True)
 
 
 def taken_of(listing_ids: Sequence[int], window: Period, *, now: datetime) -> QuerySet[Allocation]:
@@ -68,27 +59,13 @@ def taken_of(listing_ids: Sequence[int], window: Period, *, now: datetime) -> Qu
     return taken_in(window.start, window.end, now=now).filter(listing__in=listing_ids)
 
 
-def unit_is_free(
-    start: Instant,
-    end: Instant,
-    *,
-    now: Instant,
-    listing: str = "pk",
-    inside: tuple[Instant, Instant] | None = None,
-) -> Exists:
+def unit_is_free(start: Instant, end: Instant, *, now: Instant, listing: str = "pk") -> Exists:
     """A condition on a listing queryset: some offered unit is free for the whole of [start, end).
 
     `start` and `end` may be expressions over the listing; `listing` is the queryset's path to the listing's key. Inside
     the subqueries expressions must be wrapped by the caller in OuterRef one level per subquery: two here.
-
-    `inside` are two moments between which every listing's [start, end) lies. Then those expressions are worked out only for
-    what is taken between the two, and not for each listing whose calendar is empty there.
     """
-    if inside is None:
-        taken = overlapping(start, end, now=now)
-    else:
-        taken = overlapping(*inside, now=now).filter(period__startswith__lt=end, period__endswith__gt=start)
-    taken = taken.filter(unit=OuterRef("pk"))
+    taken = overlapping(start, end, now=now).filter(unit=OuterRef("pk"))
     units = Unit.objects.filter(~Exists(taken), listing=OuterRef(listing), is_offered=True)
     # OFFSET 0 keeps it a question about one listing. Without, PostgreSQL may turn it into a join and work out the free
     # units of all listings first, for a page of twenty.
@@ -172,18 +149,18 @@ def busy_by_unit(listing_id: int, window: Period, *, now: datetime) -> list[list
 
 
 def is_free(
-    listing: Listing, period: Period, *, quantity: int | None, now: datetime, without_holder: int | None = None
+    listing: Listing, period: Period, *, quantity: int | None, now: datetime, besides: Allocation | None = None
 ) -> bool:
-    """Whether the ledger would give the place now: a unit, or that many tickets. `without_holder` leaves its own place out."""
+    """Whether the ledger would give the place now: a unit, or that many tickets. `besides` is to be given up for it."""
     if quantity is not None:
         left = tickets_left_of([listing.pk], now=now).get(listing.pk, 0)
-        if without_holder is not None:
-            own = Allocation.objects.filter(holder=without_holder, is_active=True)
+        if besides is not None:
+            own = Allocation.objects.filter(pk=besides.pk, is_active=True)
             left += own.aggregate(own=Sum("quantity"))["own"] or 0
         return left >= quantity
     taken = overlapping(period.start, period.end, now=now).filter(unit=OuterRef("pk"))
-    if without_holder is not None:
-        taken = taken.exclude(holder=without_holder)
+    if besides is not None:
+        taken = taken.exclude(holder=besides.holder)
     return Unit.objects.filter(~Exists(taken), listing=listing.pk, is_offered=True).exists()
 
 

@@ -119,7 +119,7 @@ def _is_free(booking: Booking, planned: Occupancy, *, now: datetime) -> bool:
         planned.occupied,
         quantity=planned.quantity,
         now=now,
-        without_holder=booking.allocation.holder,
+        besides=booking.allocation,
     )
 
 

@@ -156,8 +156,7 @@ class PropertyKind(Kind):
         if "check_in" in places:
             start = _local_instant(places["check_in"], "property__check_in_time")
             end = _local_instant(places["check_out"], "property__check_out_time")
-            inside = (places["not_before"], places["not_after"])
-            condition &= Q(unit_is_free(start, end, now=places["now"], inside=inside))
+            condition &= Q(unit_is_free(start, end, now=places["now"]))
         if "start" in places:
             condition &= Q(unit_is_free(places["start"], places["end"], now=places["now"]))
         return condition
@@ -230,10 +229,6 @@ def _asked_of_stay(check_in: date, check_out: date, *, now: datetime) -> dict[st
     if nights < 1 or not -ZONE_DAYS <= ahead <= HORIZON_DAYS + ZONE_DAYS:
         return None
     asked = {"nights": Put(nights, INTEGER), "check_in": Put(check_in, DAY), "check_out": Put(check_out, DAY)}
-    # Wherever it is, and whatever the clock on the wall says.
-    not_before = datetime.combine(check_in, time(), tzinfo=UTC) - timedelta(days=ZONE_DAYS)
-    not_after = datetime.combine(check_out, time(), tzinfo=UTC) + timedelta(days=1 + ZONE_DAYS)
-    asked |= {"not_before": Put(not_before, INSTANT), "not_after": Put(not_after, INSTANT)}
     # The zones' own calendars matter only near both ends.
     if ahead <= ZONE_DAYS:
         asked["latest_day"] = Put(check_in, DAY)
