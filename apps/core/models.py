@@ -19,6 +19,24 @@ class OutboxMessage(models.Model):
         return f"{self.task} {self.pk}"
 
 
+class PromisedJob(models.Model):
+    """A job that nothing else remembers, until a worker has done it. Where none is heard of by `look_again_at`, it is sent
+    again.
+    """
+
+    task = models.CharField(max_length=100)
+    arguments = models.JSONField(default=dict)
+    tries = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    look_again_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["look_again_at"], name="promised_job_due")]
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.pk}"
+
+
 class IdempotencyKey(models.Model):
     """The same key from the same caller within 24 hours answers the same result.
 

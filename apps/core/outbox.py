@@ -25,13 +25,16 @@ BATCH = 500
 SENT = Prepared("sent", "DELETE FROM core_outboxmessage WHERE id = %(message)s", message="bigint")
 
 
-def enqueue(task: str, **arguments: Any) -> None:
+def enqueue(task: str, *, carried: dict[str, str] | None = None, **arguments: Any) -> None:
     """Promise a Celery task by name, with JSON arguments. It is sent when, and only when, the transaction commits.
 
-    Tasks may run twice: they must be idempotent.
+    Tasks may run twice: they must be idempotent. `carried` is what the job carries with it, unless it is what the journey says.
+    A broker may lose what it was sent: something has to find the job again, or it is `promises.enqueue_until_done`.
     """
     require_transaction()
-    message = OutboxMessage.objects.create(task=task, arguments=arguments, luggage=luggage())
+    message = OutboxMessage.objects.create(
+        task=task, arguments=arguments, luggage=luggage() if carried is None else carried
+    )
     transaction.on_commit(partial(_send, message), robust=True)
 
 

@@ -3,12 +3,14 @@
 from celery import shared_task
 from django.utils import timezone
 
-from apps.core import outbox, retention, versions
+from apps.core import outbox, promises, retention, versions
 
 
 @shared_task(name="core.send_outbox")
 def send_outbox() -> None:
-    outbox.send_waiting(now=timezone.now())
+    now = timezone.now()
+    promises.look_again(now=now)
+    outbox.send_waiting(now=now)
 
 
 @shared_task(name="core.forget")

@@ -7,7 +7,7 @@ from apps.core import idempotency
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import NotFound, Required
 from apps.core.instances import new
-from apps.core.outbox import enqueue
+from apps.core.promises import enqueue_until_done
 from apps.live.actions import publish_all
 from apps.notifications.letters import Words
 from apps.notifications.models import Announcement, Letter, Notification, NotificationChannel, NotificationType
@@ -160,7 +160,7 @@ def send_notification(
     if None in recipient_ids or reachable_ids(ids=wanted) != set(wanted):
         raise NotFound("There is no such person.", field="user_ids")
     announcement = Announcement.objects.create(sender=sender, title=title, body=body, recipients=wanted, created_at=now)
-    enqueue("notifications.deliver", announcement_id=announcement.pk)
+    enqueue_until_done("notifications.deliver", announcement_id=announcement.pk)
     if claim is not None:
         idempotency.remember(claim, result=announcement.pk)
     return len(wanted)

@@ -3,10 +3,11 @@
 from celery import shared_task
 from django.utils import timezone
 
+from apps.core.promises import KeptTask
 from apps.notifications import actions, mailing
 
 
-@shared_task(name="notifications.deliver")
+@shared_task(name="notifications.deliver", base=KeptTask)
 def deliver(*, announcement_id: int) -> None:
     actions.deliver(announcement_id=announcement_id, now=timezone.now())
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import NotFound, WrongState
-from apps.core.outbox import enqueue
+from apps.core.promises import enqueue_until_done
 from apps.payments import gateway
 from apps.payments.models import OPEN_STATUSES, Card, Charge, ChargeStatus
 from apps.payments.outcomes import Outcome
@@ -105,4 +105,4 @@ def _forget(card: Card) -> None:
     names = _names_of(card)
     card.delete()
     for name in sorted(names):
-        enqueue("payments.forget_card", payment_method=name)
+        enqueue_until_done("payments.forget_card", payment_method=name)

@@ -2,12 +2,14 @@
 
 from celery import shared_task
 
+from apps.core.promises import KeptTask
 from apps.payments import cards
 from apps.payments.gateway import GatewayUnavailable
 
 
 @shared_task(
     name="payments.forget_card",
+    base=KeptTask,
     autoretry_for=(GatewayUnavailable,),
     retry_backoff=1,
     retry_backoff_max=600,

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 
 from apps.core.admin import ReadOnlyAdmin
-from apps.core.models import IdempotencyKey, OutboxMessage
+from apps.core.models import IdempotencyKey, OutboxMessage, PromisedJob
 from apps.staff.desk import admin as bookings
 from apps.staff.models import BackupCode, SecondFactor
 
@@ -17,6 +17,16 @@ class OutboxMessageAdmin(ReadOnlyAdmin):
 
     list_display = ("id", "task", "arguments", "created_at")
     search_fields = ("=task",)
+    ordering = ("pk",)
+
+
+@admin.register(PromisedJob)
+class PromisedJobAdmin(ReadOnlyAdmin):
+    """Jobs that are sent again until a worker has done them. One with many tries fails each time; the worker's log says why."""
+
+    list_display = ("id", "task", "tries", "look_again_at", "created_at")
+    search_fields = ("=task",)
+    fields = ("task", "tries", "look_again_at", "created_at")
     ordering = ("pk",)
 
 

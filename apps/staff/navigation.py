@@ -153,6 +153,7 @@ GROUPS: tuple[tuple[str, tuple[Table | Page, ...]], ...] = (
             Table("audit.AuditEvent", "policy", "Audit events"),
             Table("admin.LogEntry", "edit_note", "Admin log"),
             Table("core.OutboxMessage", "outbox", "Outbox"),
+            Table("core.PromisedJob", "update", "Promised jobs"),
             Table("core.IdempotencyKey", "fingerprint", "Idempotency keys"),
             Table("live.LiveEvent", "sensors", "Live events"),
         ),

@@ -6,6 +6,7 @@ from smtplib import SMTPException
 from celery import shared_task
 from django.utils import timezone
 
+from apps.core.promises import KeptTask
 from apps.users import mails
 from apps.users.actions.credentials import mail_reset_link
 from apps.users.actions.mail_tokens import secret_of
@@ -13,7 +14,12 @@ from apps.users.models import MailToken
 
 # A mail server that is away for an hour costs no mail: 10 s, 20 s, 40 s ... 10 min.
 persistent_task = partial(
-    shared_task, autoretry_for=(OSError, SMTPException), retry_backoff=10, retry_backoff_max=600, max_retries=12
+    shared_task,
+    base=KeptTask,
+    autoretry_for=(OSError, SMTPException),
+    retry_backoff=10,
+    retry_backoff_max=600,
+    max_retries=12,
 )
 
 
@@ -25,7 +31,7 @@ def mail_link(*, token_id: int) -> None:
         mails.send_link(token=token, secret=secret_of(token), now=now)
 
 
-@shared_task(name="users.mail_password_reset")
+@shared_task(name="users.mail_password_reset", base=KeptTask)
 def mail_password_reset(*, email: str) -> None:
     mail_reset_link(email=email, now=timezone.now())
 

@@ -18,7 +18,7 @@ from apps.audit.models import AuditEvent
 from apps.availability.models import Allocation, Block
 from apps.bookings.models import Booking
 from apps.core.admin import MOST_COUNTED, ReadOnlyAdmin, ShallowPaginator
-from apps.core.models import IdempotencyKey, OutboxMessage
+from apps.core.models import IdempotencyKey, OutboxMessage, PromisedJob
 from apps.hosting.models import ImportedCalendar, ListingFeed
 from apps.importing.demo.actions import seed_demo
 from apps.integrations import models as integrations
@@ -150,6 +150,7 @@ def fill_the_rest() -> None:
         Image.objects.create(listing=listing, position=90 + number, file="x.jpg", created_at=now)
         Word.objects.get_or_create(word=f"word{number}")
         OutboxMessage.objects.create(task="x", created_at=now)
+        PromisedJob.objects.create(task="x", look_again_at=now)
         IdempotencyKey.objects.create(caller="x", key=key, fingerprint=key, created_at=now)
         LiveEvent.objects.create(topic="booking:1", at=now)
         factor = SecondFactor.objects.create(user=user, name="x", secret="x", created_at=now)

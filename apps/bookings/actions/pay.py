@@ -18,6 +18,7 @@ from apps.core.faults import fault_point
 from apps.core.money import Money
 from apps.core.outbox import enqueue
 from apps.core.periods import Period
+from apps.core.promises import enqueue_until_done
 from apps.core.versions import only
 from apps.payments import gateway
 from apps.payments.actions import (
@@ -165,7 +166,7 @@ def settle(*, charge_id: int, outcome: gateway.Outcome, now: datetime) -> None:
             booking.tell_listeners()
             logger.info("charge %s is still with the processor", charge.pk)
     if booking.guest_id is None and not booking.is_anonymous and charge.status not in OPEN_STATUSES:
-        enqueue("payments.forget_card", payment_method=charge.payment_method)
+        enqueue_until_done("payments.forget_card", payment_method=charge.payment_method)
 
 
 def _told(charge: Charge) -> dict[str, str | int]:

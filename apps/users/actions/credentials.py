@@ -8,7 +8,7 @@ from apps.audit.models import AuditKind
 from apps.core.db import unit_of_work
 from apps.core.emails import clean_email
 from apps.core.errors import AccountClosed, Collector, Duplicate, InvalidToken
-from apps.core.outbox import enqueue
+from apps.core.promises import enqueue_until_done
 from apps.users import passwords, second_factor
 from apps.users.actions.accounts import save_with_email
 from apps.users.actions.mail_tokens import find, mail_link, redeem, reset_links_since, void_links
@@ -107,7 +107,7 @@ def request_password_reset(*, email: str) -> None:
 
     Raises Required or Invalid at `email` for what is no address.
     """
-    enqueue("users.mail_password_reset", email=clean_email(email, field="email"))
+    enqueue_until_done("users.mail_password_reset", email=clean_email(email, field="email"))
 
 
 @unit_of_work
@@ -204,4 +204,4 @@ def _changing(viewer: User, address: str, *, now: datetime) -> None:
     keep_open(viewer)
     mail_link(user=viewer, purpose=MailPurpose.VERIFY_EMAIL, email=address, now=now)
     if viewer.email:
-        enqueue("users.mail_email_change_notice", email=viewer.email)
+        enqueue_until_done("users.mail_email_change_notice", email=viewer.email)

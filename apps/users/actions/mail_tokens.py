@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from apps.core.db import require_transaction
 from apps.core.errors import InvalidToken
 from apps.core.ids import derivations, derive, digest, new_secret
-from apps.core.outbox import enqueue
+from apps.core.promises import enqueue_until_done
 from apps.users.models import MailPurpose, MailToken, User
 
 LIFETIMES = {MailPurpose.VERIFY_EMAIL: timedelta(days=3), MailPurpose.RESET_PASSWORD: timedelta(hours=1)}
@@ -31,7 +31,7 @@ def mail_link(*, user: User, purpose: MailPurpose, email: str, now: datetime) ->
         created_at=now,
         expires_at=now + LIFETIMES[purpose],
     )
-    enqueue("users.mail_link", token_id=token.pk)
+    enqueue_until_done("users.mail_link", token_id=token.pk)
 
 
 def secret_of(token: MailToken) -> str:
