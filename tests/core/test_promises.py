@@ -37,6 +37,11 @@ BOUNDED = {"core.tell_versions"}
 FORGET = "payments.forget_card"
 
 
+@pytest.fixture(autouse=True)
+def _tasks() -> None:
+    current_app.loader.import_default_modules()
+
+
 @pytest.fixture
 def lost(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A broker that takes every job, and loses it."""
@@ -61,7 +66,6 @@ def run(message: OutboxMessage) -> Any:
 
 
 def test_every_job_is_found_again() -> None:
-    current_app.loader.import_default_modules()
     beaten = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     kept = {name for name, task in current_app.tasks.items() if isinstance(task, KeptTask)}
     assert {task for tasks in QUEUES.values() for task in tasks} == beaten | BY_ROWS | BOUNDED | kept
