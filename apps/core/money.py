@@ -77,6 +77,8 @@ class Money:
 
     def times(self, factor: Fraction | Decimal | int) -> "Money":
         """The product, rounded once, half up."""
+        if type(factor) is int:
+            return Money(factor * self.minor, self.currency)
         return Money(round_half_up(Fraction(factor) * self.minor), self.currency)
 
     def __str__(self) -> str:

@@ -39,6 +39,8 @@ from apps.core.prepared import Prepared, literal, own_connection, type_of
 # plans and locks nothing finds it.
 NOTE = "holdfast.answer"
 NOTED = f"SELECT set_config('{NOTE}', row_to_json(answer)::text, false) FROM ({{answer}}) AS answer"  # noqa: S608 - a name of ours
+# Column by column, for two may have one name.
+ANSWER = json.JSONDecoder(object_pairs_hook=list)
 # In the place of a form: the field itself prepares the value.
 UNKNOWN: Any = object()
 
@@ -167,7 +169,7 @@ class Together:
         if ends_unit:
             end_with_it()
             ((said,),) = ending.rows(**values)
-            answer = tuple(value for _, value in json.loads(said, object_pairs_hook=list))
+            answer = tuple(value for _, value in ANSWER.decode(said))
         else:
             (answer,) = statement.rows(**values)
         if answer[0] is not None:
