@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("core", "0004_let_jobs_name_who_promised_them"),
+        ("core", "0005_local_instant_in_place"),
     ]
 
     operations = [
