@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, ParamSpec, TypeVar, cast
 
 from django.conf import settings
@@ -98,9 +98,10 @@ def read(family: str, listing_ids: Iterable[int]) -> frozenset[str]:
 
 
 class Those:
-    """The listings that a block is about."""
+    """The listings that a block is about: see `only`."""
 
-    __slots__ = ("family", "ids", "writers")
+    __slots__ = ("_token", "family", "ids", "writers")
+    _token: Token[tuple[Those, ...]]
 
     def __init__(self, family: str, ids: Iterable[int]) -> None:
         self.family = family
@@ -110,6 +111,16 @@ class Those:
     def add(self, listing_id: int) -> None:
         """Say it of a listing that the block found out."""
         self.ids.add(listing_id)
+
+    def __enter__(self) -> Those:
+        self._token = _scopes.set((*_scopes.get(), self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _scopes.reset(self._token)
+        if self.writers:
+            for connection in dict.fromkeys(self.writers):
+                _raise_later(connection, changed(self.family, self.ids))
 
 
 class Recording:
@@ -126,20 +137,12 @@ _scopes: ContextVar[tuple[Those, ...]] = ContextVar("scopes", default=())
 _recording: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 
-@contextmanager
-def only(family: str, *listing_ids: int) -> Iterator[Those]:
-    """What of the family is read or written in the block is of these listings; a block that writes may add to them.
+def only(family: str, *listing_ids: int) -> Those:
+    """A block in which what of the family is read or written is of these listings; one that writes may add to them.
 
     To be trusted like a lock: what is said wrongly here is shown as it was, for CACHE_SECONDS.
     """
-    those = Those(family, listing_ids)
-    token = _scopes.set((*_scopes.get(), those))
-    try:
-        yield those
-    finally:
-        _scopes.reset(token)
-        for connection in dict.fromkeys(those.writers):
-            _raise_later(connection, changed(family, those.ids))
+    return Those(family, listing_ids)
 
 
 def of_its_listing(family: str) -> Callable[[Callable[Args, Result]], Callable[Args, Result]]:

@@ -15,8 +15,8 @@ they load. Of each loader one read comes along: a second page of reviews under a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,14 +67,15 @@ class Company:
         self._coming = list(coming.values())
         self.along: Sequence[Along] = [each.along for each in self._coming]
 
-    @contextmanager
-    def reading(self, listing_ids: Sequence[int]) -> Iterator[None]:
-        """What is read in here, of what comes along, is of these listings alone."""
-        with ExitStack() as scopes:
-            for each in self._coming:
-                for family in each.families:
-                    scopes.enter_context(only(family, *listing_ids))
-            yield
+    def reading(self, listing_ids: Sequence[int]) -> AbstractContextManager[object]:
+        """A block in which what is read, of what comes along, is of these listings alone."""
+        scopes = [only(family, *listing_ids) for each in self._coming for family in each.families]
+        if len(scopes) == 1:
+            return scopes[0]
+        several = ExitStack()
+        for each in scopes:
+            several.enter_context(each)
+        return several
 
     def hand_over(self, context: Context, rows: list[Any]) -> None:
         """Give the loaders what came along with the rows, all of which the caller may see."""

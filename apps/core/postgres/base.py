@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from datetime import timezone
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 from django.conf import settings
@@ -33,6 +34,10 @@ class DatabaseWrapper(PostgreSQL):
     dealt with: one of sessions is told by statement what the options say; one of transactions must have told each of its
     connections, which is looked at.
     """
+
+    # Django's, of which its types do not tell.
+    health_check_done: bool
+    _thread_ident: int
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -112,8 +117,8 @@ class DatabaseWrapper(PostgreSQL):
         To Django it is one like any other, but costs a tenth. Returns False, and begins none, where transactions are managed by
         hand. `end_alone` is to follow.
         """
-        self.close_if_health_check_failed()
-        if not self.get_autocommit():
+        self.session()
+        if not self.autocommit:
             return False
         self.connection.open_alone(stands_alone)
         self.commit_on_exit, self.needs_rollback, self.autocommit = True, False, False
@@ -150,8 +155,9 @@ class DatabaseWrapper(PostgreSQL):
 
     def session(self) -> Any:
         """The driver's connection. One that broke between two requests is opened anew, as for a cursor."""
-        self.close_if_health_check_failed()
-        self.ensure_connection()
+        if self.connection is None or not self.health_check_done:
+            self.close_if_health_check_failed()
+            self.ensure_connection()
         return self.connection
 
     def rows(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -164,8 +170,10 @@ class DatabaseWrapper(PostgreSQL):
             with self.cursor() as cursor:
                 cursor.execute(sql, values)
                 return cursor.fetchall() if cursor.description else []
-        self.validate_thread_sharing()
-        self.validate_no_broken_transaction()
+        if self._thread_ident != get_ident():
+            self.validate_thread_sharing()
+        if self.needs_rollback:
+            self.validate_no_broken_transaction()
         with self.wrap_database_errors:
             bare = session.cursor()
             # The session's zone is UTC, so that this gives the one object that says so, without a line of Python.
