@@ -130,7 +130,7 @@ def _page(
             if is_walked and listings is not None:
                 names += [name for name in _found_along(question, selected(listings)) if name not in names]
             most = Value(MOST_ROWS + 1) if is_walked else places["limit"]
-            statement = _in_order(question, keys, part, backwards, names, most, places)
+            statement = _in_order(question, keys, part, backwards, names, most, places, is_walked=is_walked)
     except EmptyResultSet:
         return None
     if statement is None:
@@ -159,8 +159,15 @@ def _in_order(
     names: Sequence[str],
     count: Value,
     places: Places,
+    *,
+    is_walked: bool = False,
 ) -> Statement | None:
     rows = _ranked(question, keys, places)
+    if is_walked and question.parts is not None:
+        # What is of another kind is passed by without looking for a row of these. Said in this way, the planner does not take
+        # the kind's share twice, of the listings and of the rows.
+        kinds = sorted(code for code, _ in question.parts)
+        rows = rows.filter(Q(Case(When(kind__in=kinds, then=Value(True)), default=Value(False))))
     order = keys[part.skipped :]
     if part.rows is not Rows.ALL:
         rows = rows.filter(IsNull(F(START), part.rows is Rows.ALWAYS))

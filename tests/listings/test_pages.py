@@ -103,6 +103,24 @@ def test_no_rows_are_read_of_kinds_that_the_search_leaves_out(homes: list[Listin
     assert tables(ListingSearch(city="Suva")) == [kind.relation for kind in all_kinds()]
 
 
+def test_no_row_of_a_kind_is_looked_for_where_the_listing_is_of_another(homes: list[Listing]) -> None:
+    for _ in range(20):
+        make_parking_spot(host=homes[0].host)
+    first = NOW.date() + timedelta(days=9)
+    search = ListingSearch(check_in=first, check_out=first + timedelta(days=2))
+    rows, (statement,) = read(find_listings(search=search, order=ListingOrder.NEWEST, now=NOW))
+    assert [row.pk for row in rows] == [home.pk for home in reversed(homes[-PAGE:])]
+    with connection.cursor() as cursor:
+        # As it is where there are many: nobody reads all of a kind's rows to find those of a page.
+        cursor.execute(
+            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off"
+        )
+    looked_for = [
+        node for node in explained(statement.replace("%", "%%")) if node.get("Relation Name") == "property_property"
+    ]
+    assert [node["Actual Loops"] for node in looked_for] == [PAGE + 1]
+
+
 def test_a_level_that_the_page_does_not_reach_is_not_read() -> None:
     host = make_host()
     in_title = [make_property(host=host, title=f"Lagoon {number}", description="") for number in range(5)]
