@@ -99,7 +99,12 @@ class QuickHandler(PostHandler):
         headers = list(response.headers._store.values())
         headers += (("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values())
         start_response(f"{response.status_code} {response.reason_phrase}", headers)
-        return response
+        if response.streaming:
+            return response
+        # A list is known to be the whole answer, which servers send at once; nobody closes it.
+        whole = [response.content]
+        response.close()
+        return whole
 
 
 def _view(request: HttpRequest) -> HttpResponseBase:
