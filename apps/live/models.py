@@ -15,14 +15,24 @@ class LiveEvent(models.Model):
     topic = models.CharField(max_length=60)
     data = models.JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())
-    position = models.BigIntegerField(null=True, unique=True)
+    position = models.BigIntegerField(null=True)
     # When the position was given: grows with it, as `at` does not where a transaction takes long.
     numbered_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        # Only what has a position is in them, so that one entry is written with the change and the others with the number.
+        constraints = [
+            models.UniqueConstraint(
+                fields=["position"], condition=models.Q(position__isnull=False), name="live_event_position_once"
+            )
+        ]
         indexes = [
             models.Index(fields=["id"], condition=models.Q(position=None), name="live_event_waiting"),
-            models.Index(fields=["numbered_at", "position"], name="live_event_kept"),
+            models.Index(
+                fields=["numbered_at", "position"],
+                condition=models.Q(position__isnull=False),
+                name="live_event_numbered",
+            ),
         ]
 
     def __str__(self) -> str:

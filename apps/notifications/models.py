@@ -134,7 +134,7 @@ class Letter(models.Model):
     `next_try_at` is set while it has not left; a letter that was given up has `failed_at` instead of `sent_at`.
     """
 
-    key = models.CharField(max_length=120, unique=True)
+    key = models.CharField(max_length=120)
     to = models.EmailField(max_length=254)
     template = models.CharField(max_length=40)
     data = models.JSONField(default=dict)
@@ -151,12 +151,14 @@ class Letter(models.Model):
     class Meta:
         permissions = [("resend_letter", "Can send mails again")]
         constraints = [
+            # In the order of their characters, so that the copies of a mail are found by what their keys begin with.
+            models.UniqueConstraint(fields=["key"], opclasses=["varchar_pattern_ops"], name="letter_key_once"),
             models.CheckConstraint(
                 condition=Q(next_try_at__isnull=False, sent_at=None, failed_at=None)
                 | Q(next_try_at=None, sent_at__isnull=False, failed_at=None)
                 | Q(next_try_at=None, sent_at=None, failed_at__isnull=False),
                 name="letter_waits_or_left_or_failed",
-            )
+            ),
         ]
         indexes = [
             models.Index(fields=["next_try_at"], condition=Q(next_try_at__isnull=False), name="letter_waiting"),
