@@ -215,8 +215,8 @@ def claim_texts(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
 
 def test_twin_without_the_exclusion_constraint_a_slot_is_sold_twice(claim_texts: pytest.MonkeyPatch) -> None:
     listing = make_property()
-    # Between the look for a free unit and taking it there is time for the others to look.
-    slowly = claims.UNIT.replace("true, %(held_until)s", "pg_sleep(0.1) IS NOT NULL, %(held_until)s")
+    # Between the look for a free unit and taking it there is time for the others to look, on a busy machine too.
+    slowly = claims.UNIT.replace("true, %(held_until)s", "pg_sleep(1) IS NOT NULL, %(held_until)s")
     assert slowly != claims.UNIT
     claim_texts.setattr(claims, "UNIT", slowly)
     outcomes = at_once([holding(listing, two_nights(listing))] * 8)
