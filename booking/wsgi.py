@@ -13,8 +13,11 @@ from django.conf import settings  # noqa: E402 - the settings are there now
 
 from apps.core.waits import bound_sessions  # noqa: E402
 from booking.short_way import with_short_way  # noqa: E402
+from schema.views import engine  # noqa: E402
 
 bound_sessions(settings.WEB_WAITS)
 application = with_short_way(whole)
+# The schema is made here, and not for the first who asks.
+engine()
 # All that is served is loaded, and stays: see booking.watching.apps.
 gc.freeze()
