@@ -12,7 +12,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from celery import Task
+from celery import Task, current_app
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -26,8 +26,6 @@ PROMISE = "holdfast_promise"
 # Longer than the longest pause between two tries of a task.
 PATIENCE = timedelta(minutes=15)
 LONGEST_PAUSE = timedelta(days=1)
-# Who has failed for so long will not succeed: a mailbox that is no more, say.
-GIVEN_UP = timedelta(days=30)
 BATCH = 500
 
 
@@ -50,7 +48,7 @@ def _look_again_at_some(*, now: datetime) -> int:
         due = PromisedJob.objects.select_for_update(skip_locked=True).filter(look_again_at__lte=now)
         jobs = list(due.order_by("look_again_at")[:BATCH])
         for job in jobs:
-            if job.created_at <= now - GIVEN_UP:
+            if job.created_at <= now - _useful_for(job.task):
                 logger.error("%s is given up after %s tries: promise %s", job.task, job.tries, job.pk)
                 job.delete()
                 continue
@@ -62,8 +60,19 @@ def _look_again_at_some(*, now: datetime) -> int:
     return len(jobs)
 
 
+def _useful_for(task: str) -> timedelta:
+    known = current_app.tasks.get(task)
+    return known.useful_for if isinstance(known, KeptTask) else KeptTask.useful_for
+
+
 class KeptTask(Task):  # type: ignore[type-arg]
-    """A task whose promise is crossed out once it has succeeded. One that was crossed out already is not run again."""
+    """A task whose promise is crossed out once it has succeeded. One that was crossed out already is not run again.
+
+    `useful_for` is how long after it was promised it is still worth doing; then it is given up.
+    """
+
+    # Who has failed for so long will not succeed.
+    useful_for = timedelta(days=30)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         name = str(getattr(self.request, PROMISE, None) or "")

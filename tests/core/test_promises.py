@@ -15,7 +15,7 @@ from apps.bookings import actions as bookings
 from apps.core import outbox, promises
 from apps.core.db import unit_of_work
 from apps.core.models import OutboxMessage, PromisedJob
-from apps.core.promises import GIVEN_UP, LONGEST_PAUSE, PATIENCE, KeptTask, enqueue_until_done, look_again
+from apps.core.promises import LONGEST_PAUSE, PATIENCE, KeptTask, enqueue_until_done, look_again
 from apps.payments import cards
 from apps.payments.gateway import GatewayUnavailable
 from apps.payments.models import Card, Charge, Refund, WebhookEvent
@@ -152,8 +152,22 @@ def test_what_fails_for_ever_is_asked_for_less_and_less_often() -> None:
         assert look_again(now=at) == 1
     assert pauses[1:4] == [PATIENCE * 2, PATIENCE * 4, PATIENCE * 8]
     assert pauses[-1] == LONGEST_PAUSE
-    assert GIVEN_UP <= at - job.created_at < GIVEN_UP + LONGEST_PAUSE
+    assert KeptTask.useful_for <= at - job.created_at < KeptTask.useful_for + LONGEST_PAUSE
     assert OutboxMessage.objects.count() == len(pauses) - 1
+
+
+@pytest.mark.usefixtures("lost")
+@pytest.mark.parametrize("name", ["users.mail_link", "users.mail_password_reset", "users.mail_email_change_notice"])
+def test_nobody_gets_a_mail_about_their_account_that_they_no_longer_wait_for(name: str) -> None:
+    unit_of_work(enqueue_until_done)(name, email="ann@example.com")
+    job = PromisedJob.objects.get()
+    OutboxMessage.objects.all().delete()
+    while PromisedJob.objects.exists():
+        job = PromisedJob.objects.get()
+        look_again(now=job.look_again_at)
+    assert timedelta(days=1) <= job.look_again_at - job.created_at < timedelta(days=2)
+    # Nothing was sent at the end.
+    assert OutboxMessage.objects.count() == job.tries
 
 
 @pytest.mark.usefixtures("lost")
