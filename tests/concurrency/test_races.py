@@ -12,7 +12,7 @@ from django.db import connection
 
 from apps.availability import claims
 from apps.availability.models import Allocation, Stock
-from apps.bookings.actions import Contact, expire_holds, hold
+from apps.bookings.actions import Contact, hold
 from apps.bookings.actions.hold import hold_of
 from apps.bookings.models import Booking
 from apps.core.errors import DomainError
@@ -297,20 +297,3 @@ def test_twin_without_the_unique_key_a_retry_books_twice() -> None:
         IdempotencyKey.objects.all().delete()
         with connection.cursor() as cursor:
             cursor.execute(restore)
-
-
-def test_a_dead_hold_gives_its_place_to_exactly_one_of_many() -> None:
-    listing = make_property()
-    assert holding(listing, two_nights(listing))() == "BOOKED"
-    past = now() - timedelta(seconds=1)
-    Allocation.objects.update(held_until=past)
-    Booking.objects.update(expires_at=past)
-    outcomes = at_once([*[holding(listing, two_nights(listing))] * 24, *[_sweep] * 8])
-    counted = Counter(outcomes)
-    assert (counted["BOOKED"], counted["UNAVAILABLE"]) == (1, 23)
-    assert Counter(Booking.objects.values_list("status", flat=True)) == {"EXPIRED": 1, "PENDING": 1}
-
-
-def _sweep() -> str:
-    expire_holds(now=now())
-    return "SWEPT"

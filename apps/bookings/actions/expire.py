@@ -1,6 +1,9 @@
 """Time passes: holds run out, bookings that nobody touched come to their end."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db.models import F, Func, QuerySet
@@ -11,11 +14,41 @@ from apps.bookings.models import Booking
 from apps.bookings.selectors import lock_booking, lock_listings
 from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
+from apps.core.errors import Unavailable
 from apps.core.periods import Period
 from apps.payments.actions import cancel_open_charges, mark_debts
 from apps.payments.models import Charge, ChargeStatus, PaymentTiming
 
 BATCH = 100
+
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
+
+
+class InTheWay(Unavailable):
+    """A place is taken where holds had run out, which somebody else may have been ending at that moment."""
+
+    def __init__(self, refused: Unavailable, *, listing_id: int, now: datetime) -> None:
+        super().__init__(refused.message, field=refused.field)
+        self.listing_id = listing_id
+        self.now = now
+
+
+def past_dead_holds(action: Callable[Args, Result]) -> Callable[Args, Result]:
+    """The action is called once more after InTheWay, when nobody is ending run-out holds of the listing any more.
+
+    It is to be a whole unit of work. Who waits has no lock that those who end them could want: not the account's, say.
+    """
+
+    @wraps(action)
+    def run(*args: Args.args, **kwargs: Args.kwargs) -> Result:
+        try:
+            return action(*args, **kwargs)
+        except InTheWay as refused:
+            _clear_dead_holds(listing_id=refused.listing_id, now=refused.now)
+            return action(*args, **kwargs)
+
+    return run
 
 
 def _dead(now: datetime) -> QuerySet[Booking]:
@@ -25,14 +58,14 @@ def _dead(now: datetime) -> QuerySet[Booking]:
     ).order_by("listing", "pk")
 
 
-def _expire_all(dead: QuerySet[Booking], *, now: datetime) -> int:
+def _expire_all(dead: QuerySet[Booking], *, now: datetime, waits: bool = False) -> int:
     """Expire those that are still dead once they are locked. Returns how many there were.
 
-    The caller has locked their listings. A booking that somebody else is ending right now is theirs: waiting for it
-    could only end in a deadlock. A payment that began between the look and the lock leaves the row of the booking as it
-    was and has its place kept.
+    The caller has locked their listings. A booking that somebody else is ending right now is theirs: who has locked more
+    than the listings must not wait for it, lest both wait for each other. A payment that began between the look and the
+    lock leaves the row of the booking as it was and has its place kept.
     """
-    locked = list(dead.select_for_update(of=("self",), skip_locked=True).select_related("allocation"))
+    locked = list(dead.select_for_update(of=("self",), skip_locked=not waits).select_related("allocation"))
     places = Allocation.objects.filter(
         pk__in=[booking.allocation_id for booking in locked], is_active=True, held_until__lte=now
     )
@@ -61,6 +94,12 @@ def expire_dead_holds(*, listing_id: int, period: Period | None, now: datetime) 
     if period is not None:
         dead = dead.filter(allocation__period__overlap=(period.start, period.end))
     return _expire_all(dead, now=now)
+
+
+@unit_of_work
+def _clear_dead_holds(*, listing_id: int, now: datetime) -> int:
+    lock_listings([listing_id])
+    return _expire_all(_dead(now).filter(allocation__listing=listing_id), now=now, waits=True)
 
 
 @unit_of_work

@@ -10,7 +10,7 @@ from psycopg2.extras import DateTimeTZRange
 from apps.availability.actions import news
 from apps.availability.claims import allocate_together, stock_claim, unit_claim
 from apps.availability.models import Allocation
-from apps.bookings.actions.expire import expire_dead_holds
+from apps.bookings.actions.expire import InTheWay, expire_dead_holds, past_dead_holds
 from apps.bookings.announcing import announce_event
 from apps.bookings.bookable import Bookable, lock_bookable
 from apps.bookings.models import Booking, BookingEvent, BookingLine, Written
@@ -19,7 +19,7 @@ from apps.bookings.telling import letter_of_hold
 from apps.core import idempotency
 from apps.core.db import may_end_with_it, unit_of_work
 from apps.core.emails import clean_email
-from apps.core.errors import AccountClosed, Collector, NotAllowed, NotFound, OutsideRules, Required
+from apps.core.errors import AccountClosed, Collector, NotAllowed, NotFound, OutsideRules, Required, Unavailable
 from apps.core.families import AVAILABILITY
 from apps.core.instances import new
 from apps.core.metrics import BOOKING_EVENTS, count_on_commit
@@ -66,6 +66,7 @@ def clean_contact(contact: Contact | None) -> Contact:
     return Contact(email=email, first_name=first_name, last_name=last_name)
 
 
+@past_dead_holds
 @unit_of_work
 def hold(
     *,
@@ -115,16 +116,21 @@ def hold(
     whole = occupancy.quantity is not None
     if found.has_dead_holds:
         expire_dead_holds(listing_id=listing.pk, period=None if whole else occupancy.occupied, now=now)
-    booking = _write(
-        kind=kind,
-        found=found,
-        occupancy=occupancy,
-        lines=lines,
-        guest=guest,
-        contact=person,
-        ends_unit=claim is None and not found.has_dead_holds and may_end_with_it(),
-        now=now,
-    )
+    try:
+        booking = _write(
+            kind=kind,
+            found=found,
+            occupancy=occupancy,
+            lines=lines,
+            guest=guest,
+            contact=person,
+            ends_unit=claim is None and not found.has_dead_holds and may_end_with_it(),
+            now=now,
+        )
+    except Unavailable as refused:
+        if found.has_dead_holds:
+            raise InTheWay(refused, listing_id=listing.pk, now=now) from refused
+        raise
     if claim is not None:
         idempotency.remember(claim, result=booking.pk)
     return booking
