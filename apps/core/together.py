@@ -53,13 +53,13 @@ class Forms(dict[type[Any], Callable[[Any], Any] | None]):
         return str.__str__ if str in self and issubclass(kind, str) else UNKNOWN
 
 
-def _instant(value: datetime) -> Any:
+def _instant(value: datetime) -> datetime:
     if value.tzinfo is UTC:
         return value
     # What has no zone is as wrong here as anywhere; the type of the column would take it for UTC.
     if value.tzinfo is None:
         raise ValueError(f"{value} has no time zone")
-    return value.isoformat()
+    return value.astimezone(UTC)
 
 
 def _period(value: Range) -> str:

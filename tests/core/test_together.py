@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from psycopg2.extras import DateTimeTZRange
 from pytest_django.fixtures import Settings
 
+from apps.availability.models import Allocation
 from apps.bookings.models import Booking, BookingEvent, BookingLine
 from apps.bookings.states import BookingStatus
 from apps.core.models import IdempotencyKey, OutboxMessage
@@ -19,7 +20,7 @@ from apps.core.together import Claim, Column, Part, Together, _forms, _text
 from apps.integrations.models import WebhookEndpoint
 from apps.listings.models import Listing
 from apps.users.models import MailToken, Session, User
-from tests.recipes import make_host
+from tests.recipes import make_host, make_property
 
 pytestmark = pytest.mark.django_db
 
@@ -116,6 +117,24 @@ def test_a_column_that_is_an_array_is_written_too() -> None:
     )
     Together("arrays", CLAIM, Part(WebhookEndpoint, is_keyed=True)).write({"caller": "one", "now": NOW}, [endpoint])
     assert WebhookEndpoint.objects.get().types == ["a", "b,{ö'%s\\"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/Caracas"])
+def test_a_moment_is_the_same_by_whatever_clock(zone: str) -> None:
+    """Also by clocks of before there were zones, which are some seconds beside."""
+    clock = ZoneInfo(zone)
+    home = make_property()
+    starts = [datetime(2030, 1, 1, 12, tzinfo=clock), datetime(1880, 1, 1, 12, tzinfo=clock)]
+    places = [
+        Allocation(
+            listing=home, period=DateTimeTZRange(start, start + timedelta(hours=1)), holder=number, held_until=start,
+            created_at=start,
+        )
+        for number, start in enumerate(starts)
+    ]  # fmt: skip
+    Together("moments", CLAIM, Part(Allocation)).write({"caller": "one", "now": NOW}, places)
+    found = Allocation.objects.order_by("holder").values_list("period", "held_until", "created_at")
+    assert list(found) == [(DateTimeTZRange(start, start + timedelta(hours=1)), start, start) for start in starts]
 
 
 def test_every_column_is_written() -> None:

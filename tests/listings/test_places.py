@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from apps.core.keyset import key_of
 from apps.core.periods import Period
 from apps.core.shapes import Shaped
 from apps.listings import pages, selectors
@@ -14,6 +13,7 @@ from apps.listings.models import Listing
 from apps.listings.search import Box, ListingOrder, ListingSearch, Near
 from apps.listings.selectors import find_listings
 from apps.users.models import User
+from tests.listings.paging import all_pages
 from tests.listings.test_pages import PAGE, calendars, explained, nodes, read
 from tests.recipes import make_event, make_host, make_parking_spot, make_property
 
@@ -64,16 +64,7 @@ def test_the_newest_of_a_place_are_found_wherever_the_others_lie(
     newest = sorted((row.pk for row in here), reverse=True)
     assert found.count() == len(newest)
     for backwards in (False, True):
-        gathered: list[int] = []
-        place = None
-        while True:
-            part = found.page(limit=PAGE, place=place, backwards=backwards)
-            own = [row.pk for row in part.rows]
-            gathered = own + gathered if backwards else gathered + own
-            if not part.has_more:
-                break
-            place = key_of(part.rows[0 if backwards else -1], found.keys)
-        assert gathered == newest
+        assert all_pages(found, size=PAGE, backwards=backwards) == newest
 
 
 def test_what_lies_in_a_place_is_gathered_only_where_the_newest_of_all_do_not_fill_the_page(

@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from apps.core.keyset import key_of
 from apps.listings.geo import EARTH_RADIUS_KM, rings
 from apps.listings.models import Listing
 from apps.listings.search import ListingOrder, ListingSearch, Near
 from apps.listings.selectors import find_listings
+from tests.listings.paging import all_pages
 from tests.listings.test_pages import PAGE, explained, read
 from tests.recipes import make_host, make_parking_spot
 
@@ -82,16 +82,7 @@ def test_the_nearest_are_found_in_the_order_of_all(centre: tuple[float, float]) 
         nearest = list(found.query_set().order_by(F("rank_chord"), "pk").values_list("pk", flat=True))
         assert len(nearest) == Listing.objects.count() if radius_km == FARTHEST_KM else 8 < len(nearest) < 24
         for backwards in (False, True):
-            gathered: list[int] = []
-            place = None
-            while True:
-                part = found.page(limit=PAGE, place=place, backwards=backwards)
-                own = [row.pk for row in part.rows]
-                gathered = own + gathered if backwards else gathered + own
-                if not part.has_more:
-                    break
-                place = key_of(part.rows[0 if backwards else -1], found.keys)
-            assert gathered == nearest
+            assert all_pages(found, size=PAGE, backwards=backwards) == nearest
 
 
 @pytest.mark.django_db

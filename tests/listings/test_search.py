@@ -10,13 +10,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoDbBlocker
 
-from apps.core.keyset import key_of
 from apps.core.periods import Period
 from apps.listings.models import Listing
 from apps.listings.search import Box, ListingOrder, ListingSearch, Near
-from apps.listings.selectors import FoundListings, find_listings
+from apps.listings.selectors import find_listings
 from tests.kept import undone_in_the_end
 from tests.listings import oracle
+from tests.listings.paging import all_pages
 from tests.listings.world import AMENITIES, MORNING, NOW, make_world, taken_by_unit
 
 BERLIN = Near(latitude=52.5, longitude=13.4, radius_km=5)
@@ -65,22 +65,6 @@ STAYS: list[dict[str, Any]] = [
     {"check_in": MORNING.date(), "check_out": MORNING.date() + timedelta(days=nights)} for nights in (1, 3, 366)
 ]
 
-
-def pages(found: FoundListings, *, size: int, backwards: bool) -> list[int]:
-    """The keys of all pages, put together."""
-    gathered: list[int] = []
-    place = None
-    while True:
-        part = found.page(limit=size, place=place, backwards=backwards)
-        assert len(part.rows) <= size
-        own = [listing.pk for listing in part.rows]
-        gathered = own + gathered if backwards else gathered + own
-        if not part.has_more:
-            return gathered
-        assert len(own) == size
-        place = key_of(part.rows[0 if backwards else -1], found.keys)
-
-
 Check = Callable[[ListingSearch, ListingOrder], list[int]]
 
 
@@ -101,8 +85,8 @@ def check(db: None, world: list[Listing]) -> Check:
         found = find_listings(search=search, order=order, now=NOW)
         whole = [listing.pk for listing in found.page(limit=100).rows]
         assert whole == right, (search, order)
-        assert pages(found, size=3, backwards=False) == right, (search, order)
-        assert pages(found, size=4, backwards=True) == right, (search, order)
+        assert all_pages(found, size=3, backwards=False) == right, (search, order)
+        assert all_pages(found, size=4, backwards=True) == right, (search, order)
         assert found.count() == len(right)
         return right
 

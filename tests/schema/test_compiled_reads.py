@@ -3,37 +3,28 @@
 import json
 import random
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test import override_settings
-from django.test.utils import CaptureQueriesContext
-from graphql import get_named_type, is_leaf_type
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from apps.bookings.actions import hold
 from apps.bookings.models import Booking
-from apps.listings.models import Image, Listing, ListingStatus
+from apps.listings.models import Listing
 from apps.listings.offers import BookingRequest
-from apps.payments.models import Charge
-from apps.reviews.models import Review
 from apps.users.models import User
-from schema.bookings.viewer import BRIEF_FIELDS
-from schema.reviews.types import BRIEF_FIELDS as BRIEF_REVIEWS
-from schema.root import schema
 from tests.hosting.inputs import NOW
-from tests.recipes import MAKE, make_guest, make_host, make_property, make_staff
+from tests.recipes import MAKE
 from tests.schema.listings.api import ask, global_id
+from tests.schema.three_ways import PAGE, answers, paid_as, small_market
 
 pytestmark = pytest.mark.django_db
 
 WINDOW = '(from: "2026-12-01T00:00:00Z", to: "2026-12-20T00:00:00Z")'
 PERSON = "{ id email firstName lastName displayName profilePicture joinedAt }"
-PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount"
 LISTING = f"""
     id kind status title description distance priceUnit cancellationPolicy ratingAverage ratingCount viewerCanReview calendarUrl
     createdAt updatedAt price {{ amount amountMinor currency }} host {PERSON} images {{ id url alt position }}
@@ -60,80 +51,7 @@ BOOKING_LISTING = f"listing {{ {LISTING} }}"
 
 @pytest.fixture
 def people() -> dict[str, User | None]:
-    """A small market in which everybody has something to see."""
-    host, other, guest = make_host(), make_host(), make_guest()
-    listings: list[Listing] = []
-    for number in range(10):
-        kind = list(MAKE)[number % 4]
-        owner = host if number % 3 else other
-        listings.append(
-            MAKE[kind](host=owner, price_minor=1_000 * (number % 4 + 1), city="Bonn" if number % 2 else "Ulm")
-        )
-    Listing.objects.filter(pk=listings[0].pk).update(status=ListingStatus.DRAFT)
-    homes = [make_property(host=host, units=2) for _ in range(3)]
-    for number, home in enumerate(homes):
-        stay = BookingRequest(
-            check_in=date(2026, 12, 1 + number), check_out=date(2026, 12, 3 + 2 * number), guests=number + 1
-        )
-        booking = hold(
-            kind_code="PROPERTY", listing_id=home.pk, listing_field="property_id", request=stay, guest=guest, now=NOW
-        )
-        _pay(booking, status=["CONFIRMED", "COMPLETED", "PENDING"][number])
-    Listing.objects.filter(pk=homes[1].pk).update(status=ListingStatus.ARCHIVED)
-    shown = [*listings, *homes]
-    Image.objects.bulk_create(
-        Image(listing=listing, file=f"listings/{listing.pk}-{number}.webp", alt="Ä", position=number)
-        for listing in shown[::2]
-        for number in range(3)
-    )
-    Review.objects.bulk_create(
-        Review(
-            listing=listing,
-            author=None if number == 3 else author,
-            rating=number or None,
-            comment=f"Number {number}",
-            created_at=NOW + timedelta(days=number // 2),
-            updated_at=NOW,
-            hidden_at=NOW if number == 1 else None,
-            external_id=f"{listing.pk}-{number}-{author.pk}",
-        )
-        for listing in shown
-        for number in range(5)
-        for author in (guest, other)
-    )
-    return {"nobody": None, "guest": guest, "host": host, "other": other, "staff": make_staff()}
-
-
-def _pay(booking: Booking, *, status: str) -> None:
-    if status != "PENDING":
-        Charge.objects.create(
-            bill=booking.bill,
-            payer=booking.guest,
-            timing="NOW",
-            status="SUCCEEDED",
-            amount_minor=booking.bill.total_minor,
-            currency="EUR",
-            payment_method="pm_card_visa",
-            idempotency_key=f"key-{booking.pk}",
-            receipt_number=f"2026-{booking.pk:06}",
-            card_last4="4242",
-            created_at=NOW,
-            paid_at=NOW,
-        )
-        Booking.objects.filter(pk=booking.pk).update(status=status, expires_at=None, confirmed_at=NOW)
-
-
-def answers(query: str, viewer: User | None, variables: dict[str, Any] | None = None, *, may_fail: bool = False) -> Any:
-    """The answer, which is the same in every way of reading, with the same errors if it may fail."""
-    told = []
-    for is_compiled, is_prepared in ((True, True), (True, False), (False, False)):
-        with override_settings(COMPILED_READS=is_compiled, PREPARED_STATEMENTS=is_prepared):
-            told.append(ask(query, variables, viewer=viewer))
-    server, text, plain = (json.dumps(each, default=str) for each in told)
-    assert server == plain
-    assert text == plain
-    assert may_fail or "errors" not in told[0], told[0]["errors"]
-    return told[0]["data"]
+    return small_market()
 
 
 def page_of(data: DataObject, cursors: list[str]) -> str:
@@ -220,7 +138,7 @@ def booked(people: dict[str, User | None]) -> None:
         booking = hold(
             kind_code=kind, listing_id=listing.pk, listing_field="listing_id", request=asked, guest=guest, now=NOW
         )
-        _pay(booking, status=["PENDING", "CONFIRMED", "COMPLETED", "CANCELED"][number // 3])
+        paid_as(booking, status=["PENDING", "CONFIRMED", "COMPLETED", "CANCELED"][number // 3])
 
 
 def test_own_and_hosted_bookings(people: dict[str, User | None], booked: None) -> None:
@@ -329,89 +247,3 @@ def spelled(query: str) -> str:
     head, _, rest = query.partition(")")
     kept = [each for each in head.partition("(")[2].split(", ") if re.search(rf"\{each.partition(':')[0]}\b", rest)]
     return f"query({', '.join(kept)}){rest}" if kept else f"query{rest}"
-
-
-def brief(shown: Any, asked: frozenset[str] = BRIEF_FIELDS) -> str:
-    """All that may be asked of a booking, or a review, whose list is read with few columns."""
-    fields = {name: get_named_type(field.type) for name, field in shown.fields.items() if name in asked}
-    return " ".join(
-        name if is_leaf_type(below) else f"{name} {{ {brief(below, asked)} }}" for name, below in fields.items()
-    )
-
-
-@pytest.mark.parametrize("page", ["first: 3", "last: 3"])
-def test_pages_that_show_little_of_reviews_read_little(people: dict[str, User | None], page: str) -> None:
-    shown = brief(get_named_type(schema.graphql_schema.type_map["ReviewConnection"]), BRIEF_REVIEWS)
-    assert "author { id displayName }" in shown
-    home = Listing.objects.filter(status=ListingStatus.PUBLISHED).first()
-    assert home is not None
-    few = f'{{ listing(id: "{global_id(home)}") {{ reviews({page}) {{ {shown} }} }} }}'
-    all_of_it = few.replace("displayName", "displayName lastName @skip(if: true)")
-    assert answers(few, people["staff"]) == answers(all_of_it, people["staff"])
-    columns = []
-    for text in (few, all_of_it):
-        with override_settings(PREPARED_STATEMENTS=False), CaptureQueriesContext(connection) as queries:
-            ask(text, None, viewer=None)
-        columns += [each["sql"] for each in queries if 'FROM "reviews_review"' in each["sql"]][:1]
-    assert ['"reviews_review"."reply"' in each for each in columns] == [False, True]
-
-
-@pytest.mark.parametrize("field", ["bookings", "hostedBookings"])
-def test_lists_that_show_little_of_bookings_read_little(people: dict[str, User | None], field: str) -> None:
-    viewer = people["guest" if field == "bookings" else "host"]
-    query = f"{{ me {{ {field}(first: 5) {{ {PAGE} edges {{ cursor node {{ %s ...More }} }} }} }} }}"
-    query %= brief(get_named_type(schema.graphql_schema.type_map["Booking"]))
-    few, all_of_it = (
-        query + f" fragment More on Booking {{ id {more} }}" for more in ("", "guest @include(if: false) { id }")
-    )
-    assert "ratingAverage" in few
-    assert "cardLast4" in few
-    assert answers(few, viewer) == answers(all_of_it, viewer)
-
-    # What a condition leaves out is read too, as it might be shown.
-    columns = []
-    for text in (few, all_of_it):
-        with override_settings(PREPARED_STATEMENTS=False), CaptureQueriesContext(connection) as queries:
-            ask(text, None, viewer=viewer)
-        columns += [each["sql"] for each in queries if 'SELECT "bookings_booking"' in each["sql"]]
-    assert len(columns) == 2
-    assert "property_property" not in columns[0]
-    assert "description" not in columns[0]
-    assert "property_property" in columns[1]
-
-
-# A payment beside another one of the same booking, by what each needs of it.
-PAYMENTS = "payments { id status timing amount { amountMinor currency } refunded { amountMinor } createdAt paidAt }"
-WHOLE_PAYMENTS = "payments { cardLast4 receiptNumber booking { id } }"
-
-
-@pytest.mark.parametrize("field", ["bookings", "hostedBookings"])
-@pytest.mark.parametrize(
-    "asked",
-    [
-        PAYMENTS,
-        f"{PAYMENTS} paymentStatus",
-        f"{PAYMENTS} whole: {WHOLE_PAYMENTS} paymentStatus",
-        f"whole: {WHOLE_PAYMENTS} {PAYMENTS}",
-        "payments { booking { payments { failureCode } } status }",
-        f"{PAYMENTS} ... on Booking {{ payments {{ cardBrand }} }}",
-        "payments { status cardLast4 @include(if: false) }",
-    ],
-)
-def test_payments_show_the_same_however_little_is_read_of_them(
-    people: dict[str, User | None], field: str, asked: str
-) -> None:
-    query = f"{{ me {{ {field}(first: 5) {{ edges {{ node {{ id {asked} }} }} }} }} }}"
-    shown = answers(query, people["guest" if field == "bookings" else "host"])
-    assert "errors" not in json.dumps(shown)
-    assert '"status"' in json.dumps(shown) or '"paymentStatus"' in json.dumps(shown)
-
-
-def test_lists_that_show_little_of_payments_read_little(people: dict[str, User | None]) -> None:
-    query = "{ me { bookings(first: 5) { edges { node { id %s } } } } }"
-    columns = []
-    for asked in (PAYMENTS, "paymentStatus", "payments { cardLast4 }", f"{PAYMENTS} whole: {WHOLE_PAYMENTS}"):
-        with override_settings(PREPARED_STATEMENTS=False), CaptureQueriesContext(connection) as queries:
-            ask(query % asked, None, viewer=people["guest"])
-        columns += [each["sql"] for each in queries if 'FROM "payments_charge"' in each["sql"]]
-    assert ["idempotency_key" in each for each in columns] == [False, False, True, True]
