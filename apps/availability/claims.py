@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import connection
-from django.db.models import BigIntegerField, DateTimeField, F, Func, Model
+from django.db.models import BigIntegerField, F, Func, Model, QuerySet
 from psycopg2.extras import DateTimeTZRange
 
 from apps.availability import selectors
-from apps.availability.models import Allocation
+from apps.availability.models import Allocation, Unit
 from apps.core.db import Undecided
 from apps.core.errors import Unavailable
 from apps.core.families import AVAILABILITY
 from apps.core.instances import new
 from apps.core.periods import Period
-from apps.core.prepared import Given, compiled
+from apps.core.reads import INSTANT, INTEGER, INTEGERS, Parameter, Read
 from apps.core.together import Claim, Together
 from apps.core.versions import of_its_listing
 
@@ -62,19 +61,21 @@ COMMON = {
 }
 
 
+def _free(
+    *, listing: Parameter, start: Parameter, end: Parameter, now: Parameter, tried: Parameter
+) -> QuerySet[Unit, tuple[int]]:
+    was_tried = Func(tried, F("pk"), function="array_position", output_field=BigIntegerField())
+    free = selectors.free_units(listing, selectors.overlapping(start, end, now=now))
+    return free.alias(tried=was_tried).filter(tried__isnull=True).values_list("pk")[:1]
+
+
+FREE: Read[tuple[int]] = Read(_free, listing=INTEGER, start=INSTANT, end=INSTANT, now=INSTANT, tried=INTEGERS)
+
+
 def unit_claim() -> Claim:
     """One free unit for a period: of those that were not tried before, the one with the lowest number."""
-    instant = DateTimeField()
-    taken = selectors.overlapping(Given("start", instant), Given("end", instant), now=Given("now", instant))
-    tried = Given("tried", ArrayField(BigIntegerField()))
-    was_tried = Func(tried, F("pk"), function="array_position", output_field=BigIntegerField())
-    free = (
-        selectors.free_units(Given("listing", BigIntegerField()), taken)
-        .alias(tried=was_tried)
-        .filter(tried__isnull=True)
-    )
-    text, types = compiled(free.values_list("pk")[:1])
-    return Claim(UNIT.format(free=text), UNIT_ANSWER, **{**types, **COMMON})
+    free = FREE.text()
+    return Claim(UNIT.format(free=free.sql), UNIT_ANSWER, **{**free.types, **COMMON})
 
 
 def stock_claim() -> Claim:

@@ -22,8 +22,9 @@ import orjson
 from django.conf import settings
 from django.db.models import Field
 
-from apps.core.prepared import PLACE, Prepared, type_of
-from apps.core.reads import LIMIT, Parent, Read, Reader, Text
+from apps.core.compiling import Text, type_of
+from apps.core.prepared import PLACE, Prepared
+from apps.core.reads import LIMIT, Parent, Read, Reader
 from apps.core.rows import Layout, decoded, key_name, reader
 
 Found = TypeVar("Found")

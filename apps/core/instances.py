@@ -18,6 +18,8 @@ from django.db.models import ForeignKey, Model
 from django.db.models.base import ModelState
 from django.db.models.signals import post_init, pre_init
 
+from apps.core.rows import Layout, key_name
+
 M = TypeVar("M", bound=Model)
 
 
@@ -119,3 +121,43 @@ class Quick(Generic[M]):
         held["_state"] = state
         held.update(zip(names, values, strict=True))
         return instance
+
+
+def instances_of(layout: Layout, width: int) -> Callable[[Sequence[tuple[Any, ...]]], list[Any]]:
+    """A function from the tuples of a statement to instances, with what was selected along: for a layout without ranges."""
+    make = _maker(layout)
+
+    def converted(row: tuple[Any, ...]) -> list[Any]:
+        values = list(row)
+        for place, converter in layout.converters.items():
+            values[place] = converter(values[place])
+        return values
+
+    if not layout.converters:
+        return lambda rows: [make(row) for row in rows]
+    return lambda rows: [make(converted(row)) for row in rows]
+
+
+def _maker(layout: Layout) -> Callable[[Sequence[Any]], Any]:
+    model, from_db = layout.model, Quick(layout.model).from_db
+    own = {field.attname for field in model._meta.concrete_fields}
+    names = [name for name, _ in layout.columns if name in own]
+    places = [place for name, place in layout.columns if name in own]
+    annotations = [(name, place) for name, place in layout.columns if name not in own]
+    relations: list[tuple[Any, int, Callable[[Sequence[Any]], Any]]] = [
+        (model._meta.get_field(name), dict(inner.columns)[key_name(inner.model)], _maker(inner))
+        for name, inner in layout.relations
+    ]
+
+    def make(row: Sequence[Any]) -> Any:
+        instance = from_db(DEFAULT_DB_ALIAS, names, [row[place] for place in places])
+        for name, place in annotations:
+            setattr(instance, name, row[place])
+        for field, key, make_related in relations:
+            related = None if row[key] is None else make_related(row)
+            field.set_cached_value(instance, related)
+            if field.one_to_one and related is not None:
+                field.remote_field.set_cached_value(related, instance)
+        return instance
+
+    return make

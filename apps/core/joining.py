@@ -20,7 +20,7 @@ from django.db import connection
 from django.db.models import Field, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
-from apps.core.reads import bounds_of, layout_of
+from apps.core.compiling import bounds_of, layout_of
 from apps.core.rows import reader
 from apps.core.shapes import Reading, Statement
 

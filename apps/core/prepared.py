@@ -1,16 +1,10 @@
-"""Statements that PostgreSQL plans once for each connection, and querysets that Django compiles once for each process.
+"""Statements that PostgreSQL plans once for each connection.
 
     RUN_OUT = Prepared("run_out", "SELECT count(*) FROM bookings_booking WHERE expires_at <= %(now)s", now="timestamptz")
     RUN_OUT.rows(now=now)                                   [(3,)]
 
-    MINE = PreparedQuery(
-        "bookings_of_guest",
-        lambda: Booking.objects.select_related("bill").filter(guest=Given("guest", BigIntegerField())),
-    )
-    MINE.all(guest=user.pk)                                 the same instances as the queryset's
-
-For what is asked with every request: building a queryset, compiling it and planning what comes of it cost several times what
-carrying it out does. The queryset stays the source: columns that a model gets are in it by themselves.
+For what is asked with every request: planning a statement costs several times what carrying it out does. Those of query sets are
+declared as `apps.core.reads`.
 
 With PREPARED_STATEMENTS=off the same texts are sent whole each time, as a connection pool that hands every transaction another
 connection demands.
@@ -21,29 +15,18 @@ from __future__ import annotations
 import copy
 import itertools
 import re
-import threading
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self, cast
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, NotSupportedError, connection, connections
-from django.db.models import Expression, Field, Model, QuerySet
-from django.db.models.query import get_related_populators
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, NotSupportedError, connections
 from psycopg2.errors import InvalidSqlStatementName
 
-from apps.core.instances import Quick
-
 if TYPE_CHECKING:
-    from django.db.backends.base.base import BaseDatabaseWrapper
-    from django.db.models.sql.compiler import SQLCompiler
-
     from apps.core.postgres.base import DatabaseWrapper
 
-M = TypeVar("M", bound=Model)
-
 PLACE = re.compile(r"%\((\w+)\)s")
-LENGTH = re.compile(r"\([0-9, ]+\)")
 
 # Two statements with one name never get into each other's way.
 _numbers = itertools.count(1)
@@ -182,117 +165,3 @@ def _listed(parts: Iterable[str]) -> str:
 def own_connection() -> DatabaseWrapper:
     """The connection of this thread. To be asked for once in a call: to find out whose it is takes longer than to use it."""
     return cast("DatabaseWrapper", connections[DEFAULT_DB_ALIAS])
-
-
-class Given(Expression):
-    """A value that a prepared query is given each time, in a queryset wherever an expression may stand."""
-
-    def __init__(self, name: str, output_field: Field[Any, Any]) -> None:
-        super().__init__(output_field=output_field)
-        self.name = name
-
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
-        return "%s", [self]
-
-    def __repr__(self) -> str:
-        return f"Given({self.name})"
-
-
-class PreparedQuery(Generic[M]):
-    """A queryset with `Given` places, compiled when it is first asked. Follows `select_related` and annotations.
-
-    What it brings are instances as the queryset brings them; prefetches and `values` are not for it. `after` is a statement
-    to be carried out just before it, in the same message: see `Prepared.after`.
-    """
-
-    def __init__(self, name: str, build: Callable[[], QuerySet[M]], *, after: Prepared | None = None) -> None:
-        self.name = name
-        self._build = build
-        self._after = after
-        self._compiled: _Compiled | None = None
-        self._compiling = threading.Lock()
-
-    def all(self, **values: Any) -> list[M]:
-        """All rows, in the queryset's order."""
-        compiled = self._compiled
-        if compiled is None:
-            with self._compiling:
-                compiled = self._compiled = self._compiled or _Compiled(self.name, self._build(), self._after)
-        return compiled.instances(compiled.statement.rows(**values))
-
-    def first(self, **values: Any) -> M | None:
-        """The first row; None where there is none."""
-        found = self.all(**values)
-        return found[0] if found else None
-
-
-class _Compiled:
-    """What Django makes of a queryset before it asks, kept: the statement and how a row becomes an instance."""
-
-    def __init__(self, name: str, queryset: QuerySet[Any], first: Prepared | None) -> None:
-        compiler = queryset.query.get_compiler(connection=connection)
-        text, types = _compiled_by(compiler)
-        statement = Prepared(name, text, **types)
-        self.statement = statement if first is None else statement.after(first)
-        information: Any = compiler.klass_info
-        select = compiler.select
-        start, end = information["select_fields"][0], information["select_fields"][-1] + 1
-        self._model = Quick(information["model"])
-        self._columns = slice(start, end)
-        self._names = [column[0].target.attname for column in select[start:end]]
-        populators: Any = get_related_populators
-        self._related = populators(information, select, connection.alias)
-        _quicken(self._related)
-        self._annotations = list((compiler.annotation_col_map or {}).items())
-        self._compiler = compiler
-        self._converters = compiler.get_converters([column[0] for column in select])
-
-    def instances(self, rows: list[tuple[Any, ...]]) -> list[Any]:
-        found = []
-        alias, from_database, names, columns = connection.alias, self._model.from_db, self._names, self._columns
-        for row in self._compiler.apply_converters(rows, self._converters) if self._converters else rows:
-            instance = from_database(alias, names, row[columns])
-            for populator in self._related:
-                populator.populate(row, instance)
-            for name, place in self._annotations:
-                setattr(instance, name, row[place])
-            found.append(instance)
-        return found
-
-
-def _quicken(populators: Iterable[Any]) -> None:
-    for each in populators:
-        each.model_cls = Quick(each.model_cls)
-        _quicken(each.related_populators)
-
-
-def compiled(queryset: QuerySet[Any, Any]) -> tuple[str, dict[str, str]]:
-    """The text of a queryset with `Given` places, as a part of a larger statement, and the types of its places."""
-    return _compiled_by(queryset.query.get_compiler(connection=connection))
-
-
-def _compiled_by(compiler: SQLCompiler) -> tuple[str, dict[str, str]]:
-    text, parameters = compiler.as_sql()
-    types: dict[str, str] = {}
-    parts = text.split("%s")
-    pieces = [parts[0]]
-    for parameter, part in zip(parameters, parts[1:], strict=True):
-        if isinstance(parameter, Given):
-            types[parameter.name] = type_of(parameter.output_field)
-            pieces.append(f"%({parameter.name})s")
-        else:
-            pieces.append(literal(parameter))
-        pieces.append(part)
-    return "".join(pieces), types
-
-
-def type_of(field: Field[Any, Any]) -> str:
-    """The PostgreSQL type of a column without its length: a value that is too long is refused, not cut."""
-    return LENGTH.sub("", str(field.db_type(connection)))
-
-
-def literal(constant: Any) -> str:
-    """A value that the code gives always, as a part of the text: the planner can see that a partial index fits it."""
-    with own_connection().session().cursor() as cursor:
-        text: str = cursor.mogrify("%s", [constant]).decode()
-    return text.replace("%", "%%")

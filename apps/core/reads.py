@@ -12,7 +12,8 @@ values: they are sent with the compiled text. A declaration must treat every val
 
 The rows stand in for instances of the model: the same attributes, relations that were selected along, and the properties and
 methods of the class. They have slots instead of fields, cannot be saved, and never ask the database for what was not read:
-that is an AttributeError, or NotRead for a column. A range has only its `lower` and `upper`.
+that is an AttributeError, or NotRead for a column. A range has only its `lower` and `upper`. Who needs what Django brings asks
+for `instances`: the same to the last attribute, but for prefetches.
 
 The compiled text is a prepared statement (`apps.core.prepared`). COMPILED_READS=off takes the plain way instead: the query
 set itself, and instances of the model.
@@ -20,13 +21,12 @@ set itself, and instances of the model.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
-from django.contrib.postgres.fields import ArrayField, RangeField
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import (
@@ -44,10 +44,11 @@ from django.db.models import (
     TextField,
     Value,
 )
-from django.db.models.query import ModelIterable
 from django.db.models.sql.compiler import SQLCompiler
 
-from apps.core.prepared import PLACE, Prepared, literal
+from apps.core.compiling import Slot, Text, text_of
+from apps.core.instances import instances_of
+from apps.core.prepared import Prepared
 from apps.core.rows import Layout, reader
 
 Found = TypeVar("Found")
@@ -66,6 +67,10 @@ class Type:
     name: str
     field: Field[Any, Any]
 
+    def slot(self, name: str) -> Slot:
+        """The place of such a value."""
+        return Slot(name, self.name)
+
 
 INTEGER = Type("bigint", BigIntegerField())
 INTEGERS = Type("bigint[]", ArrayField(BigIntegerField()))
@@ -77,12 +82,6 @@ DAY = Type("date", DateField())
 NUMBER = Type("numeric", DecimalField())
 REAL = Type("double precision", FloatField())
 REALS = Type("double precision[]", ArrayField(FloatField()))
-
-
-class Slot(NamedTuple):
-    """The place of a value in a compiled statement."""
-
-    name: str
 
 
 class Parameter(Value):
@@ -128,135 +127,28 @@ class OneOf(Func):
         super().__init__(F(column), Func(values, template=element), arg_joiner=" = ")
 
 
-class Text(NamedTuple):
-    """One shape of a read: its text with the places of values, of which these are used, and what its answer is made of.
-
-    `fields` say what each column of the answer is. Without a layout rows are tuples.
-    """
-
-    sql: str
-    types: dict[str, str]
-    fields: list[Field[Any, Any]]
-    layout: Layout | None
-
-
-def text_of(rows: QuerySet[Any], types: dict[str, Type], *, is_limited: bool) -> Text:
-    """The text of a declared query set, whose places have these types, with one for the limit where it has one."""
-    compiler = rows.query.get_compiler(connection=connection)
-    sql, given = compiler.as_sql()
-    layout = None
-    fields = [expression.output_field for expression, _, _ in compiler.select]
-    # What is read as values comes as tuples.
-    if compiler.klass_info is not None and issubclass(rows._iterable_class, ModelIterable):
-        sql, layout, fields = _rows_of(compiler, sql)
-    # The constants of a shape stand in its text: a partial index is of use only where its condition is known.
-    values = iter(given)
-    text = re.sub("%s", lambda _: written(next(values)), sql)
-    if is_limited:
-        text += f" LIMIT %({LIMIT})s"
-    used = set(PLACE.findall(text))
-    named = {place: type_.name for place, type_ in {LIMIT: INTEGER, **types}.items() if place in used}
-    return Text(text, named, fields, layout)
-
-
 class Compiled:
-    """One shape of a read: its statement and what makes rows of the answer."""
+    """One shape of a read: its statement and what makes the caller's rows of the answer."""
 
     __slots__ = ("_read", "_statement")
 
-    def __init__(
-        self,
-        name: str,
-        rows: QuerySet[Any],
-        *,
-        types: dict[str, Type],
-        is_limited: bool,
-        of_parents: bool,
-        is_one: bool,
-    ) -> None:
-        text, named, fields, layout = text_of(rows, types, is_limited=is_limited)
-        if of_parents:
-            # So the rows of each parent are found by an index in their order, and no more of them than are wanted.
-            owners = (
-                f"(SELECT (%({PARENTS})s)[1] AS id) AS parent" if is_one else f"unnest(%({PARENTS})s) AS parent (id)"
-            )
-            text = f"SELECT found.* FROM {owners} CROSS JOIN LATERAL ({text}) AS found"  # noqa: S608 - our own words
-            named = {**named, PARENTS: INTEGERS.name}
-        self._read: Reader = list if layout is None else reader(layout, len(fields))
-        self._statement = Prepared(name, text, **named)
+    def __init__(self, name: str, text: Text, make: Callable[[Layout, int], Reader], after: Prepared | None) -> None:
+        statement = Prepared(name, text.sql, **text.types)
+        self._statement = statement if after is None else statement.after(after)
+        self._read: Reader = list if text.layout is None else make(text.layout, len(text.fields))
 
     def read(self, values: dict[str, Any]) -> list[Any]:
         """The rows with these values in their places."""
         return self._read(self._statement.rows(**values))
 
 
-def written(value: Any) -> str:
-    """A parameter as it stands in the text: as the place of a value, or as itself."""
-    return f"%({value.name})s" if isinstance(value, Slot) else literal(value)
-
-
-def _rows_of(compiler: SQLCompiler, sql: str) -> tuple[str, Layout, list[Field[Any, Any]]]:
-    """The statement with ranges read as their bounds, how rows are made of its answer, and what each column of that is."""
-    for expression, (column, _), _alias in compiler.select:
-        if isinstance(expression.output_field, RangeField):
-            # The list of what is selected comes first in a statement.
-            sql = sql.replace(column, bounds_of(column), 1)
-    return sql, *layout_of(compiler)
-
-
-def bounds_of(column: str) -> str:
-    """What is selected of a range: two values."""
-    return f"lower({column}), upper({column})"
-
-
-def layout_of(compiler: SQLCompiler) -> tuple[Layout, list[Field[Any, Any]]]:
-    """How rows are made of what a compiled query set of a model selects, each range as its bounds, and what each column is."""
-    # Where the value of each selected expression stands in the answer.
-    places: list[int] = []
-    ranges: set[int] = set()
-    fields: list[Field[Any, Any]] = []
-    converters = compiler.get_converters([selected[0] for selected in compiler.select])
-    for expression, _, _alias in compiler.select:
-        places.append(len(fields))
-        field: Any = expression.output_field
-        if isinstance(field, RangeField):
-            ranges.add(len(fields))
-            field = field.base_field
-            fields.append(field)
-        fields.append(field)
-    by_place = {places[index]: _converter(*found) for index, found in converters.items()}
-    assert compiler.klass_info is not None
-    layout = _layout(compiler, compiler.klass_info, places, ranges, by_place)
-    for name, index in compiler.annotation_col_map.items():
-        layout.columns.append((name, places[index]))
-    return layout, fields
-
-
-def _layout(
-    compiler: SQLCompiler,
-    info: dict[str, Any],
-    places: list[int],
-    ranges: set[int],
-    converters: dict[int, Callable[[Any], Any]],
-) -> Layout:
-    layout = Layout(info["model"], ranges=ranges, converters=converters)
-    for index in info["select_fields"]:
-        target = compiler.select[index][0].target
-        layout.columns.append((target.attname, places[index]))
-    for related in info.get("related_klass_infos", ()):
-        relation = related["field"]
-        name = relation.remote_field.get_accessor_name() if related["reverse"] else relation.name
-        layout.relations.append((name, _layout(compiler, related, places, ranges, converters)))
-    return layout
-
-
-def _converter(chain: list[Callable[..., Any]], expression: Any) -> Callable[[Any], Any]:
-    def convert(value: Any) -> Any:
-        for each in chain:
-            value = each(value, expression, connection)
-        return value
-
-    return convert
+def _of_parents(text: Text, *, is_one: bool) -> Text:
+    """The rows of each parent, found by an index in their order, and no more of them than are wanted."""
+    owners = f"(SELECT (%({PARENTS})s)[1] AS id) AS parent" if is_one else f"unnest(%({PARENTS})s) AS parent (id)"
+    return text._replace(
+        sql=f"SELECT found.* FROM {owners} CROSS JOIN LATERAL ({text.sql}) AS found",  # noqa: S608 - our own words
+        types={**text.types, PARENTS: INTEGERS.name},
+    )
 
 
 class Read(Generic[Found]):
@@ -290,38 +182,47 @@ class Read(Generic[Found]):
         compiled = self._of(shape, is_limited=True, of_parents=True, is_one=len(parents) == 1)
         return compiled.read({**values, LIMIT: limit, PARENTS: list(parents)})
 
+    def instances(self, *shape: Hashable, after: Prepared | None = None, **values: Any) -> list[Found]:
+        """What is found, as instances of the model: for who changes them, or hands them on as what they are.
+
+        `after` is a statement to be carried out just before, with values for its own places: see `Prepared.after`.
+        """
+        if not settings.COMPILED_READS:
+            if after is not None:
+                after.rows(**values)
+            return list(self.query_set(*shape, **values))
+        key = (shape, after, instances_of)
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            text = self.text(shape, splits_ranges=False)
+            compiled = self._compiled[key] = Compiled(self.name, text, instances_of, after)
+        return compiled.read(values)
+
     def _of(self, shape: tuple[Hashable, ...], *, is_limited: bool, of_parents: bool = False, is_one: bool) -> Compiled:
         key = (shape, is_limited, of_parents, is_one)
         compiled = self._compiled.get(key)
         if compiled is None:
-            connection.ensure_connection()
-            # Of whose rows are read for parents, only those may be one.
-            places = self._places(is_one=is_one and not of_parents)
             if of_parents:
-                places["parent"] = Parent()
-            rows = self._declare(*shape, **places)
-            compiled = self._compiled[key] = Compiled(
-                self.name,
-                rows,
-                types=self._types,
-                is_limited=is_limited,
-                of_parents=of_parents,
-                is_one=is_one,
-            )
+                # Of whose rows are read for parents, only those may be one.
+                text = _of_parents(self.text(shape, is_limited=is_limited, of={"parent": Parent()}), is_one=is_one)
+            else:
+                text = self.text(shape, is_limited=is_limited, is_one=is_one)
+            compiled = self._compiled[key] = Compiled(self.name, text, reader, None)
         return compiled
 
     def text(
         self,
-        shape: tuple[Hashable, ...],
+        shape: tuple[Hashable, ...] = (),
         *,
-        is_limited: bool,
+        is_limited: bool = False,
         is_one: bool = False,
         of: Mapping[str, Parent] | None = None,
+        splits_ranges: bool = True,
     ) -> Text:
         """The text of a shape, as a part of a larger statement. `of` are the places whose values a row beside it has."""
         connection.ensure_connection()
-        rows = self._declare(*shape, **{**self._places(is_one=is_one), **(of or {})})
-        return text_of(rows, self._types, is_limited=is_limited)
-
-    def _places(self, *, is_one: bool) -> dict[str, Any]:
-        return {name: Parameter(Slot(name), type_, is_one=is_one) for name, type_ in self._types.items()}
+        places = {name: Parameter(type_.slot(name), type_, is_one=is_one) for name, type_ in self._types.items()}
+        text = text_of(self._declare(*shape, **{**places, **(of or {})}), splits_ranges=splits_ranges)
+        if not is_limited:
+            return text
+        return text._replace(sql=f"{text.sql} LIMIT %({LIMIT})s", types={**text.types, LIMIT: INTEGER.name})

@@ -20,7 +20,6 @@ COMPILED_READS=off declares and compiles with every request.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -31,8 +30,9 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
-from apps.core.prepared import PLACE, Prepared
-from apps.core.reads import Parameter, Reader, Slot, Type, written
+from apps.core.compiling import placed
+from apps.core.prepared import Prepared
+from apps.core.reads import Parameter, Reader, Type
 
 # Texts that are kept, some kilobytes each: who asks for ever other combinations makes them anew, and nothing grows.
 MOST_TEXTS = 512
@@ -76,12 +76,9 @@ class _Made:
 
     __slots__ = ("is_steady", "prepared", "read", "text", "types", "uses")
 
-    def __init__(self, statement: Reading, puts: Puts, *, is_steady: bool) -> None:
-        sql, given, self.read = statement
-        values = iter(given)
-        self.text = re.sub("%%|%s", lambda found: written(next(values)) if found[0] == "%s" else "%%", sql)
-        used = set(PLACE.findall(self.text))
-        self.types = {name: put.type.name for name, put in puts.items() if name in used}
+    def __init__(self, statement: Reading, *, is_steady: bool) -> None:
+        sql, values, self.read = statement
+        self.text, self.types = placed(sql, values)
         self.is_steady = is_steady
         self.uses = 0
         self.prepared: Prepared | None = None
@@ -131,12 +128,12 @@ class Shaped:
             made = self._made[key]
             self._made.move_to_end(key)
         except KeyError:
-            places: Places = {name: Parameter(Slot(name), type_) for name, (_, type_) in puts.items()}
+            places: Places = {name: Parameter(type_.slot(name), type_) for name, (_, type_) in puts.items()}
             connection.ensure_connection()
             statement = _statement(self._declare(*shape, places))
             made = None
             if statement is not None:
-                made = _Made(statement, puts, is_steady=self._is_steady(*shape, places))
+                made = _Made(statement, is_steady=self._is_steady(*shape, places))
             with self._lock:
                 self._made[key] = made
                 while len(self._made) > MOST_TEXTS:

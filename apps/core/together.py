@@ -32,8 +32,9 @@ from django.contrib.postgres.fields import DateTimeRangeField
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from psycopg2.extras import DateTimeTZRange, Json, Range
 
+from apps.core.compiling import literal, type_of
 from apps.core.db import end_with_it, require_transaction
-from apps.core.prepared import Prepared, literal, own_connection, type_of
+from apps.core.prepared import Prepared, own_connection
 
 # Behind a COMMIT nothing can be asked that might fail. The answer is noted in the session before, where a statement that
 # plans and locks nothing finds it.

@@ -4,17 +4,16 @@ An event is written in the transaction of the change, so that it is there exactl
 afterwards by a worker, once for each endpoint: the database refuses a second.
 """
 
-import functools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import BigIntegerField, DateTimeField, Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 
 from apps.core.db import require_transaction
 from apps.core.outbox import enqueue
-from apps.core.prepared import Given, Prepared, compiled
+from apps.core.reads import INSTANT, INTEGER, Parameter, Read
 from apps.core.retention import days
 from apps.integrations.models import EventType, WebhookEndpoint, WebhookEvent
 from apps.integrations.payloads import VERSION, Data
@@ -54,10 +53,11 @@ def announce(type_: EventType, *, listing_id: int, topic: str, data: Callable[[]
     `data` is asked only where somebody wants to know. `topic` names what it is about ("booking:5").
     """
     require_transaction()
-    row = _wanted(type_).row(listing=listing_id, since=now - kept())
-    if row is None:
+    hosts = WANTED.rows(type_, listing=listing_id, since=now - kept())
+    if not hosts:
         return
-    WebhookEvent.objects.create(type=type_, version=VERSION, host_id=row[0], topic=topic, data=data(), at=now)
+    ((host_id,),) = hosts
+    WebhookEvent.objects.create(type=type_, version=VERSION, host_id=host_id, topic=topic, data=data(), at=now)
     enqueue(DELIVER)
 
 
@@ -73,13 +73,13 @@ def following(type_: EventType, *, host: Combinable, since: Combinable) -> Query
     )
 
 
-@functools.cache
-def _wanted(type_: EventType) -> Prepared:
+def _wanted(type_: EventType, *, listing: Parameter, since: Parameter) -> QuerySet[Listing, tuple[int]]:
     """The host of the listing, if anybody wants to know."""
-    followed = following(type_, host=OuterRef("host"), since=Given("since", DateTimeField()))
-    listing = Listing.objects.filter(Exists(followed), pk=Given("listing", BigIntegerField()))
-    text, types = compiled(listing.values_list("host_id"))
-    return Prepared("wanted", text, **types)
+    followed = following(type_, host=OuterRef("host"), since=since)
+    return Listing.objects.filter(Exists(followed), pk=listing).values_list("host_id")
+
+
+WANTED: Read[tuple[int]] = Read(_wanted, listing=INTEGER, since=INSTANT)
 
 
 def fan_out(*, now: datetime) -> int:

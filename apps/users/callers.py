@@ -22,14 +22,14 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BigIntegerField, Expression, Model, QuerySet, TextField
+from django.db.models import Expression, Model, QuerySet, TextField
 from django.db.models.sql.compiler import SQLCompiler
 
 from apps.core.db import is_in_transaction
 from apps.core.errors import InvalidToken
 from apps.core.instances import Quick
-from apps.core.prepared import Given, PreparedQuery, compiled
 from apps.core.provisos import Condition, Proviso, is_possible
+from apps.core.reads import INTEGER, WORD, Parameter, Read
 from apps.users.models import Session, User, UserRole
 from apps.users.policies import is_good_enough
 from apps.users.tokens import AccessClaims, read_access_token
@@ -49,26 +49,34 @@ class RowVersion(Expression):
         return f'"{self.table}"."xmin"::text', []
 
 
-def _standing() -> QuerySet[Session]:
+def _standing(*, session: Parameter, user: Parameter, version: Parameter) -> QuerySet[Session]:
     """The session of a token that counts."""
     return Session.objects.filter(
-        pk=Given("session", BigIntegerField()),
-        user_id=Given("user", BigIntegerField()),
-        ended_at=None,
-        user__is_active=True,
-        user__token_version=Given("version", BigIntegerField()),
+        pk=session, user_id=user, ended_at=None, user__is_active=True, user__token_version=version
     )
 
 
+TOKEN = {"session": INTEGER, "user": INTEGER, "version": INTEGER}
 VERSIONS = {"session_row": RowVersion("users_session"), "user_row": RowVersion("users_user")}
-CALLER = PreparedQuery("caller", lambda: _standing().select_related("user").annotate(**VERSIONS))
+
+
+def _caller(**token: Parameter) -> QuerySet[Session]:
+    return _standing(**token).select_related("user").annotate(**VERSIONS)
+
+
+def _caller_unchanged(*, session_row: Parameter, user_row: Parameter, **token: Parameter) -> QuerySet[Session, Any]:
+    versions = {"session_row": session_row, "user_row": user_row}
+    return _standing(**token).alias(**VERSIONS).filter(**versions).values("pk")
+
+
+CALLER: Read[Session] = Read(_caller, **TOKEN)
+CALLER_UNCHANGED: Read[Any] = Read(_caller_unchanged, **TOKEN, session_row=WORD, user_row=WORD)
 
 
 @functools.cache
 def _unchanged() -> Condition:
-    given = {name: Given(name, TextField()) for name in VERSIONS}
-    text, types = compiled(_standing().alias(**VERSIONS).filter(**given).values("pk"))
-    return Condition("caller_unchanged", text, **types)
+    text = CALLER_UNCHANGED.text()
+    return Condition("caller_unchanged", text.sql, **text.types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,8 @@ def viewer_for_access_token(*, token: str, now: datetime) -> User:
     ExpiredToken for a token that ran out and InvalidToken for any other that is not accepted.
     """
     claims = read_access_token(token, now=now)
-    session = CALLER.first(session=claims.session_id, user=claims.user_id, version=claims.token_version)
+    found = CALLER.instances(session=claims.session_id, user=claims.user_id, version=claims.token_version)
+    session = found[0] if found else None
     if session is None or session.user.role == UserRole.STAFF:
         _memories.forget(claims)
     elif _may_remember():

@@ -1,6 +1,5 @@
 """Somebody leaves while something of theirs is being written: it comes in before and counts, or it does not come in."""
 
-import functools
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from apps.accounts.actions import delete_account
 from apps.bookings import bookable
 from apps.bookings.models import Booking
 from apps.core.errors import AccountClosed, DomainError
+from apps.core.prepared import Prepared
 from apps.hosting import actions as hosting
 from apps.listings.models import Listing
 from apps.reviews import actions as reviews
@@ -91,10 +91,8 @@ class Meanwhile:
 
 def without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Book as if nobody ever left."""
-    unguarded = bookable.LOCK_LISTING_AND_GUEST.replace("FOR KEY SHARE OF listing, guest", "")
-    assert unguarded != bookable.LOCK_LISTING_AND_GUEST
+    unguarded = Prepared("unguarded", "SELECT %(listing)s, %(guest)s", listing="bigint", guest="bigint")
     monkeypatch.setattr(bookable, "LOCK_LISTING_AND_GUEST", unguarded)
-    monkeypatch.setattr(bookable, "_query", functools.cache(bookable._query.__wrapped__))
 
 
 def test_a_booking_in_flight_keeps_its_guest_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,39 +1,20 @@
-"""Prepared statements and querysets: the same answers as the plain way, and planned once for each connection."""
+"""Prepared statements: the same answers as texts that are sent whole, and planned once for each connection."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import DataError, NotSupportedError, connection, models, transaction
-from django.db.models import BigIntegerField, CharField, DateTimeField, Exists, F, OuterRef, Q
+from django.db import DataError, NotSupportedError, connection, transaction
 from pytest_django.fixtures import Settings
 
-from apps.core.prepared import Given, Prepared, PreparedQuery, meant
-from apps.users.models import Session, User
+from apps.core.prepared import Prepared, meant
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 DOUBLE = Prepared("double", "SELECT %(number)s * 2, '100%%', %(number)s", number="integer")
 BARE = Prepared("bare", "SELECT 1, '%%'")
-OPEN_SESSIONS = PreparedQuery(
-    "open_sessions_of_role",
-    lambda: (
-        Session.objects.select_related("user")
-        .annotate(
-            has_later=Exists(Session.objects.filter(user=OuterRef("user"), created_at__gt=OuterRef("created_at"))),
-            email=F("user__email"),
-        )
-        .filter(
-            Q(user__role=Given("role", CharField())) | Q(device="100% 'mine'"),
-            created_at__lte=Given("now", DateTimeField()),
-            ended_at=None,
-        )
-        .order_by("-created_at", "pk")
-    ),
-)
 
 
 @pytest.fixture(params=["prepared", "whole"])
@@ -145,61 +126,6 @@ def test_places_and_types_must_fit(text: str, types: dict[str, str]) -> None:
         Prepared("unfit", text, **types)
 
 
-def rows_of(sessions: Sequence[Session]) -> list[dict[str, object]]:
-    def plain(row: models.Model) -> dict[str, object]:
-        return {name: value for name, value in vars(row).items() if name != "_state"}
-
-    return [{**plain(row), "user": plain(row.user), "loaded": set(row._state.fields_cache)} for row in sessions]
-
-
-@pytest.mark.usefixtures("_way")
-def test_a_prepared_query_brings_what_the_queryset_brings() -> None:
-    for number in range(4):
-        role = "HOST" if number % 2 else "GUEST"
-        user = User.objects.create(email=f"{number}@example.com", role=role, password="!", first_name="100%")
-        for hours in range(3):
-            Session.objects.create(
-                user=user,
-                created_at=NOW + timedelta(hours=hours - 1),
-                last_used_at=NOW,
-                ended_at=NOW if number == 3 else None,
-                device="100% 'mine'" if number == 0 and hours == 0 else "",
-            )
-    later = Session.objects.filter(user=OuterRef("user"), created_at__gt=OuterRef("created_at"))
-    plain = (
-        Session.objects.select_related("user")
-        .annotate(has_later=Exists(later), email=F("user__email"))
-        .filter(Q(user__role="HOST") | Q(device="100% 'mine'"), created_at__lte=NOW, ended_at=None)
-        .order_by("-created_at", "pk")
-    )
-    wanted = list(plain)
-    assert len(wanted) == 3
-
-    found = OPEN_SESSIONS.all(role="HOST", now=NOW)
-
-    assert rows_of(found) == rows_of(wanted)
-    assert [(row._state.adding, row._state.db, row.user._state.adding) for row in found] == [
-        (False, "default", False)
-    ] * 3
-    first = OPEN_SESSIONS.first(role="HOST", now=NOW)
-    assert first is not None
-    assert first.pk == wanted[0].pk
-    assert OPEN_SESSIONS.first(role="HOST", now=NOW - timedelta(days=1)) is None
-    assert OPEN_SESSIONS.all(role="HOST' OR true --", now=NOW - timedelta(days=1)) == []
-
-
-def test_a_text_that_is_too_long_for_its_column_is_not_cut() -> None:
-    by_role = PreparedQuery("by_role", lambda: User.objects.filter(role=Given("role", User._meta.get_field("role"))))
-    User.objects.create(email="a@example.com", role="GUEST", password="!")
-    assert by_role.all(role="GUEST" + " " * 20 + "x") == []
-    assert len(by_role.all(role="GUEST")) == 1
-
-
-def test_numbers_keep_their_width() -> None:
-    by_key = PreparedQuery("by_key", lambda: User.objects.filter(pk=Given("key", BigIntegerField())))
-    assert by_key.all(key=2**62) == []
-
-
 @pytest.mark.usefixtures("_way")
 def test_one_behind_another_goes_in_the_same_message() -> None:
     with connection.cursor() as cursor:
@@ -235,14 +161,3 @@ def test_of_two_in_one_message_the_second_does_not_survive_the_first() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT number FROM told")
         assert cursor.fetchall() == [(1,)]
-
-
-@pytest.mark.usefixtures("_way")
-def test_a_prepared_query_may_stand_behind_a_statement() -> None:
-    user = User.objects.create(email="a@example.com", role="GUEST", password="!")
-    rename = Prepared(
-        "rename", "UPDATE users_user SET first_name = %(name)s WHERE id = %(key)s", name="varchar", key="bigint"
-    )
-    by_key = PreparedQuery("by_key", lambda: User.objects.filter(pk=Given("key", BigIntegerField())), after=rename)
-    assert [found.first_name for found in by_key.all(key=user.pk, name="Ada")] == ["Ada"]
-    assert by_key.first(key=user.pk + 1, name="Eve") is None
