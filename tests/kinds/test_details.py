@@ -287,7 +287,7 @@ def test_a_field_of_another_kind_is_named() -> None:
 
 @pytest.mark.django_db
 def test_a_page_of_a_search_asks_the_calendar_by_its_index_and_listing_by_listing() -> None:
-    # Given some thousands of parking spots
+    # Given some thousands of parking spots, each taken before and to be taken again
     now = datetime.now(UTC)
     spot = make_parking_spot()
     written = [field for field in Listing._meta.fields if not field.primary_key and not field.generated]
@@ -309,8 +309,9 @@ def test_a_page_of_a_search_asks_the_calendar_by_its_index_and_listing_by_listin
         )
         cursor.execute(
             "INSERT INTO availability_allocation (listing_id, unit_id, quantity, period, holder, is_active, created_at)"
-            " SELECT listing_id, id, 1, tstzrange(%s + ago, %s + ago), id, true, %s FROM availability_unit,"
-            " (SELECT day * interval '1 day' AS ago FROM generate_series(-9, 0) AS day) AS days",
+            " SELECT listing_id, id, 1, tstzrange(%s + ago, %s + ago), id, true, %s FROM availability_unit, LATERAL"
+            " (SELECT day * interval '1 day' + id %% 16 * interval '1 minute' AS ago"
+            " FROM unnest(ARRAY[-4, -3, -2, -1, 0, 2, 3, 4, 5, 6]) AS day) AS days",
             [now, now + timedelta(hours=1), now],
         )
         cursor.execute("ANALYZE listings_listing, parking_parkingspot, availability_unit, availability_allocation")
