@@ -29,9 +29,6 @@ from apps.users.selectors import UNSHOWN
 # What a booking is nearly always read with.
 RELATED = ("allocation", "bill", "guest")
 FINISHED = frozenset({BookingStatus.CANCELED, BookingStatus.EXPIRED, BookingStatus.NO_SHOW, BookingStatus.COMPLETED})
-PAID_FOR = frozenset(
-    {BookingStatus.CONFIRMED, BookingStatus.CHECKED_IN, BookingStatus.COMPLETED, BookingStatus.NO_SHOW}
-)
 
 
 class BookingWhen(StrEnum):

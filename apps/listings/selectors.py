@@ -40,11 +40,6 @@ def visible_to(viewer: User | None) -> QuerySet[Listing]:
     return _seen(_sight_of(viewer), None if viewer is None else viewer.pk)
 
 
-def listings_of(*, host_id: int, viewer: User | None) -> QuerySet[Listing]:
-    """What a host offers, as far as the viewer may see it. To be read newest first."""
-    return with_relations(visible_to(viewer).filter(host=host_id))
-
-
 def with_relations(rows: QuerySet[Listing]) -> QuerySet[Listing]:
     """Listings with their host and their kind's own row, in the same statement."""
     return rows.select_related("host", *relations())

@@ -55,10 +55,7 @@ ROLES: tuple[Role, ...] = (
         sees=(
             *BOOKINGS,
             *MONEY,
-            "payments.customer",
-            "payments.card",
-            "payments.receiptcounter",
-            "payments.webhookevent",
+            *PROCESSOR,
             "payments.discrepancy",
             "payments.dealtwith",
             "listings.listing",

@@ -106,8 +106,6 @@ ASKS: tuple[Ask, ...] = (
 PART_UP = "holdfast_part_up"
 QUEUE_DEPTH = "holdfast_queue_depth"
 
-Families = list[Metric]
-
 
 def ask_database(asks: Iterable[Ask]) -> list[tuple[Ask, list[tuple[Any, ...]]]]:
     """The rows of each statement."""

@@ -11,7 +11,7 @@ It is made by the transport (`schema.views` for HTTP), never by a resolver.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -21,8 +21,6 @@ from schema.core.loaders import Batch, Deferred, Scheduler
 from schema.core.patience import ENDLESS, Patience
 
 if TYPE_CHECKING:
-    from graphql import GraphQLResolveInfo
-
     from apps.core.provisos import Proviso
     from apps.users.models import User
     from schema.core.authentication import Caller
@@ -163,13 +161,3 @@ class Context:
         Await it, or return it as it is when nothing is to be done with it.
         """
         return self.loaders.load(batch, key)
-
-    def load_many(self, batch: Batch[Key, Value], keys: Iterable[Key]) -> list[Deferred[Value | None]]:
-        """One deferred value for each key, in order. A list field may return it as it is."""
-        return [self.loaders.load(batch, key) for key in keys]
-
-
-def context_of(info: GraphQLResolveInfo | Info) -> Context:
-    """The context of a request, typed."""
-    context: Context = info.context
-    return context

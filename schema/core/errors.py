@@ -76,11 +76,6 @@ class Forbidden(RequestError):
     default_message = "Your account may not do this."
 
 
-class NothingFound(RequestError):
-    code = Code.NOT_FOUND
-    default_message = "There is no such thing."
-
-
 class BadUserInput(RequestError):
     code = Code.BAD_USER_INPUT
 

@@ -377,8 +377,3 @@ class _Totals:
 
     def of(self, owner: Any) -> int:
         return self._counts.get(owner, 0)
-
-
-def empty_connection() -> Connection:
-    """A connection of nothing, for what the caller may not see."""
-    return Connection([], PageFacts([], next_page=lambda: False, previous_page=lambda: False), lambda: 0)

@@ -30,8 +30,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-KID = "a-key-of-the-provider"
-
 
 class Strict:
     """Stands before the provider's app: remembers the challenge of each code, and changes answers as it was told."""

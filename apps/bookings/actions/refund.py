@@ -88,20 +88,6 @@ def checked_refund(charge: Charge, amount: Money | None) -> Money:
     return wanted
 
 
-def refund_rest(*, viewer: User, booking_id: int, now: datetime) -> int:
-    """Refund all that is left of every payment of the booking, each by itself. Returns of how many payments.
-
-    Raises NotFound and NotAllowed as `refund` does, WrongState where nothing is left.
-    """
-    left = Charge.objects.filter(bill__booking=booking_id, status__in=REFUNDABLE).order_by("pk")
-    ids = list(left.values_list("pk", flat=True))
-    if not ids:
-        raise WrongState("There is nothing left to refund.", field="booking_id")
-    for charge_id in ids:
-        refund(viewer=viewer, payment_id=charge_id, reason="Refunded by our staff.", now=now)
-    return len(ids)
-
-
 def _seen(*, viewer: User, payment_id: int | None) -> tuple[Charge, Booking, Actor]:
     charge = Charge.objects.filter(pk=payment_id).first() if payment_id is not None else None
     booking = bookings_of_bills([charge.bill_id]).get(charge.bill_id) if charge is not None else None

@@ -93,7 +93,7 @@ class SamplePerson(graphene.ObjectType):
     fails_badly = graphene.String(required=True, description="Raises at once, and may not be null.")
 
     def resolve_friends(parent: Person, info: Any) -> Any:
-        return info.context.load_many(people_by_id, parent.friend_ids)
+        return [info.context.load(people_by_id, pk) for pk in parent.friend_ids]
 
     async def resolve_some_friends(parent: Person, info: Any) -> Any:
         return [await info.context.load(people_by_id, pk) for pk in parent.friend_ids]

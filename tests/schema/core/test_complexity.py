@@ -9,7 +9,7 @@ from graphql import get_introspection_query
 
 from schema.core.complexity import Limits
 from schema.core.engine import Engine, Operation
-from schema.core.pagination import connection_field, connection_type, empty_connection
+from schema.core.pagination import Connection, PageFacts, connection_field, connection_type
 from schema.core.permissions import RootField, anyone
 from tests.schema.core.sample import make_context
 
@@ -39,7 +39,7 @@ class Query(graphene.ObjectType):
     tree = RootField(Tree, permission=anyone, description="One.")
 
     def resolve_trees(root: None, info: Any, **arguments: Any) -> Any:
-        return empty_connection()
+        return Connection([], PageFacts([], next_page=lambda: False, previous_page=lambda: False), lambda: 0)
 
 
 engine = Engine(graphene.Schema(query=Query))
