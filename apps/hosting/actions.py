@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from apps.availability.actions import set_capacity
-from apps.bookings.actions import expire_dead_holds
+from apps.bookings.actions import expire_every_dead_hold, past_dead_holds
 from apps.bookings.rescheduling import move_along
 from apps.bookings.selectors import has_live_bookings
 from apps.bookings.states import Actor
@@ -66,6 +66,7 @@ def create_listing(*, host: User, kind_code: str, fields: Mapping[str, Any], now
     return created
 
 
+@past_dead_holds
 @unit_of_work
 @of_its_listing(LISTINGS)
 def update_listing(
@@ -134,7 +135,7 @@ def _title_once() -> Iterator[None]:
 
 def _resize(listing: Listing, kind: Kind, *, now: datetime) -> None:
     """Offer more or less of it. A hold that has run out holds nothing back."""
-    expire_dead_holds(listing_id=listing.pk, period=None, now=now)
+    expire_every_dead_hold(listing_id=listing.pk, period=None, now=now)
     try:
         set_capacity(listing.pk, kind.capacity(listing), field=kind.capacity_field, now=now)
     except Unavailable as error:
@@ -184,6 +185,7 @@ def _set_status(listing: Listing, status: ListingStatus, *, now: datetime) -> Li
     return present
 
 
+@past_dead_holds
 @unit_of_work
 @of_its_listing(LISTINGS)
 def delete_listing(*, viewer: User, listing_id: int | None, now: datetime) -> Listing:
@@ -192,7 +194,7 @@ def delete_listing(*, viewer: User, listing_id: int | None, now: datetime) -> Li
     Returns it as it was. Raises NotFound and NotAllowed at `id`, WrongState while anything of it is held or booked.
     """
     listing = listing_for_host(viewer=viewer, listing_id=listing_id, field="id", lock=True)
-    expire_dead_holds(listing_id=listing.pk, period=None, now=now)
+    expire_every_dead_hold(listing_id=listing.pk, period=None, now=now)
     if has_live_bookings(listing.pk):
         raise WrongState("It has live bookings.", field="id")
     Listing.objects.filter(pk=listing.pk).update(deleted_at=now, updated_at=now)

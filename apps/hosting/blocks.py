@@ -6,7 +6,7 @@ from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.availability import actions as ledger
 from apps.availability.models import BY_HOST
-from apps.bookings.actions import expire_dead_holds
+from apps.bookings.actions import expire_every_dead_hold, past_dead_holds
 from apps.core import idempotency
 from apps.core.db import unit_of_work
 from apps.core.errors import Collector, Invalid, NotAllowed, OutsideRules
@@ -21,6 +21,7 @@ from apps.users.models import User
 FARTHEST = timedelta(days=3660)
 
 
+@past_dead_holds
 @unit_of_work
 def block_period(
     *,
@@ -50,7 +51,7 @@ def block_period(
         if claim.result is not None:
             return listing
     period = Period(start, end)
-    expire_dead_holds(listing_id=listing.pk, period=period, now=now)
+    expire_every_dead_hold(listing_id=listing.pk, period=period, now=now)
     ledger.block(listing.pk, period, reason=note, source=BY_HOST, now=now)
     if viewer.pk != listing.host_id:
         record(

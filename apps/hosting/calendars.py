@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from apps.availability import actions as ledger
 from apps.availability.models import BY_HOST, Block
-from apps.bookings.actions import expire_dead_holds
+from apps.bookings.actions import expire_every_dead_hold, past_dead_holds
 from apps.bookings.models import Booking
 from apps.bookings.states import BookingStatus
 from apps.core.db import unit_of_work
@@ -159,6 +159,7 @@ def _failed(calendar: ImportedCalendar, reason: str, *, now: datetime) -> None:
     )
 
 
+@past_dead_holds
 @unit_of_work
 def _carry_out(*, calendar_id: int, fetched: Fetched, busy: list[Busy] | None, now: datetime) -> None:
     """Block what the feed takes, None: what it took when it was last read, around what is booked.
@@ -177,7 +178,7 @@ def _carry_out(*, calendar_id: int, fetched: Fetched, busy: list[Busy] | None, n
         changes = {"etag": fetched.etag, "last_modified": fetched.last_modified, "read_at": now}
         ImportedCalendar.objects.filter(pk=calendar.pk).update(**changes)
     for period in merge(each.period for each in busy):
-        expire_dead_holds(listing_id=listing.pk, period=period, now=now)
+        expire_every_dead_hold(listing_id=listing.pk, period=period, now=now)
     blocks = [(each.period, each.summary[:1000]) for each in busy]
     ledger.replace_blocks(listing.pk, blocks, source=calendar.name, now=now)
     _tell_conflicts(calendar, listing, busy, now=now)

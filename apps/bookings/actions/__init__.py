@@ -6,7 +6,14 @@ from apps.bookings.actions.collect import collect_debts, retry
 from apps.bookings.actions.deal import deal_with
 from apps.bookings.actions.end import end, finish_due
 from apps.bookings.actions.events import handle_event, receive_event, resume_events
-from apps.bookings.actions.expire import complete_ended, expire_dead_holds, expire_holds, give_up_unanswered
+from apps.bookings.actions.expire import (
+    clear_dead_holds,
+    complete_ended,
+    expire_every_dead_hold,
+    expire_holds,
+    give_up_unanswered,
+    past_dead_holds,
+)
 from apps.bookings.actions.hold import Contact, hold
 from apps.bookings.actions.pay import carry_out_payment, pay, refresh, resume_payments, settle
 from apps.bookings.actions.processor import cancel_intent, carry_out_refund, resume_cancelations, resume_refunds
@@ -26,17 +33,19 @@ __all__ = [
     "change_quote",
     "check_in",
     "check_out",
+    "clear_dead_holds",
     "collect_debts",
     "complete_ended",
     "deal_with",
     "end",
-    "expire_dead_holds",
+    "expire_every_dead_hold",
     "expire_holds",
     "finish_due",
     "give_up_unanswered",
     "handle_event",
     "hold",
     "mark_no_show",
+    "past_dead_holds",
     "pay",
     "receive_event",
     "reconcile",

@@ -10,7 +10,7 @@ from psycopg2.extras import DateTimeTZRange
 from apps.availability.actions import allocate, release
 from apps.availability.selectors import is_free
 from apps.bookings.actions.cancel import give_back
-from apps.bookings.actions.expire import expire_dead_holds
+from apps.bookings.actions.expire import dead_holds_cleared, past_dead_holds
 from apps.bookings.actions.hold import write_lines
 from apps.bookings.models import Booking
 from apps.bookings.quotes import QuoteResult
@@ -160,6 +160,7 @@ def _coming_back(bill: Bill, planned: Plan, *, share: Fraction) -> Money:
     return Money(min(nearest_movable(surplus.times(share), of=surplus).minor, bill.paid.minor), bill.currency)
 
 
+@past_dead_holds
 @unit_of_work
 def change(
     *,
@@ -192,16 +193,16 @@ def _move(booking: Booking, planned: Occupancy, *, now: datetime) -> None:
     if planned.quantity is not None:
         _move_stock(booking, planned, now=now)
     elif planned.occupied != old.occupied:
-        expire_dead_holds(listing_id=booking.listing_id, period=planned.occupied, now=now)
-        booking.allocation = allocate(
-            listing_id=booking.listing_id,
-            period=planned.occupied,
-            quantity=None,
-            holder=old.holder,
-            held_until=old.held_until,
-            now=now,
-            preferred_unit=old.unit_id,
-        )
+        with dead_holds_cleared(listing_id=booking.listing_id, period=planned.occupied, now=now):
+            booking.allocation = allocate(
+                listing_id=booking.listing_id,
+                period=planned.occupied,
+                quantity=None,
+                holder=old.holder,
+                held_until=old.held_until,
+                now=now,
+                preferred_unit=old.unit_id,
+            )
         release(old.pk)
     booking.period = DateTimeTZRange(planned.period.start, planned.period.end)
     booking.check_in, booking.check_out = planned.check_in, planned.check_out
@@ -215,15 +216,15 @@ def _move_stock(booking: Booking, planned: Occupancy, *, now: datetime) -> None:
         return
     # Given back first, in this transaction: its own tickets never stand in its way.
     release(old.pk)
-    expire_dead_holds(listing_id=booking.listing_id, period=None, now=now)
-    booking.allocation = allocate(
-        listing_id=booking.listing_id,
-        period=old.occupied,
-        quantity=planned.quantity,
-        holder=old.holder,
-        held_until=old.held_until,
-        now=now,
-    )
+    with dead_holds_cleared(listing_id=booking.listing_id, period=None, now=now):
+        booking.allocation = allocate(
+            listing_id=booking.listing_id,
+            period=old.occupied,
+            quantity=planned.quantity,
+            holder=old.holder,
+            held_until=old.held_until,
+            now=now,
+        )
 
 
 def _reprice(booking: Booking, planned: Plan, *, share_back: Fraction, actor: Actor, now: datetime) -> None:

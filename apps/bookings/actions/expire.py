@@ -1,6 +1,7 @@
 """Time passes: holds run out, bookings that nobody touched come to their end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -26,7 +27,7 @@ Result = TypeVar("Result")
 
 
 class InTheWay(Unavailable):
-    """A place is taken where holds had run out, which somebody else may have been ending at that moment."""
+    """Holds that have run out are in the way, and somebody else may be ending them at this moment."""
 
     def __init__(self, refused: Unavailable, *, listing_id: int, now: datetime) -> None:
         super().__init__(refused.message, field=refused.field)
@@ -37,7 +38,8 @@ class InTheWay(Unavailable):
 def past_dead_holds(action: Callable[Args, Result]) -> Callable[Args, Result]:
     """The action is called once more after InTheWay, when nobody is ending run-out holds of the listing any more.
 
-    It is to be a whole unit of work. Who waits has no lock that those who end them could want: not the account's, say.
+    It is to be a whole unit of work, with `dead_holds_cleared` or `expire_every_dead_hold` in it. Who waits has no lock that
+    those who end them could want: not the account's, say.
     """
 
     @wraps(action)
@@ -45,7 +47,7 @@ def past_dead_holds(action: Callable[Args, Result]) -> Callable[Args, Result]:
         try:
             return action(*args, **kwargs)
         except InTheWay as refused:
-            _clear_dead_holds(listing_id=refused.listing_id, now=refused.now)
+            clear_dead_holds(listing_id=refused.listing_id, now=refused.now)
             return action(*args, **kwargs)
 
     return run
@@ -84,22 +86,56 @@ def expire(booking: Booking, *, now: datetime) -> None:
     cancel_open_charges(booking.bill_id, now=now)
 
 
+def _dead_in(*, listing_id: int, period: Period | None, now: datetime) -> QuerySet[Booking]:
+    dead = _dead(now).filter(allocation__listing=listing_id)
+    if period is None:
+        return dead
+    return dead.filter(allocation__period__overlap=(period.start, period.end))
+
+
 def expire_dead_holds(*, listing_id: int, period: Period | None, now: datetime) -> int:
     """Clear run-out holds out of the way of the period (None: of the whole listing), in the caller's transaction.
 
-    The caller has locked the listing, at least shared. Returns how many there were.
+    The caller has locked the listing, at least shared. Those that somebody else is ending are passed by. Returns how many
+    there were.
     """
     require_transaction()
-    dead = _dead(now).filter(allocation__listing=listing_id)
-    if period is not None:
-        dead = dead.filter(allocation__period__overlap=(period.start, period.end))
-    return _expire_all(dead, now=now)
+    return _expire_all(_dead_in(listing_id=listing_id, period=period, now=now), now=now)
+
+
+@contextmanager
+def dead_holds_cleared(*, listing_id: int, period: Period | None, now: datetime) -> Iterator[None]:
+    """For a block that takes a place of the listing, where `expire_dead_holds` has made room. In `past_dead_holds`.
+
+    Where there were any, an Unavailable of the block is raised as InTheWay: nobody may have the place.
+    """
+    require_transaction()
+    if not _dead_in(listing_id=listing_id, period=period, now=now).exists():
+        yield
+        return
+    expire_dead_holds(listing_id=listing_id, period=period, now=now)
+    try:
+        yield
+    except Unavailable as refused:
+        raise InTheWay(refused, listing_id=listing_id, now=now) from refused
+
+
+def expire_every_dead_hold(*, listing_id: int, period: Period | None, now: datetime) -> None:
+    """As `expire_dead_holds`, for whoever has use for nothing less than all of it. In `past_dead_holds`.
+
+    Raises InTheWay where somebody else has locked one of them.
+    """
+    expire_dead_holds(listing_id=listing_id, period=period, now=now)
+    if _dead_in(listing_id=listing_id, period=period, now=now).exists():
+        refused = Unavailable("A hold of it is just running out: try again.")
+        raise InTheWay(refused, listing_id=listing_id, now=now)
 
 
 @unit_of_work
-def _clear_dead_holds(*, listing_id: int, now: datetime) -> int:
+def clear_dead_holds(*, listing_id: int, now: datetime) -> int:
+    """End the run-out holds of the listing, and wait for those who are ending some. Returns how many there were."""
     lock_listings([listing_id])
-    return _expire_all(_dead(now).filter(allocation__listing=listing_id), now=now, waits=True)
+    return _expire_all(_dead_in(listing_id=listing_id, period=None, now=now), now=now, waits=True)
 
 
 @unit_of_work

@@ -1,6 +1,7 @@
 """The hold: a PENDING booking that takes its place at once and gives it back unless it is paid."""
 
 import functools
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from psycopg2.extras import DateTimeTZRange
 from apps.availability.actions import news
 from apps.availability.claims import allocate_together, stock_claim, unit_claim
 from apps.availability.models import Allocation
-from apps.bookings.actions.expire import InTheWay, expire_dead_holds, past_dead_holds
+from apps.bookings.actions.expire import dead_holds_cleared, past_dead_holds
 from apps.bookings.announcing import announce_event
 from apps.bookings.bookable import Bookable, lock_bookable
 from apps.bookings.models import Booking, BookingEvent, BookingLine, Written
@@ -19,7 +20,7 @@ from apps.bookings.telling import letter_of_hold
 from apps.core import idempotency
 from apps.core.db import may_end_with_it, unit_of_work
 from apps.core.emails import clean_email
-from apps.core.errors import AccountClosed, Collector, NotAllowed, NotFound, OutsideRules, Required, Unavailable
+from apps.core.errors import AccountClosed, Collector, NotAllowed, NotFound, OutsideRules, Required
 from apps.core.families import AVAILABILITY
 from apps.core.instances import new
 from apps.core.metrics import BOOKING_EVENTS, count_on_commit
@@ -113,10 +114,9 @@ def hold(
     if total_of(lines, currency=listing.currency).minor > LARGEST_TOTAL:
         raise OutsideRules("This is more than can be charged.")
 
-    whole = occupancy.quantity is not None
-    if found.has_dead_holds:
-        expire_dead_holds(listing_id=listing.pk, period=None if whole else occupancy.occupied, now=now)
-    try:
+    where = None if occupancy.quantity is not None else occupancy.occupied
+    room = dead_holds_cleared(listing_id=listing.pk, period=where, now=now) if found.has_dead_holds else nullcontext()
+    with room:
         booking = _write(
             kind=kind,
             found=found,
@@ -127,10 +127,6 @@ def hold(
             ends_unit=claim is None and not found.has_dead_holds and may_end_with_it(),
             now=now,
         )
-    except Unavailable as refused:
-        if found.has_dead_holds:
-            raise InTheWay(refused, listing_id=listing.pk, now=now) from refused
-        raise
     if claim is not None:
         idempotency.remember(claim, result=booking.pk)
     return booking

@@ -5,7 +5,7 @@ import re
 from datetime import datetime, timedelta
 
 from apps.availability.actions import allocate, hold_until
-from apps.bookings.actions.expire import expire, expire_dead_holds
+from apps.bookings.actions.expire import InTheWay, dead_holds_cleared, expire, past_dead_holds
 from apps.bookings.actions.sweeping import for_each
 from apps.bookings.models import Booking
 from apps.bookings.selectors import booking_for, lock_booking
@@ -137,6 +137,7 @@ def carry_out_payment(*, charge_id: int, now: datetime) -> None:
     settle(charge_id=charge_id, outcome=outcome, now=now)
 
 
+@past_dead_holds
 @unit_of_work
 def settle(*, charge_id: int, outcome: gateway.Outcome, now: datetime) -> None:
     """Write down what the processor said, and what follows for the booking, in one transaction."""
@@ -220,11 +221,18 @@ def _take_again_or_refund(booking: Booking, charge: Charge, *, now: datetime) ->
     old = booking.allocation
     place: Period = old.occupied
     quantity = old.quantity if old.unit_id is None else None
-    expire_dead_holds(listing_id=booking.listing_id, period=place if quantity is None else None, now=now)
     try:
-        taken = allocate(
-            listing_id=booking.listing_id, period=place, quantity=quantity, holder=old.holder, held_until=None, now=now
-        )
+        with dead_holds_cleared(listing_id=booking.listing_id, period=place if quantity is None else None, now=now):
+            taken = allocate(
+                listing_id=booking.listing_id,
+                period=place,
+                quantity=quantity,
+                holder=old.holder,
+                held_until=None,
+                now=now,
+            )
+    except InTheWay:
+        raise
     except Unavailable:
         _undo(booking, charge, now=now)
         return
