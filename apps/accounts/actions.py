@@ -13,7 +13,7 @@ from apps.accounts.selectors import export_of
 from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.availability.models import Block
-from apps.bookings.actions.expire import expire_dead_holds
+from apps.bookings.actions import clear_dead_holds
 from apps.bookings.models import Booking
 from apps.bookings.states import LIVE, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
@@ -82,9 +82,8 @@ def delete_account(*, viewer: User, password: str, now: datetime) -> None:
 def _clear_dead_holds(viewer: User, *, now: datetime) -> None:
     """A hold that has run out keeps nobody here. Outside the deletion, which locks in another order than a hold does."""
     dead = Booking.objects.filter(_concerns(viewer), status=BookingStatus.PENDING, expires_at__lte=now)
-    clear = unit_of_work(expire_dead_holds)
     for listing_id in dead.order_by("listing").values_list("listing", flat=True).distinct():
-        clear(listing_id=listing_id, period=None, now=now)
+        clear_dead_holds(listing_id=listing_id, now=now)
 
 
 @unit_of_work

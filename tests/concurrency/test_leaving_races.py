@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from apps.accounts import actions as accounts
 from apps.accounts.actions import delete_account
 from apps.bookings import bookable
+from apps.bookings.actions import finish_due
 from apps.bookings.models import Booking
 from apps.core.errors import AccountClosed, DomainError
 from apps.core.prepared import Prepared
@@ -22,15 +23,25 @@ from apps.users.actions import accounts as profiles
 from apps.users.actions import credentials
 from apps.users.models import MailToken, User
 from tests.accounts.bookings import book_home, completed
+from tests.bookings.life import again, held, parked
 from tests.concurrency.test_lock_order import in_thread, somebody_waits
-from tests.hosting.inputs import RIGHT
-from tests.recipes import PASSWORD, make_guest, make_host, make_property, make_staff
+from tests.hosting.inputs import NOW, RIGHT
+from tests.recipes import (
+    PASSWORD,
+    make_event,
+    make_guest,
+    make_host,
+    make_parking_spot,
+    make_property,
+    make_staff,
+)
 from tests.serving import at_once, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# `apps.bookings.actions` also has a function of this name.
+# `apps.bookings.actions` also has functions of these names.
 HOLDING = sys.modules["apps.bookings.actions.hold"]
+ENDING = sys.modules["apps.bookings.actions.end"]
 CLIENTS = 32
 
 
@@ -245,3 +256,34 @@ def test_who_is_leaving_writes_nothing_into_the_account(monkeypatch: pytest.Monk
     user.refresh_from_db()
     assert (user.first_name, user.role) == ("", "GUEST")
     assert not MailToken.objects.exists()
+
+
+# ------------------------------------------------------------------------------------ in the order of everybody else
+
+
+def leave_later(user: User, *, now: datetime) -> str:
+    return told(lambda: delete_account(viewer=user, password=PASSWORD, now=now))
+
+
+def test_who_leaves_with_run_out_holds_waits_for_a_host_who_moves_the_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second hold that gives its ticket back writes the stock again, and so asks for the listing at its end."""
+    guest, event = leaver(), make_event()
+    bookings = [held(event, guest=guest, tickets=1) for _ in range(2)]
+    over = NOW + timedelta(hours=1)
+    leaving = Meanwhile(monkeypatch, hosting, "move_along", lambda: leave_later(guest, now=over), waits=True)
+    start = event.event.starts_at + timedelta(hours=5)
+    fields = {"starts_at": start, "ends_at": start + timedelta(hours=2)}
+    hosting.update_listing(viewer=event.host, kind_code="EVENT", listing_id=event.pk, fields=fields, now=over)
+    assert leaving.outcome() == "DONE"
+    assert [(again(booking).status, again(booking).span.start) for booking in bookings] == [("EXPIRED", start)] * 2
+
+
+def test_a_host_who_leaves_waits_for_what_is_being_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who ends a booking writes its row twice, and so asks for the listing at the end."""
+    host = leaver(make_host)
+    booking = parked(make_parking_spot(host=host), minutes=60)
+    over = NOW + timedelta(hours=1)
+    leaving = Meanwhile(monkeypatch, ENDING, "finish", lambda: leave_later(host, now=over), waits=True)
+    assert finish_due(now=over) == 1
+    assert leaving.outcome() == "DONE"
+    assert again(booking).status == "COMPLETED"

@@ -8,7 +8,7 @@ from psycopg2.extras import DateTimeTZRange
 from apps.availability.actions import shorten
 from apps.bookings.actions.hold import write_lines
 from apps.bookings.models import Booking
-from apps.bookings.selectors import booking_for
+from apps.bookings.selectors import booking_for, lock_listings
 from apps.bookings.states import Actor, BookingEventType, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
 from apps.core.errors import NotAllowed, WrongState
@@ -72,16 +72,17 @@ def finish(
 
 @unit_of_work
 def _finish_some(*, now: datetime) -> int:
+    due = (
+        Booking.objects.alias(used_until=Func(F("period"), function="upper"))
+        .filter(status__in=IN_USE, used_until__lte=now, bill__timing=PaymentTiming.AT_END)
+        .order_by("pk")
+    )
+    found = dict(due.values_list("pk", "listing")[:BATCH])
+    lock_listings(found.values())
     over = list(
-        Booking.objects.select_for_update(of=("self",), skip_locked=True)
+        due.filter(pk__in=found)
+        .select_for_update(of=("self",), skip_locked=True)
         .select_related("bill", "allocation", "listing", *(f"listing__{name}" for name in relations()))
-        .alias(used_until=Func(F("period"), function="upper"))
-        .filter(
-            status__in=IN_USE,
-            used_until__lte=now,
-            bill__timing=PaymentTiming.AT_END,
-        )
-        .order_by("pk")[:BATCH]
     )
     for booking in over:
         finish(booking, until=booking.span.end, now=now, actor=Actor.SYSTEM)
