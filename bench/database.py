@@ -1,5 +1,6 @@
 """A PostgreSQL of a measurement's own, as the demo runs it, with the tables of the product in it."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,8 @@ from sandbox.postgres import Postgres
 from sandbox.processes import Watcher
 from sandbox.servers import settings_of, start_all, stop_all
 
+# Unless somebody says how many.
+LISTINGS = "50000"
 # What the product asks for at its start and no measurement of the database uses.
 UNUSED = {
     "REDIS_URL": "redis://127.0.0.1:1/0",
@@ -49,6 +52,20 @@ def running_database(parent: Path) -> Iterator[Database]:
     finally:
         folder.close()
         watcher.close()
+
+
+def run_measure(module: str) -> int:
+    """Run a module with the arguments of this process, on DATABASE_URL's database or on one of its own. Returns its exit code.
+
+    One of its own is filled with as many listings as the arguments say.
+    """
+    measure = [sys.executable, "-m", module, *sys.argv[1:]]
+    if os.environ.get("DATABASE_URL"):
+        return subprocess.run(measure, cwd=ROOT, check=False).returncode
+    if {"-h", "--help", "--make"}.isdisjoint(sys.argv):
+        measure += ["--make", LISTINGS]
+    with running_database(Path("/var/tmp")) as database:
+        return subprocess.run(measure, cwd=ROOT, env=process_environment(database.settings), check=False).returncode
 
 
 @contextmanager

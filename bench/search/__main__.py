@@ -4,28 +4,9 @@ Starts a PostgreSQL of its own on an empty folder and fills it; where DATABASE_U
 emptied only on `--make`.
 """
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
-from bench.database import running_database
-from sandbox.configuration import process_environment
-from sandbox.folder import ROOT
-
-LISTINGS = "50000"
-
-
-def main() -> int:
-    measure = [sys.executable, "-m", "bench.search.measure", *sys.argv[1:]]
-    if os.environ.get("DATABASE_URL"):
-        return subprocess.run(measure, cwd=ROOT, check=False).returncode
-    if {"-h", "--help", "--make"}.isdisjoint(sys.argv):
-        measure += ["--make", LISTINGS]
-    with running_database(Path("/var/tmp")) as database:
-        environment = process_environment(database.settings)
-        return subprocess.run(measure, cwd=ROOT, env=environment, check=False).returncode
-
+from bench.database import run_measure
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_measure("bench.search.measure"))
