@@ -69,4 +69,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --start-interval=1s \
     CMD ["python", "-c", "import os, urllib.request as web; port = os.environ['METRICS_PORT'].strip('0') and os.environ['METRICS_PORT'] or os.environ['PORT']; web.urlopen(f'http://127.0.0.1:{port}/healthz', timeout=4)"]
 # `exec` lets the signals of the container reach the server itself, which then finishes what it has begun.
-CMD ["sh", "-c", "exec python -m booking.stopping --after 2 granian --interface asgi --http 1 --host 0.0.0.0 --port \"$PORT\" --workers 2 --backpressure 8192 --respawn-failed-workers --workers-kill-timeout 30 booking.asgi:application"]
+CMD ["sh", "-c", "exec python -m booking.shutdown --after 2 granian --interface asgi --http 1 --host 0.0.0.0 --port \"$PORT\" --workers 2 --backpressure 8192 --respawn-failed-workers --workers-kill-timeout 30 booking.asgi:application"]

@@ -21,7 +21,7 @@ from apps.audit.origin import address_of
 from apps.core.metrics import OPEN_SOCKETS, SOCKETS_REFUSED
 from booking.bridge import BodyTooLarge, Bridge, Gone, Receive, Send, read_body
 from booking.headers import raw_headers
-from booking.stopping import is_stopping, is_watched
+from booking.shutdown import is_stopping, is_watched
 from booking.watching.pages import PATHS, page
 from booking.wsgi import application as wsgi
 from schema.live.event_streams import EventStream, wants_events

@@ -9,7 +9,7 @@ from io import SEEK_END
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from schema.core.patience import ENVIRON_KEY, Patience
+from schema.core.deadlines import ENVIRON_KEY, Deadline
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -49,14 +49,14 @@ class Bridge:
         try:
             with await read_body(receive) as body:
                 # A body that came in chunks has not said how long it is, and Django reads what it is told to read.
-                patience = Patience(seconds=self._seconds)
+                deadline = Deadline(seconds=self._seconds)
                 environ = {
                     **environ_of(scope, body),
                     "CONTENT_LENGTH": str(_length(body)),
-                    ENVIRON_KEY: patience,
+                    ENVIRON_KEY: deadline,
                 }
-                job = self._pool.submit(self._call, environ, patience)
-                status, headers, parts = await _unless_gone(job, receive, patience)
+                job = self._pool.submit(self._call, environ, deadline)
+                status, headers, parts = await _unless_gone(job, receive, deadline)
         except Gone:
             return
         except BodyTooLarge:
@@ -67,8 +67,8 @@ class Bridge:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _call(self, environ: dict[str, Any], patience: Patience) -> Answer:
-        if patience.is_over():
+    def _call(self, environ: dict[str, Any], deadline: Deadline) -> Answer:
+        if deadline.is_over():
             return TOO_LATE
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -89,7 +89,7 @@ class Bridge:
         return int(status.partition(" ")[0]), encoded, parts
 
 
-async def _unless_gone(job: Future[Answer], receive: Receive, patience: Patience) -> Answer:
+async def _unless_gone(job: Future[Answer], receive: Receive, deadline: Deadline) -> Answer:
     """The job's answer. Raises Gone when the client leaves before; a job that has not begun then never does."""
     answer = asyncio.wrap_future(job)
     # Most are answered before it is worth to look.
@@ -102,7 +102,7 @@ async def _unless_gone(job: Future[Answer], receive: Receive, patience: Patience
         await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         if answer.done():
             return answer.result()
-        patience.is_gone = True
+        deadline.is_gone = True
         if not job.cancel():
             # The body is read from a file of ours until the end.
             await asyncio.wait({answer})

@@ -17,6 +17,6 @@ def bound_worker(**_: object) -> None:
     """Before a worker opens a session. Commands of `manage.py`, migrations and imports among them, wait as long as it takes."""
     from django.conf import settings
 
-    from apps.core.waits import bound_sessions
+    from apps.core.timeouts import bound_sessions
 
-    bound_sessions(settings.WORKER_WAITS)
+    bound_sessions(settings.WORKER_TIMEOUTS)

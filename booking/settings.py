@@ -8,7 +8,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
-from apps.core.waits import Waits
+from apps.core.timeouts import Timeouts
 from apps.staff.look import LOOK
 from booking.env import read_environment
 from booking.queues import BULK, QUEUES, ROUTES
@@ -107,10 +107,10 @@ HTTP_THREADS = ENV.http_threads
 # How long a request may take, waiting in the queue included.
 REQUEST_SECONDS = ENV.request_seconds
 # A transaction does nothing for as long as a whole request may take only when its process is stuck.
-WEB_WAITS = Waits(
+WEB_TIMEOUTS = Timeouts(
     statement=ENV.statement_seconds, lock=ENV.lock_seconds, idle_transaction=ENV.request_seconds + ENV.statement_seconds
 )
-WORKER_WAITS = Waits(
+WORKER_TIMEOUTS = Timeouts(
     statement=ENV.worker_statement_seconds,
     lock=max(ENV.lock_seconds, ENV.worker_statement_seconds // 10),
     idle_transaction=2 * ENV.worker_statement_seconds,

@@ -17,6 +17,7 @@ from apps.audit.origin import address, address_of
 from apps.core.db import of_one_moment
 from schema.core.authentication import authenticate
 from schema.core.context import Assumed, Context
+from schema.core.deadlines import ENVIRON_KEY, Deadline
 from schema.core.documents import DocumentRefused
 from schema.core.engine import Answer, Engine, may_look_inside
 from schema.core.errors import Code, RateLimited, internal_error
@@ -33,7 +34,6 @@ from schema.core.http import (
     write_refusal,
 )
 from schema.core.limits import REQUESTS, charge, give_back, headers_of, headers_of_refusal, owe, settle
-from schema.core.patience import ENVIRON_KEY, Patience
 from schema.core.watching import watch
 from schema.costs import PRICES
 
@@ -156,6 +156,6 @@ def context_of_request(request: HttpRequest, *, may_assume: bool = False) -> Con
         token_state=caller.token_state,
         ip=address() or address_of(request),
         user_agent=request.META.get("HTTP_USER_AGENT", "")[:LONGEST_USER_AGENT],
-        patience=request.META.get(ENVIRON_KEY) or Patience(seconds=settings.REQUEST_SECONDS),
+        deadline=request.META.get(ENVIRON_KEY) or Deadline(seconds=settings.REQUEST_SECONDS),
         assumed=assumed,
     )

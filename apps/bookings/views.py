@@ -13,7 +13,7 @@ from apps.bookings.receipt_pdf import receipt_pdf
 from apps.bookings.receipt_words import facts, rows, sums
 from apps.bookings.receipts import Expired, Receipt, receipt_of
 from apps.bookings.selectors import booking_of_ticket, find_booking
-from apps.core.closed import closed, closed_page
+from apps.core.secret_pages import closed, closed_page
 
 CONTENT_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 

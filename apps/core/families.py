@@ -1,4 +1,4 @@
-"""What public answers are made of, in families; and which of them a statement of SQL reads or writes.
+"""Cache tags: what public answers are made of, in families; and which of them a statement of SQL reads or writes.
 
 The names of tables are looked for in the text, so nobody has to say what a query set, a function of the database or a raw
 statement touches, and nobody can forget to.

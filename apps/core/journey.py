@@ -1,4 +1,4 @@
-"""What is known of the work that is being done: which request it belongs to, what it is about, who asked.
+"""Correlation: what is known of the work that is being done. Which request it belongs to, what it is about, who asked.
 
 Every log line, every job that is promised and every error that is answered takes it from here:
 

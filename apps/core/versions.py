@@ -1,4 +1,4 @@
-"""What changed, told to those who keep answers: in Redis, a version of each thing that public answers are made of.
+"""Invalidation of caches: in Redis, a version of each thing that public answers are made of, raised by what changes it.
 
     with only(AVAILABILITY, listing_id): ...      what of the family the block writes or reads is of this listing alone
 

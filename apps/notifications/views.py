@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from apps.core.closed import closed, closed_page
+from apps.core.secret_pages import closed, closed_page
 from apps.notifications.models import NotificationType
 from apps.notifications.preferences import is_subscribed, is_unsubscribe_path, subscribe
 

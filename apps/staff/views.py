@@ -23,7 +23,7 @@ from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.audit.origin import address
 from apps.core.errors import InvalidCredentials
-from apps.core.tries import TooManyTries, guessing
+from apps.core.throttling import TooManyTries, guessing
 from apps.staff import codes
 from apps.staff.actions import begin_second_factor, confirm_second_factor, prove_second_factor, renew_backup_codes
 from apps.staff.charts import drawn

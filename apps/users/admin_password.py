@@ -15,7 +15,7 @@ from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.audit.origin import address
 from apps.core.errors import DomainError, InvalidCredentials, WeakPassword
-from apps.core.tries import TooManyTries, guessing
+from apps.core.throttling import TooManyTries, guessing
 from apps.users import passwords
 from apps.users.actions.credentials import change_password_in_admin
 from apps.users.guesses import password_counts, who_signs_in

@@ -11,7 +11,7 @@ from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.audit.origin import address
 from apps.core.errors import InvalidCredentials
-from apps.core.tries import TooManyTries, guessing
+from apps.core.throttling import TooManyTries, guessing
 from apps.users.guesses import password_counts, who_signs_in
 from apps.users.models import User, UserRole
 from apps.users.roles import BY_NAME

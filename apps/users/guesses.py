@@ -8,7 +8,7 @@ mail, which works at once and makes the place known.
 
 from apps.core.ids import digest
 from apps.core.network import network_of
-from apps.core.tries import Count
+from apps.core.throttling import Count
 from apps.users.selectors import has_signed_in_from
 
 # Many people may share a network, and each forgets a password now and then.

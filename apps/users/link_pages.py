@@ -13,9 +13,9 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 
 from apps.audit.origin import address_of
-from apps.core.closed import closed_page
 from apps.core.errors import CodeNeeded, DomainError, WeakPassword
-from apps.core.tries import TooManyTries, guessing
+from apps.core.secret_pages import closed_page
+from apps.core.throttling import TooManyTries, guessing
 from apps.users.actions import credentials, sessions
 from apps.users.guesses import of_network
 

@@ -14,7 +14,7 @@ from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.audit.origin import address
 from apps.core.errors import CodeNeeded, DomainError, InvalidCredentials, NotAllowed
-from apps.core.tries import guessing
+from apps.core.throttling import guessing
 from apps.users.guesses import code_counts
 from apps.users.models import User
 from apps.users.policies import needs_second_factor

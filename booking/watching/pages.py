@@ -10,7 +10,7 @@ import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from booking.stopping import is_stopping
+from booking.shutdown import is_stopping
 from booking.watching.exposition import CONTENT_TYPE, exposition
 from booking.watching.health import OK, readiness
 

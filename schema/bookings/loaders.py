@@ -6,9 +6,9 @@ from apps.bookings import selectors
 from apps.bookings.models import Booking, BookingEvent, BookingLine
 from apps.payments.models import Charge
 from apps.payments.selectors import charges_along, charges_of_bills
-from schema.core.ahead import Coming, Fields
 from schema.core.context import Context, Info
 from schema.core.loaders import Batch
+from schema.core.lookahead import Coming, Fields
 from schema.core.selections import asked_below
 
 

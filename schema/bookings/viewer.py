@@ -11,8 +11,8 @@ from apps.bookings.selectors import BookingWhen as When
 from apps.payments.selectors import charges_of
 from schema.bookings.loaders import ALONG
 from schema.bookings.types import BookingConnection, BookingStatus, describe
-from schema.core.ahead import Company
 from schema.core.context import Info
+from schema.core.lookahead import Lookahead
 from schema.core.pagination import NEWEST, Connection, connection_field, paginate, paginate_read, read_page
 from schema.core.selections import asked_below, asked_of_nodes
 from schema.listings.types import read_listing_id
@@ -92,9 +92,9 @@ class ViewerBookings:
 
 def _page(info: Info, arguments: dict[str, Any], person: Any, asked: Asked) -> Connection:
     page = read_page(info, arguments, owner=person.pk)
-    company = Company(asked_of_nodes(info, "Booking", ALONG), ALONG)
-    connection = paginate_read(BOOKINGS, page, *asked.shape, along=company.along, **asked.values)
-    company.hand_over(info.context, [edge.node for edge in connection.edges])
+    ahead = Lookahead(asked_of_nodes(info, "Booking", ALONG), ALONG)
+    connection = paginate_read(BOOKINGS, page, *asked.shape, along=ahead.along, **asked.values)
+    ahead.hand_over(info.context, [edge.node for edge in connection.edges])
     return connection
 
 

@@ -1,4 +1,4 @@
-"""What is kept of answers, by declared policies.
+"""Caching of answers, by declared policies.
 
 A field says what its values vary by and which writes end them:
 
@@ -30,8 +30,8 @@ from redis import RedisError
 from apps.core import versions
 from apps.core.db import is_in_transaction
 from apps.core.versions import Recording, recording
-from schema.core import kept
-from schema.core.kept import BYPASS, ERROR, HIT, MISS, STALE, Entry, Look, Turn, count
+from schema.core import answer_cache
+from schema.core.answer_cache import BYPASS, ERROR, HIT, MISS, STALE, Entry, Look, Turn, count
 from schema.core.loaders import is_deferred
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ class Policy:
     def key(self, context: Context, *parts: Any) -> str:
         """Where the value is kept. The account is a part of it unless the policy says that it is not."""
         owner = "" if self.varies_by is Varies.NOTHING else (context.user.pk if context.user is not None else "nobody")
-        return kept.key_for(self.name, orjson.dumps([owner, *parts], default=str, option=orjson.OPT_NON_STR_KEYS))
+        return answer_cache.key_for(
+            self.name, orjson.dumps([owner, *parts], default=str, option=orjson.OPT_NON_STR_KEYS)
+        )
 
 
 POLICIES: dict[str, Policy] = {}
@@ -201,7 +203,7 @@ class Opened:
 
     def _seek(self, key: str, found: Look) -> None:
         entry = found.entries.get(key)
-        is_known = kept.was_asked_before(key)
+        is_known = answer_cache.was_asked_before(key)
         if entry is not None and not (is_known and entry.is_due(self.now)):
             self.answer = entry
         elif is_known:
@@ -218,7 +220,7 @@ class Opened:
             if not turn.take():
                 return None
         except (RedisError, OSError):
-            kept.failed()
+            answer_cache.failed()
             return None
         self._turns.append(turn)
         return turn
@@ -237,7 +239,7 @@ class Opened:
 
     def turn_for(self, policy: Policy, key: str) -> tuple[Turn | None, Entry | None]:
         """The right to make a dear field, or what somebody else made of it meanwhile; neither where it takes them long."""
-        if not kept.was_asked_before(key):
+        if not answer_cache.was_asked_before(key):
             return None, None
         turn = self._take_turn(key)
         if turn is not None:
@@ -250,9 +252,9 @@ class Opened:
     def look(self, hints: Mapping[str, Any]) -> Look | None:
         """What is kept under the keys; None where Redis does not answer."""
         try:
-            return kept.look(hints, now=self.now, hints=hints)
+            return answer_cache.look(hints, now=self.now, hints=hints)
         except (RedisError, OSError):
-            kept.failed()
+            answer_cache.failed()
             return None
 
     def use(self, policy: Policy, entry: Entry) -> None:
@@ -291,7 +293,7 @@ class Opened:
         self, policy: Policy, key: str, tags: frozenset[str], value: Any, *, took: float, turn: Turn | None
     ) -> None:
         """Keep the value of a field that is asked for again and again."""
-        if turn is None and (policy.is_dear or not kept.was_asked_before(key)):
+        if turn is None and (policy.is_dear or not answer_cache.was_asked_before(key)):
             return
         seconds = _seconds(policy.seconds, is_timed=policy.is_timed)
         self._new[key] = Entry(self.now, seconds, took, tuple(sorted(tags)), orjson.dumps(value))
@@ -312,10 +314,10 @@ class Opened:
     def close(self) -> None:
         """Write what is new, and let others have their turn. Never raises."""
         try:
-            if self._new and kept.may_look():
-                kept.keep(self._new, clock=self.clock)
+            if self._new and answer_cache.may_look():
+                answer_cache.keep(self._new, clock=self.clock)
         except (RedisError, OSError):
-            kept.failed()
+            answer_cache.failed()
         finally:
             for turn in self._turns:
                 turn.give_back()
@@ -336,7 +338,7 @@ def open_kept(
     """
     if not settings.CACHE_SECONDS or (whole is None and not has_fields):
         return None
-    if is_in_transaction() or not kept.may_look():
+    if is_in_transaction() or not answer_cache.may_look():
         count(WHOLE, BYPASS)
         return None
     key = None
@@ -345,7 +347,7 @@ def open_kept(
             given = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
         except TypeError:
             given = None
-        key = None if given is None else kept.key_for(WHOLE, *(part or "" for part in whole), given)
+        key = None if given is None else answer_cache.key_for(WHOLE, *(part or "" for part in whole), given)
     opened = Opened(context, key)
     if not opened.begin():
         count(WHOLE, ERROR)

@@ -49,7 +49,7 @@ ASSUMED_LIST = 10
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest query that is answered: its text, what stands in it (`schema.core.shape`), and what it asks for."""
+    """The largest query that is answered: its text, what stands in it (`schema.core.syntax_limits`), and what it asks for."""
 
     characters: int = 60_000
     tokens: int = 2_000

@@ -16,9 +16,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from apps.core import journey
+from schema.core.deadlines import ENDLESS, Deadline
 from schema.core.errors import Unauthenticated
 from schema.core.loaders import Batch, Deferred, Scheduler
-from schema.core.patience import ENDLESS, Patience
 
 if TYPE_CHECKING:
     from apps.core.provisos import Proviso
@@ -57,7 +57,7 @@ class Context:
 
     `user` is None for an anonymous caller; then `token_state` tells whether a token was sent and not accepted
     ("EXPIRED" or "INVALID"). `session` is the session that the accepted token belongs to. `state` is scratch space
-    of the areas, under keys of their own. `patience` says when it has taken too long, `operation` and `points` what is asked and
+    of the areas, under keys of their own. `deadline` says when it has taken too long, `operation` and `points` what is asked and
     what it cost, once that is known.
 
     `instant` is `now` for whoever shows nothing that hangs on it: `has_read_clock` tells whether somebody read `now`.
@@ -70,13 +70,13 @@ class Context:
     __slots__ = (
         "assumed",
         "counted",
+        "deadline",
         "has_read_clock",
         "instant",
         "ip",
         "kept",
         "loaders",
         "operation",
-        "patience",
         "points",
         "request_id",
         "session",
@@ -96,12 +96,12 @@ class Context:
         ip: str = "",
         user_agent: str = "",
         request_id: str | None = None,
-        patience: Patience = ENDLESS,
+        deadline: Deadline = ENDLESS,
         assumed: Assumed | None = None,
     ) -> None:
         self.assumed = assumed
         self.counted: list[Any] = []
-        self.patience = patience
+        self.deadline = deadline
         self.instant = now
         self.has_read_clock = False
         self.kept: Opened | None = None

@@ -39,7 +39,7 @@ from schema.core.caching import keeps_field
 from schema.core.complexity import Limits, Measure
 from schema.core.errors import QueryTooComplex
 from schema.core.selections import Operations
-from schema.core.shape import bound_validation, check_shape, check_text
+from schema.core.syntax_limits import bound_validation, check_shape, check_text
 from schema.core.watching import name_of
 
 KEPT_DOCUMENTS = 512

@@ -38,7 +38,7 @@ from schema.core.execution import Executed, at_once, execute
 from schema.core.permissions import beginning_with_statement
 from schema.core.persisted import DocumentName, keep, text_of
 from schema.core.selections import is_supported
-from schema.core.shape import check_variables
+from schema.core.syntax_limits import check_variables
 from schema.core.watching import Watch, entered, recognized, unwatched
 
 # Measures of one operation: by its page sizes and windows, which differ little.

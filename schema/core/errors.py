@@ -24,7 +24,7 @@ from graphql import GraphQLError
 
 from apps.core import journey, metrics
 from apps.core.errors import CodeNeeded, DomainError, ErrorCode, InputErrors
-from apps.core.waits import waited_in_vain
+from apps.core.timeouts import waited_in_vain
 
 logger = logging.getLogger(__name__)
 

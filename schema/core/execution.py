@@ -40,10 +40,10 @@ from graphql.pyutils import Path, Undefined, is_iterable
 from apps.core.db import Habit, Reading
 from schema.core.context import Context
 from schema.core.costs import Prices, each_time
+from schema.core.deadlines import TookTooLong
 from schema.core.errors import Code, QueryTooComplex
 from schema.core.lean import Execution
 from schema.core.loaders import gather, is_deferred
-from schema.core.patience import TookTooLong
 from schema.core.selections import Operations
 
 Result = TypeVar("Result")
@@ -74,7 +74,7 @@ class DeferredExecutionContext(ExecutionContext):
         self._opened: list[CoroutineType[Any, Any, Any]] = []
         self.reading: Reading = at_once
         self.prices = Prices()
-        self.patience = self.context_value.patience
+        self.deadline = self.context_value.deadline
         # What a mutation wrote is told, however late it is.
         self.is_reading = self.operation.operation is not OperationType.MUTATION
         # Points: what the objects cost that were brought, and when it is enough.
@@ -125,7 +125,7 @@ class DeferredExecutionContext(ExecutionContext):
             # The mutation before this one has written: nothing read until then may be shown as the present state.
             loaders.forget()
             try:
-                self.patience.check()
+                self.deadline.check()
             except TookTooLong as error:
                 # Each of them may be null, so that what the earlier ones did is told.
                 self.collected_errors.add(located_error(error, nodes, [name]), Path(path, name, parent_type.name))
@@ -144,7 +144,7 @@ class DeferredExecutionContext(ExecutionContext):
         if known is None:
             known = self._prices_of[id(fields)] = (fields, self._price(parent_type, fields))
         if self.is_reading:
-            self.patience.check()
+            self.deadline.check()
         self.spent += known[1]
         if self.spent > self.ceiling:
             raise QueryTooComplex

@@ -24,12 +24,12 @@ from graphql import (
 )
 from graphql.pyutils import is_iterable
 
-from schema.core.attributes import MISSING, absent
 from schema.core.completing import Complete, Place
 from schema.core.context import Context
+from schema.core.deadlines import ENDLESS, TookTooLong
+from schema.core.default_resolvers import MISSING, absent
 from schema.core.errors import QueryTooComplex
 from schema.core.loaders import Deferred, StuckError
-from schema.core.patience import ENDLESS, TookTooLong
 from schema.core.selections import Field, Selected, Selection
 
 # Points between two looks at the clock.
@@ -97,7 +97,7 @@ class Execution:
         self.spent = 0.0
         self.ceiling = ceiling
         # What a mutation wrote is told, however late it is.
-        self._patience = ENDLESS if operation.operation is OperationType.MUTATION else context.patience
+        self._deadline = ENDLESS if operation.operation is OperationType.MUTATION else context.deadline
         self.look_at = 0.0
         self._operation = operation
         self._root = selected.root
@@ -140,7 +140,7 @@ class Execution:
         for field in self._root.fields:
             # The mutation before this one has written: nothing read until then may be shown as the present state.
             self.context.loaders.forget()
-            if self.context.patience.is_over():
+            if self.context.deadline.is_over():
                 # Each of them may be null, so that what the earlier ones did is told.
                 data[field.key] = None
                 self.errors.append(located_error(TookTooLong(), field.nodes, [field.key]))
@@ -290,7 +290,7 @@ class Execution:
         """Raises QueryTooComplex beyond the ceiling, TookTooLong when nobody waits any more."""
         if self.spent > self.ceiling:
             raise QueryTooComplex
-        self._patience.check()
+        self._deadline.check()
         self.look_at = min(self.ceiling, self.spent + LOOK_EVERY)
 
     def _settle(self) -> None:
@@ -301,7 +301,7 @@ class Execution:
         while self._waiting:
             if self._advance():
                 continue
-            self._patience.check()
+            self._deadline.check()
             if not self.context.loaders.dispatch(self.context):
                 raise StuckError("The execution waits for something that no loader delivers.")
 

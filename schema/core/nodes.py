@@ -23,10 +23,10 @@ import graphene
 
 from apps.core.ids import global_id_reader
 from apps.core.rows import model_of
-from schema.core.ahead import expect
-from schema.core.attributes import from_object
+from schema.core.default_resolvers import from_object
 from schema.core.errors import BadUserInput
 from schema.core.ids import split_global_id, to_global_id
+from schema.core.lookahead import expect
 from schema.core.permissions import RootField, anyone
 
 if TYPE_CHECKING:

@@ -46,10 +46,10 @@ from graphql.type import GraphQLBoolean
 
 from apps.core.db import Habit
 from schema.core.arguments import arguments_reader, value_reader
-from schema.core.attributes import attribute_or_item
 from schema.core.completing import Complete, Place, completing, nullable_of, serializing
 from schema.core.context import Context
 from schema.core.costs import Prices, each_time
+from schema.core.default_resolvers import attribute_or_item
 from schema.core.written import written
 
 if TYPE_CHECKING:

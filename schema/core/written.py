@@ -36,8 +36,8 @@ from graphql import (
     is_list_type,
 )
 
-from schema.core.attributes import absent
 from schema.core.completing import Complete, nullable_of
+from schema.core.default_resolvers import absent
 from schema.core.loaders import Deferred
 from schema.core.scalars import LARGEST_SAFE_INTEGER, BigInt, DateTime
 

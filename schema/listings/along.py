@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from apps.availability import calendars
 from apps.core.families import LISTINGS
 from apps.hosting.selectors import images_along
-from schema.core.ahead import Coming, Fields
+from schema.core.lookahead import Coming, Fields
 from schema.listings import loaders
 from schema.listings.windows import read_window
 from schema.reviews.types import reviews_along

@@ -16,10 +16,10 @@ from apps.core.versions import only
 from apps.listings.models import Listing as ListingRow
 from apps.listings.search import KIND_FIELDS
 from apps.listings.selectors import archived_by_id, find_listings, listings_by_id
-from schema.core.ahead import NOBODY, company_of
 from schema.core.caching import Policy, Varies, declare, remembered
 from schema.core.context import Context, Info
 from schema.core.ids import split_global_id
+from schema.core.lookahead import NOTHING_ALONG, lookahead_of
 from schema.core.nodes import find_node, register_node
 from schema.core.pagination import Connection, connection_field, connection_of, read_page
 from schema.core.permissions import RootField, anyone
@@ -67,11 +67,11 @@ def _fetch_of(kind: str, type_name: str) -> Callable[[Context, list[int]], dict[
 
     def fetch(context: Context, listing_ids: list[int]) -> dict[int, ListingRow]:
         # The children of many are read in a statement each, for all of them.
-        company = company_of(context, type_name, listing_ids[0], ALONG) if len(listing_ids) == 1 else NOBODY
-        with company.reading(listing_ids):
-            found = visible_listings(context, listing_ids, kinds, company.along)
+        ahead = lookahead_of(context, type_name, listing_ids[0], ALONG) if len(listing_ids) == 1 else NOTHING_ALONG
+        with ahead.reading(listing_ids):
+            found = visible_listings(context, listing_ids, kinds, ahead.along)
         found = {pk: listing for pk, listing in found.items() if listing.kind == kind}
-        company.hand_over(context, list(found.values()))
+        ahead.hand_over(context, list(found.values()))
         return found
 
     return fetch

@@ -24,7 +24,7 @@ from apps.listings.models import Image as ImageRow
 from apps.listings.models import Listing as ListingRow
 from apps.listings.offers import BookingRequest
 from apps.listings.selectors import listings_by_id
-from schema.core.attributes import MISSING, absent, read
+from schema.core.default_resolvers import MISSING, absent, read
 from schema.core.ids import read_global_id, to_global_id
 from schema.core.mutations import Payload
 from schema.core.nodes import Node, graphene_type_of, register_model, register_node

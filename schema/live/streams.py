@@ -32,11 +32,11 @@ from apps.users.live_sessions import viewers_still_in
 from apps.users.models import User
 from schema.core.authentication import authenticate
 from schema.core.context import Context
+from schema.core.deadlines import Deadline
 from schema.core.documents import Document, DocumentRefused
 from schema.core.engine import Engine, Operation, may_look_inside
 from schema.core.errors import BadUserInput, Unauthenticated, formatted, internal_error
 from schema.core.execution import DeferredExecutionContext
-from schema.core.patience import Patience
 from schema.live.feeds import NOT_FOR_THEM, Event, Feed, FeedEnded
 from schema.live.outages import is_outage
 
@@ -75,7 +75,7 @@ class Caller:
             session=user.current_session if user is not None else None,
             ip=self.ip,
             user_agent=self.user_agent,
-            patience=Patience(seconds=settings.REQUEST_SECONDS),
+            deadline=Deadline(seconds=settings.REQUEST_SECONDS),
         )
 
 

@@ -13,7 +13,7 @@ from apps.core.versions import only
 from apps.reviews.models import Review as ReviewRow
 from apps.reviews.selectors import SHOWN, visible_reviews
 from apps.users.selectors import users_by_id
-from schema.core.ahead import Coming
+from schema.core.lookahead import Coming
 from schema.core.nodes import Node, register_node
 from schema.core.pagination import Connection, Page, connection_type, paginate_each, read_page
 from schema.core.scalars import DateTime

@@ -16,7 +16,7 @@ from apps.audit.actions import record
 from apps.audit.models import AuditKind
 from apps.core.errors import DomainError, InvalidCredentials, InvalidToken, NotFound
 from apps.core.network import network_of
-from apps.core.tries import Count, TooManyTries, guessing
+from apps.core.throttling import Count, TooManyTries, guessing
 from apps.users.guesses import of_network, password_counts, secret_counts, who_signs_in
 from schema.core.errors import RateLimited
 from schema.core.limits import SIGN_IN, caller_of

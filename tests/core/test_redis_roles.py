@@ -11,7 +11,7 @@ from django_redis.exceptions import ConnectionInterrupted
 from pytest_django.fixtures import Settings
 from redis import Redis, RedisError
 
-from apps.core import tries, versions
+from apps.core import throttling, versions
 from apps.live import bell
 from booking.env import Environment
 from booking.watching.health import check_redis
@@ -36,9 +36,9 @@ def counts() -> bool:
 
 
 def counts_tries() -> bool:
-    with suppress(tries.TooManyTries):
-        tries._waited((tries.Count("test-roles", "198.51.100.9"),))
-    return not tries._outage.lasts()
+    with suppress(throttling.TooManyTries):
+        throttling._waited((throttling.Count("test-roles", "198.51.100.9"),))
+    return not throttling._outage.lasts()
 
 
 def wakes() -> bool:
@@ -70,7 +70,7 @@ def _no_outage_yet(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.RATE_LIMITS_ENABLED = True
     bell._bell.cache_clear()
     monkeypatch.setattr(limits, "_outage", limits._Outage())
-    monkeypatch.setattr(tries, "_outage", tries._Outage())
+    monkeypatch.setattr(throttling, "_outage", throttling._Outage())
 
 
 @pytest.mark.parametrize("away", ["", *ROLES])

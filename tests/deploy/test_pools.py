@@ -55,7 +55,7 @@ def through_pool(
         given = connections.settings["default"]
         before = dict(given)
         plain = given["OPTIONS"]["options"].partition(" -c statement_timeout")[0]
-        options = {**given["OPTIONS"], "options": f"{plain} {settings.WEB_WAITS.options()}"}
+        options = {**given["OPTIONS"], "options": f"{plain} {settings.WEB_TIMEOUTS.options()}"}
         try:
             given.update(HOST="127.0.0.1", PORT=port, NAME="holdfast", OPTIONS=options)
             given["DISABLE_SERVER_SIDE_CURSORS"] = told == "transaction"
@@ -144,7 +144,9 @@ def test_a_pool_whose_connections_were_told_nothing_is_refused(tmp_path: Path) -
 def test_the_jobs_have_a_pool_of_their_own(tmp_path: Path) -> None:
     def connect() -> str:
         options = connections.settings["default"]["OPTIONS"]
-        options["options"] = options["options"].replace(settings.WEB_WAITS.options(), settings.WORKER_WAITS.options())
+        options["options"] = options["options"].replace(
+            settings.WEB_TIMEOUTS.options(), settings.WORKER_TIMEOUTS.options()
+        )
         connection.ensure_connection()
         return "connected"
 

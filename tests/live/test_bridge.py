@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from booking.bridge import LARGEST_BODY, Bridge
-from schema.core.patience import ENVIRON_KEY, Patience
+from schema.core.deadlines import ENVIRON_KEY, Deadline
 
 
 def ask(
@@ -118,7 +118,7 @@ SCOPE: dict[str, Any] = {
 }
 
 
-def answering(work: Callable[[Patience], None]) -> Callable[..., Iterable[bytes]]:
+def answering(work: Callable[[Deadline], None]) -> Callable[..., Iterable[bytes]]:
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         work(environ[ENVIRON_KEY])
         start("200 OK", [])
@@ -129,10 +129,10 @@ def answering(work: Callable[[Patience], None]) -> Callable[..., Iterable[bytes]
 
 def test_who_leaves_the_queue_costs_nothing_more() -> None:
     go_on = threading.Event()
-    seen: list[Patience] = []
+    seen: list[Deadline] = []
 
-    def work(patience: Patience) -> None:
-        seen.append(patience)
+    def work(deadline: Deadline) -> None:
+        seen.append(deadline)
         go_on.wait(300)
 
     async def story() -> None:
@@ -150,17 +150,17 @@ def test_who_leaves_the_queue_costs_nothing_more() -> None:
 
     asyncio.run(story())
     assert len(seen) == 2
-    assert not any(patience.is_gone for patience in seen)
+    assert not any(deadline.is_gone for deadline in seen)
 
 
 def test_who_leaves_while_being_answered_is_noticed() -> None:
-    seen: list[Patience] = []
+    seen: list[Deadline] = []
 
-    def work(patience: Patience) -> None:
-        seen.append(patience)
+    def work(deadline: Deadline) -> None:
+        seen.append(deadline)
         waited = threading.Event()
         for _ in range(3_000):
-            if patience.is_over():
+            if deadline.is_over():
                 return
             waited.wait(0.01)
 
@@ -179,7 +179,7 @@ def test_who_leaves_while_being_answered_is_noticed() -> None:
 
 
 def test_who_waited_too_long_is_told_to_come_back() -> None:
-    ran: list[Patience] = []
+    ran: list[Deadline] = []
 
     async def story() -> None:
         bridge = Bridge(answering(ran.append), threads=1, seconds=0)

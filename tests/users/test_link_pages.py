@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from apps.core import tries
+from apps.core import throttling
 from apps.core.db import unit_of_work
 from apps.users.actions.mail_tokens import mail_link, secret_of
 from apps.users.models import MailPurpose, MailToken, Session, User
@@ -89,7 +89,7 @@ def test_what_is_no_link_does_nothing(path: str, token: str) -> None:
 
 def test_links_cannot_be_guessed_here_either(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.RATE_LIMITS_ENABLED = True
-    monkeypatch.setattr(tries, "FIRST_WAIT_SECONDS", 600)
+    monkeypatch.setattr(throttling, "FIRST_WAIT_SECONDS", 600)
     monkeypatch.setattr("apps.users.guesses.FREE_FOR_A_NETWORK", 3)
     door = Client(REMOTE_ADDR="203.0.113.99")
     codes = [

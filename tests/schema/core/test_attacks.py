@@ -20,7 +20,7 @@ from schema.core.complexity import Limits
 from schema.core.engine import Answer, Engine, Operation
 from schema.core.errors import BadUserInput, QueryTooComplex, RateLimited
 from schema.core.http import LARGEST_JSON_BODY
-from schema.core.shape import COMPARISONS, FRAGMENT_WORK, TOKENS, check_shape, check_text, check_variables
+from schema.core.syntax_limits import COMPARISONS, FRAGMENT_WORK, TOKENS, check_shape, check_text, check_variables
 from schema.root import schema as served
 from schema.views import engine, graphql_view
 from tests.schema.core.attacks import FAMOUS, FITTED, VARIABLES

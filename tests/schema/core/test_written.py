@@ -17,8 +17,8 @@ from django.core.exceptions import ObjectDoesNotExist
 from graphql import GraphQLObjectType, get_operation_ast
 
 from schema.core import selections
-from schema.core.attributes import attribute_or_item, from_object
 from schema.core.context import Context
+from schema.core.default_resolvers import attribute_or_item, from_object
 from schema.core.engine import Engine, Operation
 from schema.core.permissions import RootField, anyone
 from schema.core.scalars import JSON, BigInt, Date, DateTime, Decimal, Time

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from apps.core import versions
 from apps.core.db import of_one_moment
 from apps.users.models import User
-from schema.core import caching, kept
+from schema.core import answer_cache, caching
 from schema.core.context import Context
 from schema.core.engine import Answer, Engine, Operation
 from schema.costs import PRICES
@@ -28,7 +28,7 @@ def keeping_answers(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(versions, "outage", versions._Outage())
     # What is shown hangs on nothing that others see.
     monkeypatch.setattr(caching, "is_in_transaction", lambda: False)
-    monkeypatch.setattr(kept, "_asked", kept._Remembered(1000))
+    monkeypatch.setattr(answer_cache, "_asked", answer_cache._Remembered(1000))
     yield
     settings.CACHE_SECONDS = 0
 

@@ -14,7 +14,7 @@ from apps.core import versions
 from apps.listings.models import Listing, ListingStatus
 from apps.listings.offers import BookingRequest
 from apps.users.models import User
-from schema.core import kept
+from schema.core import answer_cache
 from schema.core.ids import to_global_id
 from tests.recipes import make_event, make_guest, make_host, make_parking_spot, make_property, make_service
 from tests.reviews.stays import book_ticket
@@ -330,13 +330,13 @@ def test_a_reader_of_the_past_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     query = "query($id: ID!) { listing(id: $id) { title } }"
     about = {"id": global_id(house.spot)}
     data(query, about)
-    keep = kept.keep
+    keep = answer_cache.keep
 
-    def late(entries: dict[str, kept.Entry], *, clock: int) -> None:
+    def late(entries: dict[str, answer_cache.Entry], *, clock: int) -> None:
         by_hand(house)
         keep(entries, clock=clock)
 
-    monkeypatch.setattr(kept, "keep", late)
+    monkeypatch.setattr(answer_cache, "keep", late)
     assert data(query, about)["listing"]["title"] == house.spot.title
-    monkeypatch.setattr(kept, "keep", keep)
+    monkeypatch.setattr(answer_cache, "keep", keep)
     assert data(query, about)["listing"]["title"] == "Written by hand"

@@ -8,7 +8,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from apps.audit.models import AuditEvent
-from apps.core import tries
+from apps.core import throttling
 from apps.users.guesses import password_counts, secret_counts, who_signs_in
 from apps.users.models import User
 from schema.core import limits
@@ -33,7 +33,7 @@ def _limited(settings: Settings, monkeypatch: pytest.MonkeyPatch, _no_limits: No
     settings.RATE_LIMITS_ENABLED = True
     monkeypatch.setattr(limits, "_outage", limits._Outage())
     # Longer than any test takes.
-    monkeypatch.setattr(tries, "FIRST_WAIT_SECONDS", 600)
+    monkeypatch.setattr(throttling, "FIRST_WAIT_SECONDS", 600)
     # What is tested is the growing wait; the plain limits per minute have tests of their own.
     for limit in (limits.SIGN_IN, limits.RESET, limits.BOOKING):
         monkeypatch.setattr(type(limit), "spend", lambda *_arguments: None)
@@ -42,12 +42,12 @@ def _limited(settings: Settings, monkeypatch: pytest.MonkeyPatch, _no_limits: No
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three failures are free, for a network too."""
-    begin = tries._waited
-    monkeypatch.setattr(tries, "_waited", lambda counts: begin(tuple(less(each) for each in counts)))
+    begin = throttling._waited
+    monkeypatch.setattr(throttling, "_waited", lambda counts: begin(tuple(less(each) for each in counts)))
 
 
-def less(count: tries.Count) -> tries.Count:
-    return tries.Count(count.name, count.key, free=3 if count.free == 100 else count.free, forgiven=count.forgiven)
+def less(count: throttling.Count) -> throttling.Count:
+    return throttling.Count(count.name, count.key, free=3 if count.free == 100 else count.free, forgiven=count.forgiven)
 
 
 class At(Api):

@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from apps.audit.models import AuditEvent
-from apps.core import tries
+from apps.core import throttling
 from apps.core.db import unit_of_work
 from apps.core.errors import CodeNeeded
 from apps.staff.models import BackupCode, SecondFactor
@@ -130,7 +130,7 @@ def test_tries_at_codes_are_slow_and_count_with_those_in_the_admin(
 ) -> None:
     with_factor(boss)
     settings.RATE_LIMITS_ENABLED = True
-    monkeypatch.setattr(tries, "FIRST_WAIT_SECONDS", 600)
+    monkeypatch.setattr(throttling, "FIRST_WAIT_SECONDS", 600)
     monkeypatch.setattr(type(limits.SIGN_IN), "spend", lambda *_arguments: None)
     admin = Client()
     admin.post("/admin/login/", {"username": boss.email, "password": PASSWORD})

@@ -1,7 +1,7 @@
-"""How long a request may take, and whether anybody still waits for its answer.
+"""The deadline of a request: how long it may take, and whether anybody still waits for its answer.
 
-    patience = Patience(seconds=30)
-    patience.check()                raises TookTooLong once the time is over, or the client has left
+    deadline = Deadline(seconds=30)
+    deadline.check()                raises TookTooLong once the time is over, or the client has left
 
 A transport makes one when the request has arrived, waiting in a queue included, and sets `is_gone` when the client leaves. A query
 then brings no more objects and a mutation begins no further field; what it has begun is finished, since it may be committed.
@@ -15,14 +15,14 @@ import time
 from schema.core.errors import QueryTooComplex
 
 # Where the ASGI bridge leaves it for the view.
-ENVIRON_KEY = "holdfast.patience"
+ENVIRON_KEY = "holdfast.deadline"
 
 
 class TookTooLong(QueryTooComplex):
     default_message = "The request takes too long. Ask for less at once."
 
 
-class Patience:
+class Deadline:
     """Ends `seconds` from now."""
 
     __slots__ = ("_until", "is_gone")
@@ -40,4 +40,4 @@ class Patience:
             raise TookTooLong
 
 
-ENDLESS = Patience()
+ENDLESS = Deadline()

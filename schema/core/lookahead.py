@@ -1,13 +1,13 @@
-"""Reading with an object what will be asked of it: its children's rows come along in its own statement (`apps.core.along`).
+"""Look-ahead: what will be asked of an object is read with it, its children's rows in its own statement (`apps.core.along`).
 
     def payments_along(info: Info) -> Coming:
         return Coming(payments_by_bill, charges_along(is_brief=False))
 
     ALONG = {"payments": payments_along}
 
-    company = Company(asked_of_nodes(info, "Booking", ALONG), ALONG)
-    rows = ...                                      read with `along=company.along`
-    company.hand_over(info.context, rows)
+    ahead = Lookahead(asked_of_nodes(info, "Booking", ALONG), ALONG)
+    rows = ...                                      read with `along=ahead.along`
+    ahead.hand_over(info.context, rows)
 
 What came is handed to the loaders, so that the children's resolvers find it there and do what they always do. What did not come,
 they load. Of each loader one read comes along: a second page of reviews under another alias is loaded.
@@ -49,7 +49,7 @@ class Coming:
 Fields = Mapping[str, Callable[..., Coming | None]]
 
 
-class Company:
+class Lookahead:
     """What comes along with rows that are about to be read, for the fields that will be asked of them."""
 
     __slots__ = ("_coming", "along")
@@ -90,7 +90,7 @@ class Company:
             context.loaders.prime(each.batch, values)
 
 
-NOBODY = Company((), {})
+NOTHING_ALONG = Lookahead((), {})
 
 
 def expect(info: Info, type_name: str, pk: int) -> None:
@@ -98,9 +98,11 @@ def expect(info: Info, type_name: str, pk: int) -> None:
     info.context.state.setdefault(EXPECTED, {}).setdefault((type_name, pk), []).append(info)
 
 
-def company_of(context: Context, type_name: str, pk: int, fields: Fields) -> Company:
+def lookahead_of(context: Context, type_name: str, pk: int, fields: Fields) -> Lookahead:
     """What comes along with the object, for all fields that will show it."""
     infos = context.state.get(EXPECTED, {}).get((type_name, pk), ())
     return (
-        Company([asked for info in infos for asked in asked_of(info, type_name, fields)], fields) if infos else NOBODY
+        Lookahead([asked for info in infos for asked in asked_of(info, type_name, fields)], fields)
+        if infos
+        else NOTHING_ALONG
     )

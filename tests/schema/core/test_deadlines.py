@@ -8,9 +8,9 @@ import pytest
 
 from schema.core.context import Info
 from schema.core.costs import Prices
+from schema.core.deadlines import Deadline
 from schema.core.engine import Engine, Operation
 from schema.core.lean import LOOK_EVERY
-from schema.core.patience import Patience
 from schema.core.permissions import RootField, anyone
 from tests.schema.core.sample import make_context
 
@@ -30,7 +30,7 @@ class Query(graphene.ObjectType):
         for number in range(8):
             info.context.state["brought"] = number
             if number == 3:
-                info.context.state["at three"](info.context.patience)
+                info.context.state["at three"](info.context.deadline)
             yield Thing(number=number)
 
 
@@ -43,7 +43,7 @@ class Do(graphene.Mutation):
     def mutate(root: None, info: Info) -> "Do":
         number = info.context.state["done"] = info.context.state.get("done", 0) + 1
         if number == 2:
-            info.context.state["at two"](info.context.patience)
+            info.context.state["at two"](info.context.deadline)
         return Do(number=number, thing=Thing(number=number))
 
 
@@ -59,19 +59,19 @@ ENGINES = [Engine(SCHEMA, prices=Prices(per_object=LOOK_EVERY + 1), is_lean=is_l
 both = pytest.mark.parametrize("engine", ENGINES, ids=["lean", "graphql-core"])
 
 
-def leave(patience: Patience) -> None:
-    patience.is_gone = True
+def leave(deadline: Deadline) -> None:
+    deadline.is_gone = True
 
 
-def end(patience: Patience) -> None:
-    patience._until = 0.0
+def end(deadline: Deadline) -> None:
+    deadline._until = 0.0
 
 
 @both
 @pytest.mark.parametrize("happens", [leave, end])
-def test_a_query_brings_no_more(happens: Callable[[Patience], None], engine: Engine) -> None:
+def test_a_query_brings_no_more(happens: Callable[[Deadline], None], engine: Engine) -> None:
     context = make_context()
-    context.patience = Patience(seconds=3_600)
+    context.deadline = Deadline(seconds=3_600)
     context.state["at three"] = happens
     answer = engine.answer(Operation("{ things { number } }"), context=context)
     assert answer.data is not None
@@ -83,10 +83,10 @@ def test_a_query_brings_no_more(happens: Callable[[Patience], None], engine: Eng
 @both
 @pytest.mark.parametrize("happens", [leave, end])
 def test_a_mutation_begins_no_further_field_and_tells_what_was_done(
-    happens: Callable[[Patience], None], engine: Engine
+    happens: Callable[[Deadline], None], engine: Engine
 ) -> None:
     context = make_context()
-    context.patience = Patience(seconds=3_600)
+    context.deadline = Deadline(seconds=3_600)
     context.state["at two"] = happens
     query = "mutation { a: do { number } b: do { number thing { number } } c: do { number } }"
     answer = engine.answer(Operation(query), context=context)
@@ -96,6 +96,6 @@ def test_a_mutation_begins_no_further_field_and_tells_what_was_done(
 
 
 def test_patience_ends_by_itself() -> None:
-    assert Patience(seconds=0).is_over()
-    assert not Patience(seconds=60).is_over()
-    assert not Patience().is_over()
+    assert Deadline(seconds=0).is_over()
+    assert not Deadline(seconds=60).is_over()
+    assert not Deadline().is_over()

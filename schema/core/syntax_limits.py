@@ -1,4 +1,4 @@
-"""What a text may look like, judged before anything that takes long: before its schema is asked and its fields are compared.
+"""Limits on the text of a query, before anything that takes long: before its schema is asked and its fields are compared.
 
 Checking a document against the schema takes some thirty times longer than reading it, and comparing its fields with each
 other grows with their square. So a document is counted first, in one walk:

@@ -1,4 +1,4 @@
-"""Pages whose address is a secret: kept by nobody, told to nobody, and they load nothing."""
+"""Pages whose address is a secret: no cache keeps them, no referrer or robot tells of them, and they load nothing."""
 
 import secrets
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Guessing made slow: tries at a secret are counted, and after some that failed each next one has to wait longer.
+"""Throttling of guesses: tries at a secret are counted, and after some that failed each next one has to wait longer.
 
     with guessing(Count("sign-in:email", digest(email)), Count("sign-in:network", network, free=100)):
         sign_in(...)                      # InvalidCredentials counts; whatever else happens does not

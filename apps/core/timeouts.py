@@ -1,4 +1,4 @@
-"""How long PostgreSQL lets a session of ours wait, and how it says that it waited in vain.
+"""Time-outs of PostgreSQL: how long it lets a session of ours wait, and how it says that it waited in vain.
 
 What is refused so is rolled back whole, and may be tried again as it was.
 """
@@ -12,7 +12,7 @@ IN_VAIN = frozenset({"55P03", "57014", "40P01", "40001"})
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class Timeouts:
     """The longest time in seconds of one statement, of the wait for one lock, and of a transaction that does nothing."""
 
     statement: int
@@ -27,10 +27,10 @@ class Waits:
         )
 
 
-def bound_sessions(waits: Waits, *, alias: str = "default") -> None:
+def bound_sessions(timeouts: Timeouts, *, alias: str = "default") -> None:
     """Every session that this process opens from now on waits no longer than that."""
     options = connections.settings[alias]["OPTIONS"]
-    options["options"] = f"{options['options']} {waits.options()}"
+    options["options"] = f"{options['options']} {timeouts.options()}"
 
 
 def waited_in_vain(error: BaseException | None) -> bool:

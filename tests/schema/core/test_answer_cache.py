@@ -15,11 +15,11 @@ from redis import Redis, RedisError
 from apps.core import versions
 from apps.core.families import LISTINGS
 from apps.core.versions import Recording
-from schema.core import caching, kept
+from schema.core import answer_cache, caching
+from schema.core.answer_cache import Entry, key_for, read_entry
 from schema.core.caching import Opened, Policy, Varies, cached
 from schema.core.context import Info
 from schema.core.engine import Answer, Engine, Operation
-from schema.core.kept import Entry, key_for, read_entry
 from schema.core.permissions import RootField, anyone
 from tests.schema.core.sample import NOW, make_context
 
@@ -69,7 +69,7 @@ def redis(settings: Settings, monkeypatch: pytest.MonkeyPatch, db: None) -> Iter
     settings.CACHE_SECONDS = 60
     monkeypatch.setattr(versions, "outage", versions._Outage())
     monkeypatch.setattr(caching, "is_in_transaction", lambda: False)
-    monkeypatch.setattr(kept, "_asked", kept._Remembered(100))
+    monkeypatch.setattr(answer_cache, "_asked", answer_cache._Remembered(100))
     made.clear()
     client = versions.redis_of(settings.CACHE_REDIS_URL)
     client.flushdb()
@@ -140,7 +140,7 @@ def test_equal_parts_make_equal_keys_and_a_release_has_its_own(monkeypatch: pyte
     assert key_for("answer", "a", "bc") == key_for("answer", "a", b"bc")
     assert key_for("answer", "a", "bc") != key_for("answer", "ab", "c") != key_for("other", "ab", "c")
     before = key_for("answer", "a")
-    monkeypatch.setattr(kept, "release", lambda: "0" * 16)
+    monkeypatch.setattr(answer_cache, "release", lambda: "0" * 16)
     assert key_for("answer", "a") != before
 
 
@@ -159,7 +159,7 @@ def test_who_asks_ever_anew_fills_nothing(redis: Redis) -> None:
 
 def test_a_large_answer_is_not_kept(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = "{ a: slow }", f"{{ {'a' * 90}: slow }}"
-    monkeypatch.setattr(kept, "LARGEST", 90)
+    monkeypatch.setattr(answer_cache, "LARGEST", 90)
     for _ in range(3):
         data(small), data(large)
     assert len(redis.keys("holdfast:kept:*")) == 1
@@ -258,7 +258,7 @@ def test_the_log_is_told_the_points_that_the_caller_is_told() -> None:
 
 def test_who_comes_second_waits_for_the_first(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     def burst() -> int:
-        monkeypatch.setattr(kept, "_asked", kept._Remembered(100))
+        monkeypatch.setattr(answer_cache, "_asked", answer_cache._Remembered(100))
         redis.flushdb()
         data("{ slow }")
         made.clear()
@@ -275,8 +275,8 @@ def test_who_comes_second_waits_for_the_first(redis: Redis, monkeypatch: pytest.
     monkeypatch.setattr(caching, "WAIT_SECONDS", 10.0)
     assert burst() == 1
     # The same without taking turns: each makes it.
-    monkeypatch.setattr(kept.Turn, "take", lambda _self: True)
-    monkeypatch.setattr(kept.Turn, "give_back", lambda _self: None)
+    monkeypatch.setattr(answer_cache.Turn, "take", lambda _self: True)
+    monkeypatch.setattr(answer_cache.Turn, "give_back", lambda _self: None)
     assert burst() > 1
 
 
@@ -284,7 +284,7 @@ def test_who_waited_in_vain_makes_it(redis: Redis, monkeypatch: pytest.MonkeyPat
     """Whoever had the turn died: the lock ends by itself, and nobody waits for that."""
     monkeypatch.setattr(caching, "WAIT_SECONDS", 0.02)
     data("{ slow }")
-    monkeypatch.setattr(kept.Turn, "take", lambda _self: False)
+    monkeypatch.setattr(answer_cache.Turn, "take", lambda _self: False)
     assert data("{ slow }") == {"slow": 2}
 
 
@@ -355,7 +355,7 @@ def test_redis_that_goes_away_in_between_spoils_nothing(redis: Redis, monkeypatc
         raise RedisError
 
     data("{ slow ours }")
-    monkeypatch.setattr(kept, "keep", away)
+    monkeypatch.setattr(answer_cache, "keep", away)
     assert data("{ slow ours }")["ours"] == "ours "
     assert versions.outage.lasts()
     assert redis.keys("holdfast:kept:*") == []
@@ -367,7 +367,7 @@ def test_who_reads_anew_leaves_nothing_of_what_was_read_first(settings: Settings
     assert opened.begin() is True
     opened.recording = Recording()
     key = key_for("anew")
-    kept.was_asked_before(key)
+    answer_cache.was_asked_before(key)
     turn, _ = opened.turn_for(policy, key)
     opened.hang_on({"listings"}, is_timed=False)
     opened.recording.is_covered = False
@@ -379,4 +379,4 @@ def test_who_reads_anew_leaves_nothing_of_what_was_read_first(settings: Settings
     again, _ = opened.turn_for(policy, key)
     assert again is not None
     opened.close()
-    assert kept.look([key], now=AT).entries == {}
+    assert answer_cache.look([key], now=AT).entries == {}

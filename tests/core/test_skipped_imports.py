@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from apps.core.unneeded import without
+from apps.core.skipped_imports import without
 
 # In a process of its own: this one has loaded everything for its tests.
 STARTED = """

@@ -1,4 +1,4 @@
-"""What libraries load at every start for the case that somebody uses it with them, and nobody here does."""
+"""Imports to skip: what libraries load at every start in case somebody uses it with them, and nobody here does."""
 
 import sys
 from collections.abc import Iterator

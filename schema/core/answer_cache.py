@@ -1,4 +1,4 @@
-"""What is kept in Redis of answers, and whether it still holds.
+"""The cache of answers in Redis: its entries, and whether they still hold.
 
 An entry names what it hangs on (`tags`) and the versions of those when it was made; it holds while none was raised
 (`apps.core.versions`), and no longer than it was kept for. Its key begins with a mark of this code, so that two releases

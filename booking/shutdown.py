@@ -1,6 +1,6 @@
-"""Told to stop, a web server says so first, goes on answering until nobody asks it any more, and only then stops.
+"""Graceful shutdown: told to stop, a web server says so first, answers on until nobody asks it any more, and only then stops.
 
-    python -m booking.stopping --after 2 granian ... booking.asgi:application
+    python -m booking.shutdown --after 2 granian ... booking.asgi:application
 
 A server that closes its connections the moment it is told to drops what is on its way to it: a request that the proxy had just
 begun to send is lost, and may not be sent to another, for nobody knows whether it was carried out. So with SIGTERM or SIGINT
@@ -20,7 +20,7 @@ from typing import NoReturn
 
 # Names the file that is there once the process is to stop.
 MARK = "STOPPING_MARK"
-USAGE = "Usage: python -m booking.stopping --after SECONDS COMMAND ..."
+USAGE = "Usage: python -m booking.shutdown --after SECONDS COMMAND ..."
 LONGEST_SECONDS = 60.0
 
 

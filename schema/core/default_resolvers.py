@@ -1,4 +1,4 @@
-"""What a field without a resolver of its own shows: the attribute of its name, or the item of a dict.
+"""The default resolver: a field without one of its own shows the attribute of its name, or the item of a dict.
 
 A value that is missing shows the field's default, as graphene has it. A property that fails is no missing value: to show null
 for it would hide the failure, also the one of a property that looks for an attribute which is not there.

@@ -9,17 +9,17 @@ import pytest
 from pytest_django.fixtures import Settings
 from redis import Redis
 
-from apps.core import tries
+from apps.core import throttling
 from apps.core.errors import InputErrors, InvalidCredentials, WeakPassword
-from apps.core.tries import Count, TooManyTries, guessing
+from apps.core.throttling import Count, TooManyTries, guessing
 from tests.serving import at_once
 
 
 @pytest.fixture
 def name(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
     settings.RATE_LIMITS_ENABLED = True
-    monkeypatch.setattr(tries, "_outage", tries._Outage())
-    monkeypatch.setattr(tries, "_local", tries._Local())
+    monkeypatch.setattr(throttling, "_outage", throttling._Outage())
+    monkeypatch.setattr(throttling, "_local", throttling._Local())
     return f"test-{uuid.uuid4().hex}"
 
 
@@ -50,9 +50,9 @@ def succeed(*counts: Count) -> None:
 def let_time_pass(count: Count, monkeypatch: pytest.MonkeyPatch, store: str) -> None:
     """The wait is over."""
     if store == "redis":
-        tries._redis(os.environ["REDIS_URL"]).hdel(count.redis_key, "until")
+        throttling._redis(os.environ["REDIS_URL"]).hdel(count.redis_key, "until")
     else:
-        rows = tries._local._rows
+        rows = throttling._local._rows
         rows[count.redis_key] = (rows[count.redis_key][0], 0.0, rows[count.redis_key][2])
 
 
@@ -104,7 +104,7 @@ def test_a_hundred_at_once_are_as_slow_as_a_hundred_in_a_row(
 ) -> None:
     count = Count(name, "a", free=10)
     calls: list[Callable[[], int]] = [lambda: fail(count)] * 100
-    monkeypatch.setattr(tries, "FIRST_WAIT_SECONDS", 600)
+    monkeypatch.setattr(throttling, "FIRST_WAIT_SECONDS", 600)
     waits = at_once(calls)
     assert waits.count(0) == 10
     assert all(500 < wait <= 600 for wait in waits if wait)

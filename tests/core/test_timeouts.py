@@ -12,7 +12,7 @@ from django.db import OperationalError, connection, connections
 
 from apps.availability.models import Unit
 from apps.bookings.models import Booking
-from apps.core.waits import Waits, bound_sessions, waited_in_vain
+from apps.core.timeouts import Timeouts, bound_sessions, waited_in_vain
 from apps.listings.models import Listing
 from tests.bookings.life import NIGHT
 from tests.hosting.inputs import NOW
@@ -62,7 +62,7 @@ def session(options: str) -> Iterator[Any]:
 def test_sessions_are_begun_so(monkeypatch: pytest.MonkeyPatch) -> None:
     options = connections.settings["default"]["OPTIONS"]
     monkeypatch.setitem(options, "options", options["options"])
-    bound_sessions(Waits(statement=7, lock=3, idle_transaction=11))
+    bound_sessions(Timeouts(statement=7, lock=3, idle_transaction=11))
     with session(options["options"]) as other, other.cursor() as cursor:
         shown = []
         for name in (

@@ -6,7 +6,7 @@ import graphene
 import pytest
 
 from apps.listings.models import Listing
-from schema.core.attributes import attribute_or_item
+from schema.core.default_resolvers import attribute_or_item
 from schema.core.engine import Engine, Operation
 from tests.schema.core import sample
 

@@ -1,4 +1,4 @@
-"""`booking.stopping`: what a server that is told to stop does before it stops."""
+"""`booking.shutdown`: what a server that is told to stop does before it stops."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from booking import stopping
+from booking import shutdown
 from booking.watching.pages import page
 from tests.deploy.linters import ROOT
 from tests.serving import eventually, reserved_port
@@ -21,7 +21,7 @@ from tests.serving import eventually, reserved_port
 # Says what it sees of the mark and of the signal, and ends with 7 once it is told to.
 SERVER = """
 import http.server, signal, socketserver, sys
-from booking.stopping import is_stopping, is_watched
+from booking.shutdown import is_stopping, is_watched
 
 class Says(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -42,7 +42,7 @@ class Stopping:
     def __init__(self, port: int, after: float) -> None:
         self._port = port
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "booking.stopping", "--after", str(after), sys.executable, "-c", SERVER, str(port)],
+            [sys.executable, "-m", "booking.shutdown", "--after", str(after), sys.executable, "-c", SERVER, str(port)],
             cwd=ROOT, start_new_session=True,
         )  # fmt: skip
 
@@ -93,7 +93,7 @@ def test_a_second_signal_is_passed_on_at_once() -> None:
 def test_a_command_that_ends_by_itself_ends_it() -> None:
     for code in ("raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"):
         done = subprocess.run(
-            [sys.executable, "-m", "booking.stopping", "--after", "60", sys.executable, "-c", code],
+            [sys.executable, "-m", "booking.shutdown", "--after", "60", sys.executable, "-c", code],
             cwd=ROOT,
             check=False,
         )
@@ -114,13 +114,13 @@ def test_a_command_that_ends_by_itself_ends_it() -> None:
 )
 def test_what_it_cannot_do_it_says_in_a_line(arguments: tuple[str, ...], complaint: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        stopping.main(list(arguments))
+        shutdown.main(list(arguments))
     assert complaint in str(ended.value)
 
 
 def test_who_asks_after_its_health_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = tmp_path / "mark"
-    monkeypatch.setitem(os.environ, stopping.MARK, str(mark))
+    monkeypatch.setitem(os.environ, shutdown.MARK, str(mark))
     assert page("GET", "/healthz", authorization="").status == 200
     mark.touch()
     for path in ("/healthz", "/readyz"):
