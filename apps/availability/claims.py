@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import BigIntegerField, F, Func, Model, QuerySet
 from psycopg2.extras import DateTimeTZRange
 
@@ -137,5 +137,5 @@ def allocate_together(
         created_at=now,
     )
     allocation._state.adding = False
-    allocation._state.db = connection.alias
+    allocation._state.db = DEFAULT_DB_ALIAS
     return allocation

@@ -23,10 +23,12 @@ COST, ENOUGH, MOST, LEAST = 8, 3, 64, -64
 class _Unit:
     """A unit of work that is open. `endings` are left to do before it commits; `may_end_early`: see `may_end_with_it`."""
 
-    __slots__ = ("endings", "has_ended", "may_end_early", "name")
+    __slots__ = ("database", "endings", "has_ended", "may_end_early", "name")
 
     def __init__(self, name: str, *, may_end_early: bool) -> None:
         self.name = name
+        # To find out whose connection it is takes longer than to look at it.
+        self.database = connections[DEFAULT_DB_ALIAS]
         self.may_end_early = may_end_early
         self.endings: list[Callable[[], object]] = []
         self.has_ended = False
@@ -80,7 +82,7 @@ def may_end_with_it() -> bool:
     # With a savepoint the end of the transaction is somebody else's: a test's.
     if unit is None or not unit.may_end_early or unit.has_ended or unit.endings:
         return False
-    return not connection.savepoint_ids
+    return not unit.database.savepoint_ids
 
 
 def end_with_it() -> None:
@@ -110,7 +112,9 @@ def at_end(ending: Callable[[], object]) -> bool:
 
 def require_transaction() -> None:
     """Raises RuntimeError outside a transaction: a ledger step alone would leave half a fact behind."""
-    if not connection.in_atomic_block:
+    unit = _unit.get()
+    database = connections[DEFAULT_DB_ALIAS] if unit is None else unit.database
+    if not database.in_atomic_block:
         raise RuntimeError("a ledger step was called outside a unit of work")
 
 

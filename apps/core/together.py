@@ -24,8 +24,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from django.contrib.postgres.fields import DateTimeRangeField
@@ -42,6 +43,8 @@ NOTE = "holdfast.answer"
 NOTED = f"SELECT set_config('{NOTE}', row_to_json(answer)::text, false) FROM ({{answer}}) AS answer"  # noqa: S608 - a name of ours
 # Column by column, for two may have one name.
 ANSWER = json.JSONDecoder(object_pairs_hook=list)
+# The name of a column, and what its value is put down as.
+Change = tuple[str, Callable[[Any], Any]]
 # In the place of a form: the field itself prepares the value.
 UNKNOWN: Any = object()
 
@@ -92,13 +95,73 @@ FORMS: dict[type[Any], Forms] = {
 }
 
 
-class Column(NamedTuple):
-    """A name in the rows that are sent, the field that fills it, how its value is taken of a row, and how it is put down."""
+class Columns:
+    """The columns that rows of a model bring, and how they are put down."""
 
-    name: str
-    field: Any
-    value_of: Callable[[Any], Any]
-    forms: Forms
+    def __init__(self, fields: Sequence[Any]) -> None:
+        self.fields = fields
+        self._names = [field.column for field in fields]
+        self._values_of = _all_of([field.attname for field in fields])
+        self._made = [(place, field) for place, field in enumerate(fields) if _is_made(field)]
+        # By the classes of a row's values, for those are mostly the same: what is put down in another form, and in which.
+        self._changes: dict[tuple[type[Any], ...], list[Change]] = {}
+
+    def text(self, rows: Sequence[models.Model]) -> str:
+        """The rows, which are new, as they are sent. Raises ValueError and TypeError for what has no place in a text."""
+        return orjson.dumps(
+            [self._put_down(row) for row in rows], default=_unwrapped, option=orjson.OPT_NON_STR_KEYS
+        ).decode()
+
+    def _put_down(self, row: models.Model) -> dict[str, Any]:
+        values = self._values_of(row)
+        if self._made:
+            fresh = list(values)
+            for place, field in self._made:
+                fresh[place] = field.pre_save(row, True)
+            values = tuple(fresh)
+        classes = tuple(map(type, values))
+        changes = self._changes.get(classes)
+        if changes is None:
+            changes = self._changes[classes] = self._changes_of(classes)
+        put = dict(zip(self._names, values, strict=True))
+        for name, form in changes:
+            put[name] = form(put[name])
+        return put
+
+    def _changes_of(self, classes: Sequence[type[Any]]) -> list[Change]:
+        changes = []
+        for field, kind in zip(self.fields, classes, strict=True):
+            form = _forms(field)[kind]
+            if form is not None:
+                changes.append((field.column, partial(_prepared, field) if form is UNKNOWN else form))
+        return changes
+
+
+class Constants:
+    """What the columns hold that are said to be untouched, by the attributes of a row: of these nothing is sent."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+        self._wanted = tuple(values.values())
+        self._values_of = _all_of(list(values))
+
+    def check(self, rows: Sequence[models.Model]) -> None:
+        """Raises ValueError for a row that holds something else."""
+        for row in rows:
+            if self._values_of(row) != self._wanted:
+                self._refuse(row)
+
+    def _refuse(self, row: models.Model) -> None:
+        for name, constant in self._values.items():
+            if getattr(row, name) != constant:
+                raise ValueError(f"{name} of a {type(row).__name__} is not {constant!r}")
+
+
+def _all_of(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What gives these attributes of an object, together."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda row: tuple(getattr(row, name) for name in names)
 
 
 class Claim:
@@ -133,8 +196,8 @@ class _Compiled:
 
     query: str
     place: str
-    columns: list[Column]
-    constants: list[tuple[str, Any]]
+    columns: Columns
+    constants: Constants
 
 
 class Together:
@@ -162,11 +225,8 @@ class Together:
         own = own_connection()
         values = dict(claimed)
         for known, instances in zip(compiled, rows, strict=True):
-            for name, constant in known.constants:
-                for instance in instances:
-                    if getattr(instance, name) != constant:
-                        raise ValueError(f"{name} of a {type(instance).__name__} is not {constant!r}")
-            values[known.place] = _text(known.columns, instances, own)
+            known.constants.check(instances)
+            values[known.place] = known.columns.text(instances)
         if ends_unit:
             end_with_it()
             ((said,),) = ending.rows(**values)
@@ -189,19 +249,8 @@ class Together:
         return whole, ending.ending_with(f"SHOW {NOTE}"), parts
 
 
-def _text(columns: Sequence[Column], instances: Sequence[models.Model], own: Any) -> str:
-    """The rows as they are sent."""
-    rows = []
-    for instance in instances:
-        row = {}
-        for name, field, value_of, forms in columns:
-            value = value_of(instance)
-            form = forms[value.__class__]
-            if form is not None:
-                value = field.get_db_prep_save(value, own) if form is UNKNOWN else form(value)
-            row[name] = value
-        rows.append(row)
-    return orjson.dumps(rows, default=_unwrapped, option=orjson.OPT_NON_STR_KEYS).decode()
+def _prepared(field: Any, value: Any) -> Any:
+    return field.get_db_prep_save(value, own_connection())
 
 
 def _unwrapped(prepared: Any) -> Any:
@@ -217,16 +266,17 @@ def _unwrapped(prepared: Any) -> Any:
 
 def _compile_part(title: str, part: Part) -> _Compiled:
     fields = {field.name: field for field in _written(part)}
-    columns, constants, names, values, given = [], [], [], [], []
+    constants: dict[str, Any] = {}
+    brought, names, values, given = [], [], [], []
     for name, field in fields.items():
         names.append(f'"{field.column}"')
         if name in part.untouched:
             constant = field.get_default()
-            constants.append((field.attname, constant))
+            constants[field.attname] = constant
             prepared = literal(field.get_db_prep_save(constant, connections[DEFAULT_DB_ALIAS]))
             values.append(f"CAST({prepared} AS {type_of(field)})")
             continue
-        columns.append(Column(field.column, field, _reading(field), _forms(field)))
+        brought.append(field)
         values.append(f'row."{field.column}"')
         given.append(f'"{field.column}" {type_of(field)}')
     unknown = set(part.untouched) - fields.keys()
@@ -237,7 +287,7 @@ def _compile_part(title: str, part: Part) -> _Compiled:
         INSERT INTO "{table}" ({", ".join(names)})
         SELECT {", ".join(values)} FROM claimed, json_to_recordset(%({place})s) AS row ({", ".join(given)})
     )"""  # noqa: S608 - names of our models
-    return _Compiled(query, place, columns, constants)
+    return _Compiled(query, place, Columns(brought), Constants(constants))
 
 
 def _forms(field: Any) -> Forms:
@@ -245,12 +295,11 @@ def _forms(field: Any) -> Forms:
     return Forms() if getattr(field, "encoder", None) else FORMS.get(type(field), Forms())
 
 
-def _reading(field: Any) -> Callable[[Any], Any]:
-    """How the value of the field is taken of a row that is new."""
-    is_dated = isinstance(field, models.DateField) and not (field.auto_now or field.auto_now_add)
-    if is_dated or type(field).pre_save is models.Field.pre_save:
-        return attrgetter(field.attname)
-    return lambda instance: field.pre_save(instance, True)
+def _is_made(field: Any) -> bool:
+    """Whether the field makes its value when a row is written."""
+    if isinstance(field, models.DateField):
+        return bool(field.auto_now or field.auto_now_add)
+    return type(field).pre_save is not models.Field.pre_save
 
 
 def _written(part: Part) -> Iterable[Any]:

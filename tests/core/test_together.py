@@ -16,7 +16,7 @@ from apps.availability.models import Allocation
 from apps.bookings.models import Booking, BookingEvent, BookingLine
 from apps.bookings.states import BookingStatus
 from apps.core.models import IdempotencyKey, OutboxMessage
-from apps.core.together import Claim, Column, Part, Together, _forms, _text
+from apps.core.together import Claim, Columns, Part, Together
 from apps.integrations.models import WebhookEndpoint
 from apps.listings.models import Listing
 from apps.users.models import MailToken, Session, User
@@ -145,7 +145,7 @@ def test_every_column_is_written() -> None:
         statement = Together("columns", CLAIM, Part(model, is_keyed=True))
         statement.write({"caller": model.__name__, "now": NOW}, [])
         assert statement._compiled is not None
-        written = {column.field.column for column in statement._compiled[-1][0].columns}
+        written = {field.column for field in statement._compiled[-1][0].columns.fields}
         assert written == {field.column for field in model._meta.concrete_fields} - own
 
 
@@ -217,12 +217,14 @@ def test_values_go_to_their_columns_as_django_sends_them() -> None:
     ]
     for field, value in shown:
         type_ = field.db_type(connection)
-        column = Column("it", field, lambda _, value=value: value, _forms(field))  # type: ignore[misc]
-        sent = _text([column], [Listing()], connections["default"])
+        row = field.model()
+        setattr(row, field.attname, value)
+        sent = Columns([field]).text([row])
         prepared = field.get_db_prep_save(value, connections["default"])
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT it IS NOT DISTINCT FROM CAST(%s AS {type_}) FROM json_to_recordset(%s) AS row (it {type_})",
+                f"SELECT {field.column} IS NOT DISTINCT FROM CAST(%s AS {type_})"
+                f" FROM json_to_recordset(%s) AS row ({field.column} {type_})",
                 [prepared, sent],
             )
             assert cursor.fetchone() == (True,), (field, value)
