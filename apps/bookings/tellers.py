@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from apps.bookings.states import OPENS_ADDRESS
 from apps.listings.kinds import kind_of
-from apps.notifications.actions import compose_letter, keep_letter, tell, write_letter
+from apps.notifications.actions import tell, write_letter
 from apps.notifications.letters import Entry, Words
-from apps.notifications.models import Letter, NotificationType
+from apps.notifications.models import NotificationType
 from apps.notifications.wording import one_line, span
 
 if TYPE_CHECKING:
@@ -40,47 +40,26 @@ class Teller:
         entry: Entry | None = None,
     ) -> None:
         """Tell who booked: in their account if they have one, and by mail."""
-        booking = self.booking
-        person = booking.guest if booking.guest is not None and is_open(booking.guest) else None
+        person = self.guest_account
         if type is not None and person is not None:
             self._note(person, type, title, body)
         if by_mail:
-            keep_letter(self.letter_to_guest(type, title, body, template=template, more=more, entry=entry))
+            words = self.words_to_guest(title, body, more=more, entry=entry)
+            self._mail(self.guest_address, words, type=type, reader=person, template=template)
 
-    def letter_to_guest(
-        self,
-        type: NotificationType | None,  # noqa: A002 - as the contract names it
-        title: str,
-        body: str,
-        *,
-        template: str,
-        more: tuple[str, ...] = (),
-        entry: Entry | None = None,
-    ) -> Letter | None:
-        """The mail to who booked, not yet written down; None where they get none."""
-        booking = self.booking
-        person = booking.guest if booking.guest is not None and is_open(booking.guest) else None
-        words = Words(
+    def words_to_guest(self, title: str, body: str, *, more: tuple[str, ...] = (), entry: Entry | None = None) -> Words:
+        """A mail to who booked, in words."""
+        person = self.guest_account
+        return Words(
             subject=title,
             # An address that nobody proved may be anybody's.
-            name="" if person is None or person.email_verified_at is None else booking.first_name,
+            name="" if person is None or person.email_verified_at is None else self.booking.first_name,
             paragraphs=[body, *more],
             details=self.details(for_guest=True),
             link_label="Your booking",
-            link_path=f"/bookings/{booking.reference}",
+            link_path=f"/bookings/{self.booking.reference}",
             secret_of=self._secret(),
             entry=entry,
-        )
-        return compose_letter(
-            # An account may have another address by now than when it booked.
-            to=person.email if person is not None else booking.email,
-            template=template,
-            words=words,
-            key=self.key,
-            type=type,
-            reader_id=None if person is None else person.pk,
-            booking_id=booking.pk,
-            now=self.now,
         )
 
     def host(self, type: NotificationType, title: str, body: str, *, template: str) -> None:  # noqa: A002
@@ -152,6 +131,18 @@ class Teller:
         if booking.guests is not None:
             details.append(("Guests", str(booking.guests)))
         return details
+
+    @property
+    def guest_account(self) -> User | None:
+        """Who booked, if they have an account that is open."""
+        guest = self.booking.guest
+        return guest if guest is not None and is_open(guest) else None
+
+    @property
+    def guest_address(self) -> str:
+        """Where who booked is mailed: an account may have another address by now than when it booked."""
+        person = self.guest_account
+        return self.booking.email if person is None else person.email
 
     @property
     def title(self) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apps.bookings.states import OPENS_ADDRESS, Actor, BookingEventType, BookingStatus
 from apps.bookings.tellers import Teller, is_open
 from apps.core.money import Money
 from apps.listings.kinds import kind_of
-from apps.notifications.actions import tell, write_letter
+from apps.notifications.actions import letter_to, tell, write_letter
 from apps.notifications.letters import Entry, Words
 from apps.notifications.models import Letter, NotificationType
 from apps.notifications.wording import amount, moment, one_line
@@ -31,6 +31,8 @@ BY = {
     Actor.STAFF: "by our staff",
     Actor.SYSTEM: "automatically",
 }
+# The letter of a hold.
+HELD = "held"
 # Moved by more than this, a guest may cancel and gets everything back.
 FAR = timedelta(days=1)
 
@@ -60,8 +62,32 @@ def tell_people(booking: Booking, event: BookingEvent) -> None:
 
 
 def letter_of_hold(booking: Booking, event: BookingEvent) -> Letter | None:
-    """What the guest is mailed of a hold, not yet written down; None where there is nothing to pay or nobody to mail."""
-    return _Story(booking, event).held()
+    """What the guest is mailed of a hold, not yet written down; None where there is nothing to pay or nobody to mail.
+
+    Somebody waits for a hold, so it is put into words when it leaves: see `words_of_hold`.
+    """
+    teller = Teller(booking, key=f"event:{event.pk}", data={}, now=event.at)
+    to, person = teller.guest_address, teller.guest_account
+    if booking.expires_at is None or booking.bill.total_minor == 0 or not to:
+        return None
+    data = {"facts": {"until": booking.expires_at.isoformat()}, "reader": None if person is None else person.pk}
+    return letter_to(to=to, template=HELD, data=data, key=teller.key, booking_id=booking.pk, now=teller.now)
+
+
+def words_of_hold(letter: Letter) -> dict[str, Any]:
+    """The data of such a letter with its words: how long it is kept as it was, and what was booked as it is by now.
+
+    Raises ValueError where the booking is gone.
+    """
+    booking = letter.booking
+    if booking is None:
+        raise ValueError(f"the booking of letter {letter.pk} is gone")
+    teller = Teller(booking, key="", data={}, now=letter.created_at)
+    person, until = teller.guest_account, datetime.fromisoformat(letter.data["facts"]["until"])
+    step = "Leave a card" if booking.bill.timing == PaymentTiming.AT_END else "Pay"
+    body = f"We keep it for you until {moment(until, booking.listing.time_zone)}. {step} until then and it is yours."
+    words = teller.words_to_guest(f"Held for you: {teller.title}", body, more=(price_of(booking),))
+    return {**words.kept(), "reader": None if person is None else person.pk}
 
 
 def tell_of_move(moved: Sequence[tuple[Booking, BookingEvent]]) -> None:
@@ -87,6 +113,14 @@ def remind(booking: Booking, *, is_fresh: bool, now: datetime) -> None:
     )
 
 
+def price_of(booking: Booking) -> str:
+    """What it costs, in a sentence."""
+    bill = booking.bill
+    if bill.timing == PaymentTiming.AT_END:
+        return "You pay when you leave, for the time that you used."
+    return f"The price is {amount(bill.total)}."
+
+
 def details_for_guest(booking: Booking) -> list[tuple[str, str]]:
     """What a guest is told of their booking in every mail, as label and value."""
     return Teller(booking, key="", data={}, now=booking.updated_at).details(for_guest=True)
@@ -100,15 +134,6 @@ class _Story(Teller):
         super().__init__(booking, key=f"event:{event.pk}", data=event.data, now=event.at)
         self.actor = Actor(event.actor)
 
-    def held(self) -> Letter | None:
-        booking, zone = self.booking, self.listing.time_zone
-        if booking.expires_at is None or booking.bill.total_minor == 0:
-            return None
-        step = "Leave a card" if booking.bill.timing == PaymentTiming.AT_END else "Pay"
-        body = f"We keep it for you until {moment(booking.expires_at, zone)}. {step} until then and it is yours."
-        title = f"Held for you: {self.title}"
-        return self.letter_to_guest(None, title, body, template="held", more=(self._price(),))
-
     def confirmed(self) -> None:
         title = f"Confirmed: {self.title}"
         self.guest(
@@ -116,7 +141,7 @@ class _Story(Teller):
             title,
             f"Your booking {self.booking.reference} is confirmed: {self.when}.",
             template="confirmed",
-            more=(self._price(),),
+            more=(price_of(self.booking),),
             entry=self._entry(),
         )
         body = f"{self.guest_name or 'Somebody'} has booked {self.when}."
@@ -258,12 +283,6 @@ class _Story(Teller):
 
     def _amount(self, minor: int) -> str:
         return amount(Money(int(minor), self.data.get("currency") or self.booking.currency))
-
-    def _price(self) -> str:
-        bill = self.booking.bill
-        if bill.timing == PaymentTiming.AT_END:
-            return "You pay when you leave, for the time that you used."
-        return f"The price is {amount(bill.total)}."
 
     def _card(self) -> str:
         """ " to your card ending in 4242", or nothing where no card is known."""

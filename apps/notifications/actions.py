@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from apps.core import idempotency
 from apps.core.db import require_transaction, unit_of_work
@@ -49,29 +50,19 @@ def tell(
     publish_all([(f"notification:{pk}", {"key": key}) for pk in new])
 
 
-def compose_letter(
+def letter_to(
     *,
     to: str,
     template: str,
-    words: Words,
+    data: dict[str, Any],
     key: str,
-    type: NotificationType | None = None,  # noqa: A002 - as the contract names it
-    reader_id: int | None = None,
     booking_id: int | None = None,
     now: datetime,
-) -> Letter | None:
-    """A mail that is to be written down in the transaction of the fact it tells of, so that a worker sends it.
+) -> Letter:
+    """A mail to an address, not yet written down. In the transaction of the fact it tells of it is, so that a worker sends it.
 
-    None where nothing is to be written: to an account without an address, and to who turned mails of the `type` off.
-    `template` names the sort of mail, for whoever looks through them. `reader_id` is the account that reads it.
+    `template` names the sort of mail, for whoever looks through them; `data` is what its words or what they are made of.
     """
-    if not to:
-        return None
-    data = {**words.kept(), "reader": reader_id}
-    if type is not None and can_be_muted(type, NotificationChannel.EMAIL):
-        if not wants_mail(reader_id=reader_id, address=to, type=type):
-            return None
-        data["courtesy"] = type.value
     return new(
         Letter,
         to=to,
@@ -82,13 +73,6 @@ def compose_letter(
         created_at=now,
         next_try_at=now,
     )
-
-
-def keep_letter(letter: Letter | None) -> None:
-    """Write it down, if there is one. Nobody is written to twice of one fact."""
-    require_transaction()
-    if letter is not None:
-        Letter.objects.bulk_create([letter], ignore_conflicts=True)
 
 
 def write_letter(
@@ -102,19 +86,21 @@ def write_letter(
     booking_id: int | None = None,
     now: datetime,
 ) -> None:
-    """Compose a mail and write it down."""
-    keep_letter(
-        compose_letter(
-            to=to,
-            template=template,
-            words=words,
-            key=key,
-            type=type,
-            reader_id=reader_id,
-            booking_id=booking_id,
-            now=now,
-        )
-    )
+    """Write a mail down in the transaction of the fact that `key` names. Nobody is written to twice of one fact.
+
+    Nothing is written to an account without an address, and to who turned mails of the `type` off. `reader_id` is the account
+    that reads it.
+    """
+    require_transaction()
+    if not to:
+        return
+    data = {**words.kept(), "reader": reader_id}
+    if type is not None and can_be_muted(type, NotificationChannel.EMAIL):
+        if not wants_mail(reader_id=reader_id, address=to, type=type):
+            return
+        data["courtesy"] = type.value
+    letter = letter_to(to=to, template=template, data=data, key=key, booking_id=booking_id, now=now)
+    Letter.objects.bulk_create([letter], ignore_conflicts=True)
 
 
 @unit_of_work

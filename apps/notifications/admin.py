@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.core.admin import ReadOnlyAdmin
-from apps.notifications.letters import render
+from apps.notifications.letters import render, words_of
 from apps.notifications.mailing import try_again
 from apps.notifications.models import (
     Announcement,
@@ -65,7 +65,7 @@ class LetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description="text")
     def words(self, letter: Letter) -> str:
-        letter.data = {**letter.data, "secret_of": None, "courtesy": None}
+        letter.data = {**words_of(letter), "secret_of": None, "courtesy": None}
         return render(letter).text
 
     def has_send_permission(self, request: HttpRequest) -> bool:

@@ -1,6 +1,11 @@
-"""What a letter says, from what was written down of the fact, as plain text, as HTML and as an entry for a calendar."""
+"""What a letter says, from what was written down of the fact, as plain text, as HTML and as an entry for a calendar.
+
+Mostly the words are written down with the fact. Where there is no time for that, only what they are made of is (`facts`), and
+they are found when the letter leaves, by what was named for its template (`word_later`).
+"""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parseaddr
@@ -71,6 +76,24 @@ class Words:
         }
 
 
+_wordings: dict[str, Callable[[Letter], dict[str, Any]]] = {}
+
+
+def word_later(template: str, wording: Callable[[Letter], dict[str, Any]]) -> None:
+    """Have letters of the template that were written down as facts put into words by this, which gives their data."""
+    _wordings[template] = wording
+
+
+def is_worded(letter: Letter) -> bool:
+    """Whether the words of the letter are written down."""
+    return "facts" not in letter.data
+
+
+def words_of(letter: Letter) -> dict[str, Any]:
+    """The letter's data with its words, as they are written down or, where they are not yet, as they would be now."""
+    return letter.data if is_worded(letter) else _wordings[letter.template](letter)
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A letter as it is sent. `message_id` is the same at every try, so that mailboxes can tell that it came twice.
@@ -90,8 +113,9 @@ class Rendered:
 
 def render(letter: Letter) -> Rendered:
     """The letter as it is sent: its amounts as its reader writes them."""
-    locale = locale_of(user_id=letter.data.get("reader"))
-    data = _written(letter.data, locale)
+    worded = words_of(letter)
+    locale = locale_of(user_id=worded.get("reader"))
+    data = _written(worded, locale)
     # A line break in a subject would be another header.
     subject = one_line(str(data["subject"]))
     unsubscribe = _unsubscribe(letter)

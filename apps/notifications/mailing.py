@@ -15,7 +15,7 @@ from apps.core import mail
 from apps.core.db import unit_of_work
 from apps.core.faults import fault_point
 from apps.core.mail import NotSent
-from apps.notifications.letters import render
+from apps.notifications.letters import is_worded, render, words_of
 from apps.notifications.models import Letter
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,10 @@ def _claim(*, now: datetime) -> Letter | None:
 
 
 def _send(letter: Letter, *, now: datetime) -> None:
+    if not is_worded(letter):
+        # Each try says the same, and so does what staff sees.
+        letter.data = words_of(letter)
+        Letter.objects.filter(pk=letter.pk).update(data=letter.data)
     rendered = render(letter)
     attachment = None
     if rendered.calendar is not None:

@@ -131,6 +131,7 @@ class Reminder(models.Model):
 class Letter(models.Model):
     """A mail to be sent, written down with the fact it tells of. `key` names fact and reader: there is one mail of it.
 
+    `data` is what it says or, until it is first tried, may be what that is made of: see `letters.word_later`.
     `next_try_at` is set while it has not left; a letter that was given up has `failed_at` instead of `sent_at`.
     """
 

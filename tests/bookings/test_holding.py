@@ -22,6 +22,7 @@ from apps.integrations.models import WebhookEndpoint, WebhookEvent
 from apps.listings.models import Listing
 from apps.listings.offers import BookingRequest
 from apps.live.models import LiveEvent
+from apps.notifications.letters import words_of
 from apps.notifications.models import Letter
 from apps.payments.models import Bill
 from tests.bookings.life import held, nights
@@ -81,7 +82,7 @@ def test_what_the_action_returns_is_what_the_tables_hold(kind: str, is_prepared:
     assert len(lines) == (2 if kind == "property" else 1)
     letter = Letter.objects.get()
     assert (letter.to, letter.key) == ("zoe@example.com", f"event:{booking.written.history[0].pk}:held")
-    assert letter.data["secret_of"] == ["booking", str(found.pk), found.reference, NOW.isoformat()]
+    assert words_of(letter)["secret_of"] == ["booking", str(found.pk), found.reference, NOW.isoformat()]
     assert (letter.booking_id, letter.next_try_at, letter.sent_at, letter.failed_at) == (found.pk, NOW, None, None)
     told = LiveEvent.objects.latest("pk")
     period = {"start": found.period.lower.isoformat(), "end": found.period.upper.isoformat()}
