@@ -19,11 +19,12 @@ from django.core.handlers.asgi import ASGIRequest
 
 from apps.audit.origin import address_of
 from apps.core.metrics import OPEN_SOCKETS, SOCKETS_REFUSED
-from booking.bridge import BodyTooLarge, Bridge, Gone, Receive, Send, read_body
+from booking.bridge import Answer, BodyRefused, Bridge, Receive, Send, read_body, refusal
 from booking.headers import raw_headers
 from booking.shutdown import is_stopping, is_watched
 from booking.watching.pages import PATHS, page
 from booking.wsgi import application as wsgi
+from schema.core.errors import Code
 from schema.live.event_streams import EventStream, wants_events
 from schema.live.hub import Hub
 from schema.live.room import Room
@@ -32,6 +33,9 @@ from schema.views import engine
 
 PATH = "/graphql"
 STREAM_HEADERS = raw_headers()
+TOO_MANY_LISTEN = refusal(
+    503, "Too many listen already.", (b"retry-after", b"10"), code=Code.RATE_LIMITED, retryAfter=10
+)
 # How soon the process notices that it is to stop, and how long it leaves the proxy to notice, in seconds.
 STOPPING_LOOK_SECONDS = 0.2
 STOPPING_PAUSE_SECONDS = 1.0
@@ -157,18 +161,16 @@ async def _serve_events(scope: MutableMapping[str, Any], receive: Receive, send:
     try:
         with await read_body(receive) as body:
             request = _request(scope, BytesIO(body.read()))
-    except Gone:
-        return
-    except BodyTooLarge:
-        await _say(send, 413, b"Too large.", (b"connection", b"close"))
+    except BodyRefused as refused:
+        await _say(send, refused.answer)
         return
     if not _is_welcome(request):
-        await _say(send, 400, b"Unknown host or origin.")
+        await _say(send, refusal(400, "Unknown host or origin."))
         return
     address = address_of(request)
     if not _room.enter(address):
         SOCKETS_REFUSED.labels("events").inc()
-        await _say(send, 503, b"Too many listen already.", (b"retry-after", b"10"))
+        await _say(send, TOO_MANY_LISTEN)
         return
     OPEN_SOCKETS.labels("events").inc()
     origin = request.headers.get("Origin")
@@ -184,12 +186,7 @@ async def _serve_events(scope: MutableMapping[str, Any], receive: Receive, send:
         _room.leave(address)
 
 
-async def _say(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(b"content-type", b"text/plain"), *STREAM_HEADERS, *headers],
-        }
-    )
-    await send({"type": "http.response.body", "body": text})
+async def _say(send: Send, answer: Answer) -> None:
+    status, headers, parts = answer
+    await send({"type": "http.response.start", "status": status, "headers": [*STREAM_HEADERS, *headers]})
+    await send({"type": "http.response.body", "body": b"".join(parts)})

@@ -1,6 +1,7 @@
 """Serves a WSGI application from an ASGI server: the whole body is read, threads answer, the whole answer is sent."""
 
 import asyncio
+import json
 import math
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -10,6 +11,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from schema.core.deadlines import ENVIRON_KEY, Deadline
+from schema.core.errors import Code
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -19,19 +21,56 @@ Answer = tuple[int, list[tuple[bytes, bytes]], list[bytes]]
 LARGEST_BODY = 32_000_000
 KEPT_IN_MEMORY = 1_000_000
 UNWATCHED_SECONDS = 0.1
-TOO_LATE: Answer = (
+# How long a body may take, and how many bytes of it buy one more second. An open connection costs memory, and nothing else ends it.
+BODY_SECONDS = 20.0
+BYTES_A_SECOND = 10_000
+RETRY_SECONDS = 5
+
+
+def refusal(
+    status: int, message: str, *headers: tuple[bytes, bytes], code: str = Code.BAD_USER_INPUT, **extensions: int
+) -> Answer:
+    """The answer to who is not let in, in the form of GraphQL's errors."""
+    body = {"errors": [{"message": message, "extensions": {"code": code, **extensions}}]}
+    kind = [(b"content-type", b"application/json; charset=utf-8"), (b"cache-control", b"no-store")]
+    return status, [*kind, *headers], [json.dumps(body).encode()]
+
+
+TOO_LATE = refusal(
     503,
-    [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"5"), (b"cache-control", b"no-store")],
-    [b"Too many requests wait. Try again.\n"],
+    "Too many requests wait. Try again.",
+    (b"retry-after", b"%d" % RETRY_SECONDS),
+    code=Code.RATE_LIMITED,
+    retryAfter=RETRY_SECONDS,
 )
 
 
-class BodyTooLarge(Exception):
+class BodyRefused(Exception):
+    """The body cannot be taken; `answer` says so."""
+
+    answer: Answer
+
+
+class BodyTooLarge(BodyRefused):
     """The body is larger than any that is taken."""
+
+    answer = refusal(413, f"The body must have at most {LARGEST_BODY} bytes.", (b"connection", b"close"))
+
+
+class BodyTooSlow(BodyRefused):
+    """The rest of the body did not come in time."""
+
+    answer = refusal(408, "The body came too slowly.", (b"connection", b"close"))
+
+
+class BodyBroken(BodyRefused):
+    """The body ended before its end: its chunks are none, or the client has left, and then nobody reads the answer."""
+
+    answer = refusal(400, "The body could not be read.", (b"connection", b"close"))
 
 
 class Gone(Exception):
-    """The client left before it had sent everything."""
+    """The client left while it was being answered."""
 
 
 class Bridge:
@@ -59,8 +98,8 @@ class Bridge:
                 status, headers, parts = await _unless_gone(job, receive, deadline)
         except Gone:
             return
-        except BodyTooLarge:
-            status, headers, parts = 413, [(b"content-type", b"text/plain"), (b"connection", b"close")], [b"Too large."]
+        except BodyRefused as refused:
+            status, headers, parts = refused.answer
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"".join(parts)})
 
@@ -117,22 +156,27 @@ async def _disconnected(receive: Receive) -> None:
 
 
 async def read_body(receive: Receive) -> SpooledTemporaryFile[bytes]:
-    """The request's body, from its beginning. Raises BodyTooLarge and Gone."""
+    """The request's body, from its beginning. Raises BodyTooLarge, BodyTooSlow and BodyBroken."""
     body: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(KEPT_IN_MEMORY)  # noqa: SIM115 - the caller closes it
     size = 0
     try:
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Gone
-            part = message.get("body", b"")
-            size += len(part)
-            if size > LARGEST_BODY:
-                raise BodyTooLarge
-            body.write(part)
-            if not message.get("more_body", False):
-                body.seek(0)
-                return body
+        async with asyncio.timeout(BODY_SECONDS) as limit:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise BodyBroken
+                part = message.get("body", b"")
+                size += len(part)
+                if size > LARGEST_BODY:
+                    raise BodyTooLarge
+                body.write(part)
+                if not message.get("more_body", False):
+                    body.seek(0)
+                    return body
+                limit.reschedule((limit.when() or 0.0) + len(part) / BYTES_A_SECOND)
+    except TimeoutError:
+        body.close()
+        raise BodyTooSlow from None
     except BaseException:
         body.close()
         raise

@@ -7,11 +7,12 @@ from django.urls import path, re_path
 from django.views.static import serve
 
 from apps.bookings.feeds import calendar_feed
-from apps.bookings.views import booking_page, receipt_page, ticket_picture
+from apps.bookings.views import after_payment_page, booking_page, receipt_page, ticket_picture
 from apps.bookings.webhooks import stripe_webhook
 from apps.core.views import mail, mails
 from apps.hosting.views import listing_feed
 from apps.notifications.views import unsubscribe
+from apps.payments.gateway.attempts import RETURN_PATH
 from apps.staff.desk.views import act_page, stuck_page, why_page
 from apps.users.admin_password import own_password
 from apps.users.views import (
@@ -36,12 +37,17 @@ def no_icon(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=204)
 
 
+handler400 = "booking.refusals.bad_request"
+handler404 = "booking.refusals.not_found"
+handler500 = "booking.refusals.broken"
+
 urlpatterns = [
     path("", to_graphql),
     path("favicon.ico", no_icon),
     path("graphql", graphql_view),
     re_path(r"^(?:healthz|readyz|metrics)$", watching_page),
     path("webhooks/stripe", stripe_webhook),
+    path(RETURN_PATH.removeprefix("/"), after_payment_page),
     re_path(r"^receipts/(?P<address>[0-9a-f-]{1,100}(?:\.pdf)?)$", receipt_page),
     re_path(r"^bookings/(?P<reference>[0-9A-Za-z]{6,10})$", booking_page),
     re_path(r"^calendars/(?P<address>[0-9a-f-]{1,100})\.ics$", calendar_feed),

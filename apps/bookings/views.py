@@ -65,3 +65,12 @@ def booking_page(request: HttpRequest, reference: str) -> HttpResponse:
     status = HTTPStatus.NOT_FOUND if booking is None else HTTPStatus.OK
     # The ticket is a picture of ours.
     return closed_page(request, "bookings/booking.html", told, status=status, has_pictures=True)
+
+
+@require_safe
+def after_payment_page(request: HttpRequest) -> HttpResponse:
+    """`/after-payment`: where payers land whom their bank has asked.
+
+    What came of it the webhook tells us and the booking tells them; what stands in this address anybody may have written.
+    """
+    return closed_page(request, "bookings/after_payment.html", {"title": "Your bank has answered"})

@@ -32,6 +32,7 @@ from schema.core.uploads import MultipartError, read_multipart
 JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 HTML = "text/html"
+IDENTITY = "identity"
 
 # In bytes. A picture may have 5 MB and the refusal of a larger one is the mutation's to say, so files get room to
 # arrive.
@@ -138,6 +139,8 @@ def _parameters(request: HttpRequest) -> Any:
     charset = request.content_params.get("charset", "utf-8").lower() if request.content_params else "utf-8"
     if charset not in {"utf-8", "utf8"}:
         raise Refused(415, "The body must be encoded in UTF-8.")
+    if request.META.get("HTTP_CONTENT_ENCODING", IDENTITY).lower() != IDENTITY:
+        raise Refused(415, "Send the body as it is: nothing is unpacked.", headers={"Accept-Encoding": IDENTITY})
     body = _body(request)
     if body.lstrip()[:1] == b"[":
         raise Refused(400, ONE_OPERATION)
@@ -172,11 +175,15 @@ def _json(text: bytes | str, name: str) -> Any:
 
 
 def _query_parameters(request: HttpRequest) -> dict[str, Any]:
+    try:
+        given = request.GET
+    except SuspiciousOperation:
+        raise Refused(400, "The address has too many parameters.") from None
     names = ("query", "operationName", "documentId")
-    parameters: dict[str, Any] = {name: request.GET[name] for name in names if name in request.GET}
+    parameters: dict[str, Any] = {name: given[name] for name in names if name in given}
     for name in ("variables", "extensions"):
-        if request.GET.get(name):
-            parameters[name] = _json(request.GET[name], name)
+        if given.get(name):
+            parameters[name] = _json(given[name], name)
     if parameters.get("operationName") == "":
         del parameters["operationName"]
     return parameters

@@ -55,6 +55,11 @@ ANSWERED: dict[str, bytes] = {
 }
 REFUSED: dict[str, bytes] = {
     "pieces that are none": chunked(b"{", b'"query"'),
+    "pieces of no length": chunked().removesuffix(b"0\r\n\r\n") + b"zz\r\nxx\r\n0\r\n\r\n",
+    "packed in another way": with_length(RIGHT, f"{JSON}Content-Encoding: br\r\n"),
+    "a name of a host that is not ours": with_length(RIGHT).replace(b"127.0.0.1", b"host.example"),
+    "an address that is not ours": with_length(RIGHT).replace(b"/graphql", b"/graphql/"),
+    "too many parameters": with_length(b"", method="GET").replace(b"/graphql", b"/graphql?" + b"a&" * 2_000),
     "packed": with_length(gzip.compress(RIGHT), f"{JSON}Content-Encoding: gzip\r\n"),
     "packed, and nothing says so": with_length(gzip.compress(RIGHT)),
     "a form": with_length(b"query={__typename}", "Content-Type: application/x-www-form-urlencoded\r\n"),

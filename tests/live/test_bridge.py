@@ -1,11 +1,14 @@
 """A WSGI application behind an ASGI server."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from booking.bridge import LARGEST_BODY, Bridge
+import pytest
+
+from booking.bridge import LARGEST_BODY, BodyTooSlow, Bridge, read_body
 from schema.core.deadlines import ENVIRON_KEY, Deadline
 
 
@@ -73,8 +76,36 @@ def test_a_body_that_is_too_large_is_refused_unread() -> None:
     assert start["status"] == 413
 
 
-def test_who_left_before_the_end_is_not_answered() -> None:
-    assert ask(never, b"half", leaves=True) == []
+def test_a_body_that_breaks_off_is_refused() -> None:
+    start, body = ask(never, b"half", leaves=True)
+    assert (start["status"], dict(start["headers"])[b"connection"]) == (400, b"close")
+    assert json.loads(body["body"])["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("booking.bridge.BODY_SECONDS", 0.05)
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(300)
+        raise AssertionError("nothing comes")
+
+    with pytest.raises(BodyTooSlow) as raised:
+        asyncio.run(read_body(receive))
+    assert raised.value.answer[0] == 408
+
+
+def test_what_comes_of_a_body_buys_time_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("booking.bridge.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("booking.bridge.BYTES_A_SECOND", 0.001)
+    parts = [b"end", b"first"]
+
+    async def receive() -> dict[str, Any]:
+        if len(parts) == 1:
+            await asyncio.sleep(0.1)
+        return {"type": "http.request", "body": parts.pop(), "more_body": bool(parts)}
+
+    with asyncio.run(read_body(receive)) as body:
+        assert body.read() == b"firstend"
 
 
 def test_a_body_in_chunks_has_its_length() -> None:
@@ -187,6 +218,8 @@ def test_who_waited_too_long_is_told_to_come_back() -> None:
         await asyncio.wait_for(visitor.task, 300)
         assert visitor.sent[0]["status"] == 503
         assert (b"retry-after", b"5") in visitor.sent[0]["headers"]
+        (error,) = json.loads(visitor.sent[1]["body"])["errors"]
+        assert error["extensions"] == {"code": "RATE_LIMITED", "retryAfter": 5}
         bridge.close()
 
     asyncio.run(story())

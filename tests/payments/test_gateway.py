@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from django.conf import settings
+from django.test import Client
 
 from apps.core.money import Money
 from apps.payments import gateway, stripe_amounts
@@ -76,6 +79,19 @@ def test_a_card_that_asks_for_authentication_says_where() -> None:
     assert outcome.client_secret.startswith(outcome.intent_id + "_secret_")
     assert outcome.next_action_url.startswith("http://127.0.0.1:")
     assert gateway.cancel(intent_id=outcome.intent_id).status is ChargeStatus.CANCELED
+
+
+@pytest.mark.parametrize("attempt", [pay, save])
+def test_who_has_authenticated_lands_on_a_page_of_ours(attempt: Callable[[str], gateway.Outcome]) -> None:
+    outcome = attempt("pm_card_authenticationRequired")
+    answer = requests.get(f"{outcome.next_action_url}?outcome=success", allow_redirects=False, timeout=60)
+    landing = urlsplit(answer.headers["Location"])
+    assert f"{landing.scheme}://{landing.netloc}" == settings.PUBLIC_URL
+    page = Client().get(f"{landing.path}?{landing.query}", headers={"host": "127.0.0.1"})
+    assert page.status_code == 200
+    assert "go back to where you booked" in page.content.decode()
+    assert outcome.client_secret not in page.content.decode()
+    assert page["Referrer-Policy"] == "no-referrer"
 
 
 def test_a_card_is_saved_for_later() -> None:

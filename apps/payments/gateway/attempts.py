@@ -18,6 +18,8 @@ from apps.payments.stripe_amounts import UNKNOWN_CURRENCY, NotChargeable, to_str
 logger = logging.getLogger(__name__)
 
 EXPAND = ["payment_method"]
+# Where the payer's bank sends the payer back to, below PUBLIC_URL.
+RETURN_PATH = "/after-payment"
 
 
 def create_customer(*, account: str, idempotency_key: str) -> str:
@@ -59,7 +61,7 @@ def charge(
     if off_session:
         params["off_session"] = True
     else:
-        params |= {"setup_future_usage": "off_session", "return_url": f"{settings.PUBLIC_URL}/"}
+        params |= {"setup_future_usage": "off_session", "return_url": f"{settings.PUBLIC_URL}{RETURN_PATH}"}
     return _attempt(
         lambda: client().v1.payment_intents.create(params, {"idempotency_key": idempotency_key}), is_setup=False
     )
@@ -80,7 +82,7 @@ def save_card(*, amount: Money, payment_method: str, customer_id: str, charge_id
         "allowed_payment_method_types": ["card"],
         "usage": "off_session",
         "confirm": True,
-        "return_url": f"{settings.PUBLIC_URL}/",
+        "return_url": f"{settings.PUBLIC_URL}{RETURN_PATH}",
         "metadata": {"holdfast_charge": str(charge_id)},
         "expand": EXPAND,
     }
