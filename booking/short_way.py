@@ -5,19 +5,26 @@ What is known of a post to one address is not found out again: where it goes, an
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
+from weakref import ReferenceType
 
 from django.conf import settings
+from django.core.cache import close_caches
+from django.core.handlers.base import reset_urlconf
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import LimitedStream, WSGIHandler, WSGIRequest
-from django.core.signals import request_started
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, reset_queries
+from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponseBase
 from django.http.request import UnreadablePostError
 from django.urls import ResolverMatch
 from django.utils.log import log_response
 from django.utils.module_loading import import_string
 
+from apps.core.postgres.own import found_once, own_connection
 from schema.views import graphql_view
 
 PATH = "/graphql"
@@ -84,11 +91,65 @@ class Post(WSGIRequest):
 _let_in: set[tuple[str, ...]] = set()
 
 
+class Listeners:
+    """Who listens to a signal that is sent of every request: whether that is Django alone, who then need not be told."""
+
+    def __init__(self, signal: Signal, *, djangos: set[Callable[..., None]]) -> None:
+        self._signal = signal
+        self._djangos = djangos
+        self._seen: list[Any] = []
+
+    def is_django_alone(self) -> bool:
+        """Whether all that Django does would be done, and nobody else is left out."""
+        present = self._signal.receivers
+        if present != self._seen:
+            # Each stands beside what tells it from others, as it is or behind a weak reference.
+            listening = (each[1]() if isinstance(each[1], ReferenceType) else each[1] for each in present)
+            if set(listening) != self._djangos:
+                return False
+            self._seen = present.copy()
+        return True
+
+
+AT_BEGINNING = Listeners(request_started, djangos={reset_queries, close_old_connections})
+AT_END = Listeners(request_finished, djangos={close_old_connections, close_caches, reset_urlconf})
+
+
+def begin(handler: type, environ: dict[str, Any]) -> None:
+    """Let a request begin: as Django does it, whose signal goes through all listeners and connections for it."""
+    if not AT_BEGINNING.is_django_alone():
+        request_started.send(sender=handler, environ=environ)
+        return
+    database = own_connection()
+    if database.queries_logged:
+        reset_queries()
+    database.close_if_unusable_or_obsolete()
+
+
+def end(response: Any) -> None:
+    """Let it end, and close what the response holds."""
+    if not AT_END.is_django_alone():
+        response.close()
+        return
+    closers = response._resource_closers
+    for close in closers:
+        with suppress(Exception):
+            close()
+    closers.clear()
+    response.closed = True
+    # On this way nobody has said which addresses count, and our cache keeps its connections.
+    own_connection().close_if_unusable_or_obsolete()
+
+
 class QuickHandler(PostHandler):
     """The same, with nothing asked that is known of a `Post`."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        request_started.send(sender=self.__class__, environ=environ)
+        with found_once():
+            return self._serve(environ, start_response)
+
+    def _serve(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        begin(self.__class__, environ)
         request = Post(environ)
         response: Any = self._middleware_chain(request)
         response._resource_closers.append(request.close)
@@ -103,7 +164,7 @@ class QuickHandler(PostHandler):
             return response
         # A list is known to be the whole answer, which servers send at once; nobody closes it.
         whole = [response.content]
-        response.close()
+        end(response)
         return whole
 
 

@@ -14,7 +14,7 @@ from django.db.models import Field, QuerySet
 from django.db.models.query import ModelIterable
 from django.db.models.sql.compiler import SQLCompiler
 
-from apps.core.prepared import own_connection
+from apps.core.postgres.own import own_connection
 from apps.core.rows import Layout
 
 LENGTH = re.compile(r"\([0-9, ]+\)")

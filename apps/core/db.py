@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db import connection, transaction
 
 from apps.core.faults import fault_point
 from apps.core.postgres.base import DatabaseWrapper
+from apps.core.postgres.own import own_connection
 from apps.core.postgres.session import NotAlone, Proviso
 
 Args = ParamSpec("Args")
@@ -120,7 +121,7 @@ def require_transaction() -> None:
 
 def is_in_transaction() -> bool:
     """Whether a transaction is open: what is read here may be what nobody else sees yet."""
-    return connection.in_atomic_block
+    return own_connection().in_atomic_block
 
 
 @contextmanager
@@ -130,7 +131,7 @@ def provided(proviso: Proviso) -> Iterator[None]:
     It goes with the block's first statement, and is asked for at the end where there was none. Raises ProvisoFailed, also in the
     midst of the block, and DatabaseError where it cannot be found out. Not within another one.
     """
-    database = cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS])
+    database = own_connection()
     database.provide(proviso)
     try:
         yield
@@ -145,7 +146,7 @@ def provided(proviso: Proviso) -> Iterator[None]:
 
 def confirm() -> None:
     """Find out now whether what was `provided` holds, before something is done outside of the database. Raises ProvisoFailed."""
-    cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS]).confirm()
+    own_connection().confirm()
 
 
 class Habit:
@@ -179,7 +180,7 @@ def of_one_moment(read: Callable[[], Result], habit: Habit | None = None) -> Res
     when it is called again, and let NotAlone pass. What no other read may be sent twice or out of a transaction, such as writes
     and locks, has the snapshot always.
     """
-    database = cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS])
+    database = own_connection()
     if database.in_atomic_block:
         return read()
     if habit is not None and habit.is_of_one and not database.queries_logged and database.begin_alone():
@@ -217,7 +218,7 @@ def one_snapshot() -> Iterator[None]:
     Costs nothing where nothing is read: the transaction begins with the first statement. Inside a transaction that is open
     already it is a part of that one.
     """
-    database = cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS])
+    database = own_connection()
     if database.in_atomic_block:
         yield
         return

@@ -111,15 +111,19 @@ class Quick(Generic[M]):
 
     def from_db(self, alias: str, names: Sequence[str], values: Sequence[Any]) -> M:
         """The model's own, for the columns of these names."""
+        return self.holding(alias, dict(zip(names, values, strict=True)))
+
+    def holding(self, alias: str, columns: dict[str, Any]) -> M:
+        """The same, of the columns by their names. What is given stays as it is."""
         if not self._is_plain:
-            return self._model.from_db(alias, names, values)
+            return self._model.from_db(alias, list(columns), list(columns.values()))
         instance = self._model.__new__(self._model)
         state = ModelState()
         state.adding = False
         state.db = alias
         held = instance.__dict__
         held["_state"] = state
-        held.update(zip(names, values, strict=True))
+        held.update(columns)
         return instance
 
 

@@ -16,12 +16,14 @@ import copy
 import itertools
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, NotSupportedError, connections
+from django.db import DatabaseError, NotSupportedError
 from psycopg2.errors import InvalidSqlStatementName
+
+from apps.core.postgres.own import own_connection
 
 if TYPE_CHECKING:
     from apps.core.postgres.base import DatabaseWrapper
@@ -160,8 +162,3 @@ def meant(text: str) -> str:
 def _listed(parts: Iterable[str]) -> str:
     listed = ", ".join(parts)
     return f"({listed})" if listed else ""
-
-
-def own_connection() -> DatabaseWrapper:
-    """The connection of this thread. To be asked for once in a call: to find out whose it is takes longer than to use it."""
-    return cast("DatabaseWrapper", connections[DEFAULT_DB_ALIAS])

@@ -2,7 +2,7 @@
 
     STANDS = Condition("caller_stands", "SELECT 1 FROM users_session WHERE id = %(session)s AND ended_at IS NULL", session="bigint")
 
-    with provided(Proviso(STANDS, session=5)):
+    with provided(Proviso(STANDS, STANDS.given(session=5))):
         ...                                             what is sent first is sent behind the condition, in the same message
 
 PostgreSQL carries a message out in its order and drops the rest of it at the first failure. So a condition that fails where it
@@ -30,18 +30,22 @@ class Condition(Prepared):
         found = f"SELECT CASE WHEN count(*) > 0 THEN '1' ELSE '{SIGN}' END::integer FROM ({text}) AS found"  # noqa: S608 - our own words
         super().__init__(name, found, **types)
 
+    def given(self, **values: int) -> str:
+        """The values as they are sent: whole numbers, also where a place is a text. Raises ValueError for any other."""
+        return ", ".join(f"'{int(values[place])}'" for place in self.places)
+
 
 class Proviso:
-    """A condition with its values, which are whole numbers, also where a place is a text. Good for one time.
+    """A condition with what it is `given`. Good for one time.
 
     It is due until a message that brought it was carried out; `holds` from then on. Once it `has_failed` it fails again.
     """
 
     __slots__ = ("_condition", "_given", "has_failed", "holds")
 
-    def __init__(self, condition: Condition, **values: int) -> None:
+    def __init__(self, condition: Condition, given: str) -> None:
         self._condition = condition
-        self._given = ", ".join(f"'{int(values[place])}'" for place in condition.places)
+        self._given = given
         self.holds = False
         self.has_failed = False
 

@@ -35,7 +35,8 @@ from psycopg2.extras import DateTimeTZRange, Json, Range
 
 from apps.core.compiling import literal, type_of
 from apps.core.db import end_with_it, require_transaction
-from apps.core.prepared import Prepared, own_connection
+from apps.core.postgres.own import own_connection
+from apps.core.prepared import Prepared
 
 # Behind a COMMIT nothing can be asked that might fail. The answer is noted in the session before, where a statement that
 # plans and locks nothing finds it.

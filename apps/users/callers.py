@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
@@ -89,13 +88,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """What is remembered of a session: the values of its row and of its account's, and which versions these are."""
+    """What is remembered of a session: the columns of its row and of its account's, and what is asked whether they are so still."""
 
     token_id: str
     ends_at: datetime
-    session: Sequence[Any]
-    user: Sequence[Any]
-    versions: dict[str, int]
+    session: dict[str, Any]
+    user: dict[str, Any]
+    given: str
 
 
 def viewer_for_access_token(*, token: str, now: datetime) -> User:
@@ -130,18 +129,12 @@ def viewer_seen(*, token: str, now: datetime) -> Seen | None:
     memory = _memories.of(claims)
     if memory is None:
         return None
-    session: Session = _sessions().from_db(DEFAULT_DB_ALIAS, _names(Session), memory.session)
-    session.user = _users().from_db(DEFAULT_DB_ALIAS, _names(User), memory.user)
-    if not is_good_enough(session, user=session.user):
+    session: Session = _sessions().holding(DEFAULT_DB_ALIAS, memory.session)
+    user: User = _users().holding(DEFAULT_DB_ALIAS, memory.user)
+    if not is_good_enough(session, user=user):
         return None
-    proviso = Proviso(
-        _unchanged(),
-        session=claims.session_id,
-        user=claims.user_id,
-        version=claims.token_version,
-        **memory.versions,
-    )
-    return Seen(_viewer(session, session.user, claims), proviso)
+    session._state.fields_cache["user"] = user
+    return Seen(_viewer(session, user, claims), Proviso(_unchanged(), memory.given))
 
 
 def _viewer(session: Session, user: User, claims: AccessClaims) -> User:
@@ -163,13 +156,13 @@ class _Memories:
         self._known: dict[int, _Memory] = {}
 
     def keep(self, claims: AccessClaims, session: Any, *, now: datetime) -> None:
-        memory = _Memory(
-            claims.payload["jti"],
-            datetime.fromtimestamp(claims.payload["exp"], tz=UTC),
-            _values(session),
-            _values(session.user),
-            {name: int(getattr(session, name)) for name in VERSIONS},
+        given = _unchanged().given(
+            session=claims.session_id,
+            user=claims.user_id,
+            version=claims.token_version,
+            **{name: int(getattr(session, name)) for name in VERSIONS},
         )
+        memory = _Memory(claims.token_id, claims.ends_at, _columns(session), _columns(session.user), given)
         with self._lock:
             known = self._known
             known.pop(claims.session_id, None)
@@ -183,7 +176,7 @@ class _Memories:
     def of(self, claims: AccessClaims) -> _Memory | None:
         memory = self._known.get(claims.session_id)
         # Another token of the session comes with a change of its row.
-        return memory if memory is not None and memory.token_id == claims.payload["jti"] else None
+        return memory if memory is not None and memory.token_id == claims.token_id else None
 
     def forget(self, claims: AccessClaims) -> None:
         with self._lock:
@@ -197,15 +190,10 @@ class _Memories:
 _memories = _Memories()
 
 
-@functools.cache
-def _names(model: type[Model]) -> tuple[str, ...]:
-    """The columns that are remembered: no secret is kept where it is of no use."""
-    return tuple(field.attname for field in model._meta.concrete_fields if field.attname != "password")
-
-
-def _values(instance: Model) -> tuple[Any, ...]:
-    # As the database gave them: a file's name, and no file.
-    return tuple(instance.__dict__[name] for name in _names(type(instance)))
+def _columns(instance: Model) -> dict[str, Any]:
+    """What is remembered of a row, as the database gave it: a file's name, and no file. No secret is kept where it is of no use."""
+    names = (field.attname for field in instance._meta.concrete_fields)
+    return {name: instance.__dict__[name] for name in names if name != "password"}
 
 
 @functools.cache

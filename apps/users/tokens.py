@@ -42,7 +42,14 @@ class AccessClaims:
     user_id: int
     session_id: int
     token_version: int
-    payload: dict[str, Any]
+    token_id: str
+    ends_at: datetime
+    _payload: dict[str, Any]
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """All that the token holds, for whoever asks to keep."""
+        return self._payload.copy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +101,8 @@ def read_access_token(token: str, *, now: datetime) -> AccessClaims:
     """
     if len(token) > LONGEST:
         raise InvalidToken("The token is not valid.")
-    claims = _claims(_verified(token))
-    if now >= datetime.fromtimestamp(claims.payload["exp"], tz=UTC):
+    claims = _verified(token)
+    if now >= claims.ends_at:
         raise ExpiredToken("The token has expired.")
     return claims
 
@@ -105,19 +112,22 @@ class _Accepted:
 
     def __init__(self, signing_keys: Any) -> None:
         self.signing_keys = signing_keys
-        self.payload = functools.lru_cache(maxsize=KEPT)(self._verify)
+        self.claims = functools.lru_cache(maxsize=KEPT)(self._verify)
 
-    def _verify(self, token: str) -> dict[str, Any]:
+    def _verify(self, token: str) -> AccessClaims:
         # The times are compared by the caller, with the clock of the request.
         options = {"require": CLAIMS, "verify_exp": False, "verify_iat": False, **OURS}
-        return keys.verify(token, keys=self.signing_keys, options=options)
+        try:
+            return _claims(keys.verify(token, keys=self.signing_keys, options=options))
+        except (jwt.InvalidTokenError, ValueError) as error:
+            raise InvalidToken("The token is not valid.") from error
 
 
 _accepted = _Accepted(None)
 
 
-def _verified(token: str) -> dict[str, Any]:
-    """What the token holds. A client sends the same one with each request: its signature is checked at the first.
+def _verified(token: str) -> AccessClaims:
+    """What the token says. A client sends the same one with each request: its signature is checked at the first.
 
     Raises InvalidToken.
     """
@@ -125,10 +135,7 @@ def _verified(token: str) -> dict[str, Any]:
     accepted = _accepted
     if accepted.signing_keys is not settings.SIGNING_KEYS:
         accepted = _accepted = _Accepted(settings.SIGNING_KEYS)
-    try:
-        return dict(accepted.payload(token))
-    except (jwt.InvalidTokenError, ValueError) as error:
-        raise InvalidToken("The token is not valid.") from error
+    return accepted.claims(token)
 
 
 def _claims(payload: dict[str, Any]) -> AccessClaims:
@@ -138,6 +145,7 @@ def _claims(payload: dict[str, Any]) -> AccessClaims:
         user_id, session_id = int(payload["sub"]), int(payload["sid"])
         if not (0 < user_id <= LARGEST_ID and 0 < session_id <= LARGEST_ID and 0 <= payload["ver"] <= LARGEST_ID):
             raise ValueError("not an id")
-    except (ValueError, TypeError) as error:
+        ends_at = datetime.fromtimestamp(payload["exp"], tz=UTC)
+    except (ValueError, TypeError, OverflowError, OSError) as error:
         raise InvalidToken("The token is not valid.") from error
-    return AccessClaims(user_id=user_id, session_id=session_id, token_version=payload["ver"], payload=payload)
+    return AccessClaims(user_id, session_id, payload["ver"], payload["jti"], ends_at, payload)

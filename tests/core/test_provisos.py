@@ -26,7 +26,7 @@ HOLDS, FAILS = 5, 15
 
 
 def below(number: int) -> Proviso:
-    return Proviso(BELOW, number=number)
+    return Proviso(BELOW, BELOW.given(number=number))
 
 
 def anew() -> None:
@@ -230,7 +230,7 @@ def test_nothing_of_it_is_left_behind() -> None:
 
 def test_it_takes_whole_numbers_alone() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
-        Proviso(BELOW, number=cast(int, "5') OR ('1"))
+        BELOW.given(number=cast(int, "5') OR ('1"))
 
 
 def test_it_needs_sessions_and_statements_of_its_own() -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,14 +12,17 @@ from corsheaders.middleware import CorsMiddleware as Cors
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import got_request_exception, request_finished, request_started
+from django.db import close_old_connections, connection, connections
 from django.http import HttpRequest, HttpResponse
 from django.http.request import RawPostDataException
 from django.test import RequestFactory
 from pytest_django.fixtures import Settings
 
+from apps.core.postgres import own
+from apps.core.postgres.own import found_once, own_connection
 from booking import short_way
 from booking.headers import EVERYWHERE, CorsMiddleware, HeadersMiddleware, transport_headers
-from booking.short_way import Post, PostHandler, with_short_way
+from booking.short_way import Listeners, Post, PostHandler, QuickHandler, with_short_way
 from booking.wsgi import application, whole
 
 pytestmark = pytest.mark.django_db
@@ -161,6 +165,76 @@ def test_whoever_listens_hears_a_request_begin_and_end(way: Any) -> None:
         request_started.disconnect(begin)
         request_finished.disconnect(end)
     assert heard == ["began /graphql", "ended"]
+
+
+def test_connections_are_looked_at_where_only_django_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: looked.append("connection"))
+    monkeypatch.setattr(request_started, "send", lambda **_: looked.append("began"))
+    monkeypatch.setattr(request_finished, "send", lambda **_: looked.append("ended"))
+    assert call(application)[0] == "200 OK"
+    assert looked == ["connection", "connection"]
+    # Whoever listens, even for the first time, and who no longer does.
+    request_started.connect(listen_to_nothing)
+    request_finished.connect(listen_to_nothing, weak=False)
+    try:
+        assert call(application)[0] == "200 OK"
+    finally:
+        request_started.disconnect(listen_to_nothing)
+        request_finished.disconnect(listen_to_nothing)
+    assert looked == ["connection", "connection", "began", "ended"]
+    assert call(application)[0] == "200 OK"
+    assert looked == ["connection", "connection", "began", "ended", "connection", "connection"]
+
+
+def listen_to_nothing(*, sender: Any, **_: Any) -> None:
+    """As a package might that is added."""
+
+
+def test_django_is_told_where_it_listens_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(short_way, "AT_END", Listeners(request_finished, djangos={close_old_connections}))
+    told: list[Any] = []
+    monkeypatch.setattr(request_finished, "send", lambda sender: told.append(sender))
+    assert call(application)[0] == "200 OK"
+    assert told == [QuickHandler]
+
+
+def test_statements_of_an_earlier_request_are_not_kept() -> None:
+    connection.force_debug_cursor = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 'of an earlier request'")
+        call(application)
+        assert not [each for each in connection.queries if "of an earlier request" in each["sql"]]
+    finally:
+        connection.force_debug_cursor = False
+
+
+def test_a_cache_of_ours_keeps_its_connections(settings: Settings) -> None:
+    # Else its connections would have to be closed at the end of each request, which Django is spared.
+    assert not getattr(settings, "DJANGO_REDIS_CLOSE_CONNECTION", False)
+    for each in settings.CACHES.values():
+        assert each["BACKEND"] == "django_redis.cache.RedisCache"
+        assert "CLOSE_CONNECTION" not in each["OPTIONS"]
+
+
+def test_a_request_finds_its_connection_once_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        found.append(own_connection())
+        with monkeypatch.context() as patch:
+            patch.setattr(own, "connections", {})
+            found.append(own_connection())
+        return HttpResponse()
+
+    monkeypatch.setattr(short_way, "graphql_view", view)
+    call(application)
+    assert found[0] is found[1] is connections["default"]
+    assert own_connection() is connections["default"]
+    with found_once() as database, ThreadPoolExecutor(1) as others:
+        # What begins meanwhile in another thread has its own.
+        assert others.submit(own_connection).result() is not database
 
 
 def test_the_whole_answer_is_there_at_once() -> None:
