@@ -85,11 +85,20 @@ class Prepared:
         return whole
 
     def _name_anew(self) -> None:
-        if self._first is not None:
-            self._first._name_anew()
-        self.name = f"{self._title}_{next(_numbers)}"
-        self._execute = f"EXECUTE {self.name} {self._given}"
-        _texts[self._execute] = self._numbered
+        name = f"{self._title}_{next(_numbers)}"
+        execute = f"EXECUTE {name} {self._given}"
+        _texts[execute] = self._numbered
+        # At once: another thread may be about to say it.
+        self._naming = name, execute
+
+    @property
+    def name(self) -> str:
+        """By which sessions know it. Another one after a migration."""
+        return self._naming[0]
+
+    @property
+    def _parts(self) -> list[Prepared]:
+        return [*(self._first._parts if self._first is not None else ()), self]
 
     def text(self, database: DatabaseWrapper) -> str:
         """What to execute with the values for the places, on this connection."""
@@ -107,24 +116,31 @@ class Prepared:
         if not settings.PREPARED_STATEMENTS:
             return self._whole
         session = database.session()
-        if self.name not in _known.get(session, ()):
+        name, execute = self._naming
+        if name not in _known.get(session, ()):
             with database.wrap_database_errors:
-                self.told_to(session)
-        return self._execute
+                self._tell(session, name)
+        return execute
 
     def told_to(self, session: Any) -> str:
         """The name by which the session knows it, which is told it where it does not yet. Raises what the driver raises."""
-        known = _known.get(session)
-        if known is None:
-            known = _known[session] = set()
-        if self.name not in known:
-            session.prepare(f"PREPARE {self.name} {self._types} AS {self._numbered}")
-            known.add(self.name)
-        return self.name
+        name = self.name
+        if name not in _known.get(session, ()):
+            self._tell(session, name)
+        return name
 
-    def unknown_to(self, session: Any) -> None:
-        """Have the session told anew next time: it does not know the name that it was told."""
-        _known.get(session, set()).discard(self.name)
+    def _tell(self, session: Any, name: str) -> None:
+        session.prepare(f"PREPARE {name} {self._types} AS {self._numbered}")
+        _known.setdefault(session, set()).add(name)
+
+    def unknown_to(self, session: Any, refusal: Exception) -> None:
+        """Have the session told anew next time, if the refusal says that it does not know this name.
+
+        Of several in one message it may know the others, and would not hear of them again.
+        """
+        name = self.name
+        if re.search(rf"\b{name}\b", str(refusal)):
+            _known.get(session, set()).discard(name)
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         """Carry it out, in the transaction if one is open. Returns all rows; none where it returns nothing."""
@@ -133,16 +149,16 @@ class Prepared:
             found = database.rows(self.text(database), values)
         except NotSupportedError:
             # A migration has changed the type of a column meanwhile, and what was prepared holds no more, on any connection.
-            self._name_anew()
+            for each in self._parts:
+                each._name_anew()
             if database.in_atomic_block:
                 raise
             return database.rows(self.text(database), values)
         except DatabaseError as error:
             if isinstance(error.__cause__, InvalidSqlStatementName):
                 # Whatever lies between has given us another connection: the next one is told again.
-                self.unknown_to(database.connection)
-                if self._first is not None:
-                    self._first.unknown_to(database.connection)
+                for each in self._parts:
+                    each.unknown_to(database.connection, error)
             raise
         if self._rest:
             database.connection.note_end()

@@ -61,7 +61,7 @@ class Proviso:
             self.has_failed = True
             raise ProvisoFailed from error
         if isinstance(error, InvalidSqlStatementName):
-            self._condition.unknown_to(session)
+            self._condition.unknown_to(session, error)
 
 
 def is_possible() -> bool:

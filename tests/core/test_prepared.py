@@ -5,7 +5,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import DataError, NotSupportedError, connection, transaction
+from django.db import DataError, NotSupportedError, OperationalError, connection, transaction
 from pytest_django.fixtures import Settings
 
 from apps.core.prepared import Prepared, meant
@@ -161,3 +161,26 @@ def test_of_two_in_one_message_the_second_does_not_survive_the_first() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT number FROM told")
         assert cursor.fetchall() == [(1,)]
+
+
+def test_who_is_said_before_several_keeps_its_name() -> None:
+    """Another thread may be about to say it by the name that it has."""
+    first = Prepared("first", "SELECT 1")
+    name = first.name
+    both = [Prepared("second", f"SELECT {number}").after(first) for number in (2, 3)]
+    assert first.name == name
+    assert [each.row() for each in both] == [(2,), (3,)]
+    assert prepared_here(first) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("lost", ["first", "second"])
+def test_of_two_in_one_message_the_one_that_is_known_is_not_told_again(lost: str) -> None:
+    parts = {"first": Prepared("first", "SELECT 1"), "second": Prepared("second", "SELECT 2")}
+    both = parts["second"].after(parts["first"])
+    assert both.row() == (2,)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DEALLOCATE {parts['first'].name if lost == 'first' else both.name}")
+    with pytest.raises(OperationalError, match="does not exist"):
+        both.row()
+    assert [both.row() for _ in range(2)] == [(2,), (2,)]
