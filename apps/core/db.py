@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from apps.core.faults import fault_point
 from apps.core.postgres.base import DatabaseWrapper
@@ -29,7 +29,7 @@ class _Unit:
     def __init__(self, name: str, *, may_end_early: bool) -> None:
         self.name = name
         # To find out whose connection it is takes longer than to look at it.
-        self.database = connections[DEFAULT_DB_ALIAS]
+        self.database = own_connection()
         self.may_end_early = may_end_early
         self.endings: list[Callable[[], object]] = []
         self.has_ended = False
@@ -114,7 +114,7 @@ def at_end(ending: Callable[[], object]) -> bool:
 def require_transaction() -> None:
     """Raises RuntimeError outside a transaction: a ledger step alone would leave half a fact behind."""
     unit = _unit.get()
-    database = connections[DEFAULT_DB_ALIAS] if unit is None else unit.database
+    database = own_connection() if unit is None else unit.database
     if not database.in_atomic_block:
         raise RuntimeError("a ledger step was called outside a unit of work")
 
