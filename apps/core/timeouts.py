@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from django.db import DatabaseError, connections
 
 # lock_not_available, query_canceled, deadlock_detected, serialization_failure.
-IN_VAIN = frozenset({"55P03", "57014", "40P01", "40001"})
+CANCELED = "57014"
+IN_VAIN = frozenset({"55P03", CANCELED, "40P01", "40001"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +36,13 @@ def bound_sessions(timeouts: Timeouts, *, alias: str = "default") -> None:
 
 def waited_in_vain(error: BaseException | None) -> bool:
     """Whether the database gave up waiting, or one of two who waited for each other: nothing was written."""
-    return isinstance(error, DatabaseError) and getattr(error.__cause__, "pgcode", None) in IN_VAIN
+    return _code_of(error) in IN_VAIN
+
+
+def took_too_long(error: BaseException | None) -> bool:
+    """Whether it was the statement itself for which there was not time enough, and no lock."""
+    return _code_of(error) == CANCELED
+
+
+def _code_of(error: BaseException | None) -> str | None:
+    return getattr(error.__cause__, "pgcode", None) if isinstance(error, DatabaseError) else None

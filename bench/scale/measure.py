@@ -70,8 +70,12 @@ def measured(case: Case, meter: Meter, *, now: datetime, plans: Path | None) -> 
     """The processor time of the database for a page, the least of some tries for each of the case's searches."""
     cpu, wall, rows, statements = [], [], 0, 0
     slowest: tuple[float, list[tuple[str, Any]]] = (0.0, [])
-    for search in case.searches():
-        place = place_at(search, case.order, now=now, depth=case.depth)
+    for number, search in enumerate(case.searches()):
+        if case.is_spread:
+            everything = ListingSearch(kinds=search.kinds, currency=search.currency)
+            place = place_at(everything, case.order, now=now, depth=number / case.variants)
+        else:
+            place = place_at(search, case.order, now=now, depth=case.depth)
         tries = []
         for _ in range(TRIES):
             meter.clear()

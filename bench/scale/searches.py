@@ -17,13 +17,18 @@ VARIANTS = 12
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Some searches of one sort. `depth` is the share of all that is found before the page that is measured."""
+    """Some searches of one sort. `depth` is the share of all that is found before the page that is measured.
+
+    Spread, each of them begins at another place among all listings: where hardly anything is free, it is chance how many are asked
+    before a page is full.
+    """
 
     name: str
     order: ListingOrder
     make: Callable[[random.Random], ListingSearch]
     variants: int = VARIANTS
     depth: float = 0.0
+    is_spread: bool = False
 
     def searches(self) -> Iterator[ListingSearch]:
         dice = random.Random(self.name)
@@ -185,9 +190,9 @@ def cases(*, listings: int, now: datetime) -> list[Case]:
             ORDER.RELEVANCE,
             lambda dice: every(city=fair, kinds=KIND["SERVICE"], free=morning(FAIR + 3)),
         ),
-        Case("homes, 99 of 100 taken", ORDER.RELEVANCE, lambda dice: every(**stay(dice, SCARCE, 2)), 4),
-        Case("homes, 99 of 100 taken, cheapest", ORDER.PRICE_ASC, lambda dice: every(currency="EUR", **stay(dice, SCARCE, 2)), 4),
-        Case("services, 99 of 100 taken", ORDER.RELEVANCE, lambda dice: every(kinds=KIND["SERVICE"], free=morning(scarce_open)), 4),
+        Case("homes, 99 of 100 taken", ORDER.RELEVANCE, lambda dice: every(**stay(dice, SCARCE, 2)), is_spread=True),
+        Case("homes, 99 of 100 taken, cheapest", ORDER.PRICE_ASC, lambda dice: every(currency="EUR", **stay(dice, SCARCE, 2)), is_spread=True),
+        Case("services, 99 of 100 taken", ORDER.RELEVANCE, lambda dice: every(kinds=KIND["SERVICE"], free=morning(scarce_open)), is_spread=True),
         Case("homes, all taken", ORDER.RELEVANCE, lambda dice: every(**stay(dice, CLOSED, 2)), 3),
         Case("homes, all taken, in the dense city", ORDER.RELEVANCE, lambda dice: every(city=dense, **stay(dice, CLOSED, 2)), 3),
         Case(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import graphene
+from django.db import OperationalError
 
 from apps.bookings.quotes import QuoteResult
 from apps.bookings.selectors import booked_listing_ids
 from apps.core.along import Along
 from apps.core.errors import NotFound
 from apps.core.families import AVAILABILITY, LISTINGS
+from apps.core.timeouts import took_too_long
 from apps.core.versions import only
 from apps.listings.models import Listing as ListingRow
 from apps.listings.search import KIND_FIELDS
 from apps.listings.selectors import archived_by_id, find_listings, listings_by_id
 from schema.core.caching import Policy, Varies, declare, remembered
 from schema.core.context import Context, Info
+from schema.core.errors import QueryTooComplex
 from schema.core.ids import split_global_id
 from schema.core.lookahead import NOTHING_ALONG, lookahead_of
 from schema.core.nodes import find_node, register_node
@@ -29,6 +33,10 @@ from schema.listings.columns import columns_below
 from schema.listings.filters import ListingFilter, ListingOrderEnum, read_order, read_search
 from schema.listings.types import Listing, ListingConnection, kind_types, listing_type_names, quote_arguments, quote_of
 from schema.listings.values import Quote
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # A count reads all that the search finds, a page only its own rows.
 COUNT = declare(
@@ -43,6 +51,21 @@ FREE_COUNT = declare(
         is_timed=True,
     )
 )
+
+
+def _in_time(read: Callable[[], T]) -> T:
+    """What is read of a search. One that takes longer than a statement may is refused for what it asks: tried again, it
+    takes as long.
+    """
+    try:
+        return read()
+    except OperationalError as error:
+        if not took_too_long(error):
+            raise
+        logger.warning("A search takes too long: %s", error)
+        raise QueryTooComplex(
+            "This search takes too long. Ask for a place or a kind, or do without the count."
+        ) from error
 
 
 def visible_listings(
@@ -130,14 +153,21 @@ class ListingQueries:
         # The moment matters to the kinds alone, and they are asked only what is about them.
         policy, now = (FREE_COUNT, context.now) if search.asks_for(*KIND_FIELDS) else (COUNT, context.instant)
         found = find_listings(search=search, order=order, now=now)
-        part = found.page(limit=page.limit, place=page.place, backwards=page.backwards, shown=columns_below(info))
+        shown = columns_below(info)
+        part = _in_time(lambda: found.page(limit=page.limit, place=page.place, backwards=page.backwards, shown=shown))
 
         def count() -> Any:
             if context.kept is None:
-                return found.count()
-            return remembered(context, policy, policy.key(context, arguments.get("filter")), found.count)
+                return counted()
+            return remembered(context, policy, policy.key(context, arguments.get("filter")), counted)
 
-        return connection_of(part, page, found.keys, count=count, exists=found.exists)
+        def counted() -> int:
+            return _in_time(found.count)
+
+        def exists(*place: Any) -> bool:
+            return _in_time(lambda: found.exists(*place))
+
+        return connection_of(part, page, found.keys, count=count, exists=exists)
 
     async def resolve_quote(root: None, info: Info, listing_id: str, **arguments: Any) -> QuoteResult | None:
         deferred = find_listing(info.context, listing_id)
