@@ -1,4 +1,4 @@
-"""Reads that come along with rows of another one, in its statement: what a journey to the database costs is most of a small answer.
+"""Reads that come along with rows of another one, in its statement: a round trip is most of what a small answer costs.
 
     reviews = SHOWN.along(limit=10, by="pk")
     rows = read_along(LISTINGS, Sight.ANYBODY, None, along=[reviews], ids=[4], viewer_id=None)

@@ -9,9 +9,9 @@ from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from apps.core.correlation import luggage, resumed
 from apps.core.db import require_transaction
 from apps.core.faults import fault_point
-from apps.core.journey import luggage, resumed
 from apps.core.models import OutboxMessage
 from apps.core.prepared import Prepared
 
@@ -28,7 +28,7 @@ SENT = Prepared("sent", "DELETE FROM core_outboxmessage WHERE id = %(message)s",
 def enqueue(task: str, *, carried: dict[str, str] | None = None, **arguments: Any) -> None:
     """Promise a Celery task by name, with JSON arguments. It is sent when, and only when, the transaction commits.
 
-    Tasks may run twice: they must be idempotent. `carried` is what the job carries with it, unless it is what the journey says.
+    Tasks may run twice: they must be idempotent. `carried` is what the job carries with it, unless it is what work carries.
     A broker may lose what it was sent: something has to find the job again, or it is `promises.enqueue_until_done`.
     """
     require_transaction()

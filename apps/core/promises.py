@@ -16,7 +16,7 @@ from celery import Task, current_app
 from django.db import transaction
 from django.db.models.functions import Now
 
-from apps.core.journey import luggage
+from apps.core.correlation import luggage
 from apps.core.models import OutboxMessage, PromisedJob
 from apps.core.outbox import enqueue
 

@@ -6,7 +6,7 @@
         ...                                             what is sent first is sent behind the condition, in the same message
 
 PostgreSQL carries a message out in its order and drops the rest of it at the first failure. So a condition that fails where it
-does not hold costs no journey of its own, and keeps out everything that would come behind it: reading, locks and writing.
+does not hold costs no round trip of its own, and keeps out everything that would come behind it: reading, locks and writing.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@
     )
     HOLD.write({"key": 5}, [bill], lines)           (5,), or (None,) and nothing is written
 
-What one transaction adds to several tables needs no journey for each of them. The tables' columns are those of the models, so
+What one transaction adds to several tables needs no round trip for each of them. The tables' columns are those of the models, so
 that a column which a model gets is written by itself. The rows of a part are sent as one JSON text: to send each value by itself
 takes the driver longer than all the rest, and PostgreSQL as long as to read the text.
 """

@@ -48,7 +48,7 @@ def main() -> None:
     from django.test import RequestFactory
     from django.urls import resolve
 
-    from apps.core.journey import Journey, travelling
+    from apps.core.correlation import Work, working_on
     from booking.watching import apps
     from booking.watching.middleware import WatchMiddleware
     from schema.core.context import Context
@@ -84,7 +84,7 @@ def main() -> None:
         handler.setStream(sys.stderr)
     without, with_all = microseconds(lambda: bare(request)), microseconds(lambda: middleware(request))
     execute = lambda *_: None  # noqa: E731
-    with travelling(Journey(request_id="bench")):
+    with working_on(Work(request_id="bench")):
         statement = microseconds(lambda: apps._count_statement(execute, "", (), False, {}))
         statement -= microseconds(lambda: execute("", (), False, {}))
     print(

@@ -7,7 +7,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.db.backends.signals import connection_created
 
-from apps.core import journey
+from apps.core import correlation
 
 
 class WatchingConfig(AppConfig):
@@ -33,7 +33,7 @@ def _count_statements_of(connection: Any, **_: Any) -> None:
 
 
 def _count_statement(execute: Any, sql: Any, parameters: Any, many: bool, context: Any) -> Any:
-    present = journey.current()
+    present = correlation.current()
     if present is not None:
         present.statements += 1
     return execute(sql, parameters, many, context)

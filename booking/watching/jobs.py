@@ -1,4 +1,4 @@
-"""Watches Celery: each job goes on with the journey of the request that promised it, and is counted."""
+"""Watches Celery: each job goes on with the work of the request that promised it, and is counted."""
 
 import logging
 import time
@@ -8,8 +8,8 @@ from typing import Any
 from celery import signals, states
 from django.conf import settings
 
-from apps.core import journey, metrics
-from apps.core.journey import REQUEST_ID, Journey
+from apps.core import correlation, metrics
+from apps.core.correlation import REQUEST_ID, Work
 from booking.watching.serving import Watching
 
 jobs = logging.getLogger("holdfast.jobs")
@@ -27,8 +27,8 @@ def keep_our_logging(**_: Any) -> None:
 
 @signals.task_prerun.connect
 def begin(task_id: str, task: Any, **_: Any) -> None:
-    name = journey.sane_id(getattr(task.request, REQUEST_ID, None))
-    _running[task_id] = (time.perf_counter(), journey.begin(Journey(request_id=name, operation=task.name)))
+    name = correlation.sane_id(getattr(task.request, REQUEST_ID, None))
+    _running[task_id] = (time.perf_counter(), correlation.begin(Work(request_id=name, operation=task.name)))
 
 
 @signals.task_postrun.connect
@@ -41,7 +41,7 @@ def end(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
     # Sweeps come every few seconds and mostly find nothing.
     level = logging.DEBUG if task.name in _swept() else logging.INFO
     jobs.log(level, "%s %s %.1f ms", task.name, outcome, seconds * 1000)
-    journey.end(token)
+    correlation.end(token)
     metrics.TASKS.labels(task.name, outcome).inc()
     metrics.TASK_SECONDS.labels(task.name).observe(seconds)
     if outcome == "ok":

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from apps.core import journey
+from apps.core import correlation
 
 ACCESS = "holdfast.access"
 
@@ -75,7 +75,7 @@ def redacted(text: str) -> str:
 def _ids() -> dict[str, Any]:
     """Which work the line belongs to."""
     ids: dict[str, Any] = {}
-    present = journey.current()
+    present = correlation.current()
     if present is not None:
         ids["request"] = present.request_id
         if present.operation:
@@ -91,7 +91,7 @@ class LineFormatter(logging.Formatter):
     """A line for people: the moment in UTC, the level, who says it, the request, what is said."""
 
     def format(self, record: logging.LogRecord) -> str:
-        present = journey.current()
+        present = correlation.current()
         request = f" [{present.request_id}]" if present is not None else ""
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(" ", "milliseconds")[:23]
         line = f"{moment} {record.levelname} {record.name}{request} {_said(record)}"

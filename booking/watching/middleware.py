@@ -9,8 +9,8 @@ from time import perf_counter, time
 from django.contrib.admindocs.views import simplify_regex
 from django.http import HttpRequest, HttpResponseBase
 
-from apps.core import journey
-from apps.core.journey import Journey
+from apps.core import correlation
+from apps.core.correlation import Work
 from apps.core.metrics import RESPONSES
 from booking.watching import traces
 from booking.watching.logs import ACCESS, AccessRecord
@@ -29,35 +29,35 @@ class WatchMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        token = journey.begin(Journey(request_id=journey.sane_id(request.META.get("HTTP_X_REQUEST_ID"))))
+        token = correlation.begin(Work(request_id=correlation.sane_id(request.META.get("HTTP_X_REQUEST_ID"))))
         try:
             if traces.tracer is None:
                 return self._serve(request)
             return traces.traced_request(request, self._serve, route_of)
         finally:
-            journey.end(token)
+            correlation.end(token)
 
     def _serve(self, request: HttpRequest) -> HttpResponseBase:
         started = perf_counter()
         response = self.get_response(request)
-        trip = journey.current()
-        assert trip is not None, "it has just begun"
-        response["X-Request-Id"] = trip.request_id
+        work = correlation.current()
+        assert work is not None, "it has just begun"
+        response["X-Request-Id"] = work.request_id
         route, status = route_of(request), response.status_code
         _counter(route, status).inc()
         if access.isEnabledFor(logging.INFO):
-            _write(request, trip, route, status, (perf_counter() - started) * 1000)
+            _write(request, work, route, status, (perf_counter() - started) * 1000)
         return response
 
 
-def _write(request: HttpRequest, trip: Journey, route: str, status: int, milliseconds: float) -> None:
+def _write(request: HttpRequest, work: Work, route: str, status: int, milliseconds: float) -> None:
     method = request.method if request.method in METHODS else "other"
     said = f"{method} {route} {status} {milliseconds:.1f} ms"
     fields = {"method": method, "path": route, "status": status, "ms": round(milliseconds, 2)}
-    if trip.operation:
-        said = f"{said} {trip.operation} {trip.points} points"
-        fields["points"] = trip.points
-        fields["statements"] = trip.statements
+    if work.operation:
+        said = f"{said} {work.operation} {work.points} points"
+        fields["points"] = work.points
+        fields["statements"] = work.statements
     access.handle(AccessRecord(said, fields, at=time()))
 
 

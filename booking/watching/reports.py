@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.core import journey
+from apps.core import correlation
 from booking.watching.logs import redacted
 
 
@@ -37,7 +37,7 @@ def without_people(event: Any, _hint: Any) -> Any:
     if "method" in request:
         event["request"] = {"method": request["method"]}
     event = _redacted(event)
-    present = journey.current()
+    present = correlation.current()
     if present is not None:
         event["tags"] = {
             **(event.get("tags") or {}),

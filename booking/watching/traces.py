@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.http import HttpRequest, HttpResponseBase
 
-from apps.core import journey
+from apps.core import correlation
 from booking.watching import logs
 from schema.core import watching
 
@@ -52,7 +52,7 @@ def start(url: str) -> None:
     Psycopg2Instrumentor().instrument(tracer_provider=provider, skip_dep_check=True)
     CeleryInstrumentor().instrument(tracer_provider=provider)
     tracer = watching.tracer = provider.get_tracer(SERVICE)
-    journey.inject, journey.resume = _inject, _resume
+    correlation.inject, correlation.resume = _inject, _resume
     logs.trace_id = _trace_id
 
 
@@ -73,7 +73,7 @@ def traced_request(
         span.set_attribute("http.request.method", str(request.method))
         span.set_attribute("http.route", route)
         span.set_attribute("http.response.status_code", response.status_code)
-        span.set_attribute("holdfast.request", journey.request_id())
+        span.set_attribute("holdfast.request", correlation.request_id())
         if response.status_code >= 500:
             span.set_status(trace.StatusCode.ERROR)
         return response

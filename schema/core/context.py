@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from apps.core import journey
+from apps.core import correlation
 from schema.core.deadlines import ENDLESS, Deadline
 from schema.core.errors import Unauthenticated
 from schema.core.loaders import Batch, Deferred, Scheduler
@@ -110,7 +110,7 @@ class Context:
         self.token_state = token_state
         self.ip = ip
         self.user_agent = user_agent
-        self.request_id = request_id or journey.request_id() or journey.new_id()
+        self.request_id = request_id or correlation.request_id() or correlation.new_id()
         self.operation = ""
         self.points = 0
         self.loaders = Scheduler()

@@ -22,7 +22,7 @@ import graphene
 from graphene.utils.str_converters import to_camel_case
 from graphql import GraphQLError
 
-from apps.core import journey, metrics
+from apps.core import correlation, metrics
 from apps.core.errors import CodeNeeded, DomainError, ErrorCode, InputErrors
 from apps.core.timeouts import waited_in_vain
 
@@ -201,7 +201,7 @@ def log_bug(error: BaseException, *, place: str, request_id: str, number: int = 
     """Logs the exception with its trace and returns the id to tell the caller: that of the request, with the number of
     the error where the request has met several.
     """
-    error_id = request_id or journey.request_id() or journey.new_id()
+    error_id = request_id or correlation.request_id() or correlation.new_id()
     if number > 1:
         error_id = f"{error_id}-{number}"
     logger.error("Error %s at %s", error_id, place or "the request", exc_info=error)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from graphql import FieldNode, GraphQLError, OperationDefinitionNode, parse
 
-from apps.core import journey, metrics
-from apps.core.journey import Journey
+from apps.core import correlation, metrics
+from apps.core.correlation import Work
 from schema.core.context import Context
 from schema.core.errors import Code
 
@@ -67,14 +67,14 @@ def name_of(node: OperationDefinitionNode) -> str:
 def entered(context: Context, name: str) -> None:
     """From here on it is known what the request is about."""
     context.operation = name
-    present = journey.current()
+    present = correlation.current()
     if present is not None:
         present.operation = name
 
 
 def recognized(context: Context) -> None:
     """From here on it is known that somebody else asks than was assumed."""
-    present = journey.current()
+    present = correlation.current()
     if present is not None:
         present.user_id = None if context.user is None else context.user.pk
 
@@ -103,12 +103,12 @@ _counts: dict[str, _Counts] = {}
 
 def watch(carry_out: CarryOut, operation: Operation, context: Context) -> Answer:
     """The answer, counted."""
-    present = journey.current()
+    present = correlation.current()
     token = None
     if present is None:
-        # Not over HTTP, which has begun a journey: each operation of a socket is one of its own.
-        present = Journey(request_id=context.request_id)
-        token = journey.begin(present)
+        # Not over HTTP, which has begun some work: each operation of a socket is a piece of its own.
+        present = Work(request_id=context.request_id)
+        token = correlation.begin(present)
     if context.user is not None:
         present.user_id = context.user.pk
     statements = present.statements
@@ -117,7 +117,7 @@ def watch(carry_out: CarryOut, operation: Operation, context: Context) -> Answer
         answer = carry_out(operation, context) if tracer is None else _traced(carry_out, operation, context)
     finally:
         if token is not None:
-            journey.end(token)
+            correlation.end(token)
     _count(answer, context, perf_counter() - started, present.statements - statements)
     present.points += context.points
     return answer

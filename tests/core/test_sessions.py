@@ -1,4 +1,4 @@
-"""Transactions that begin with their first statement: one journey fewer, and nothing else is different."""
+"""Transactions that begin with their first statement: one round trip fewer, and nothing else is different."""
 
 import io
 from collections.abc import Callable, Iterator

@@ -64,3 +64,13 @@ def test_it_names_the_layers_in_their_order() -> None:
     (layers,) = [each["layers"] for each in contracts if each.get("containers") == ["apps"]]
     sentence = CONTRIBUTING.partition("Inside `apps/`, from the top:")[2].partition("Inside one app")[0]
     assert re.findall(r"`(\w+)`", sentence) == [name for layer in layers for name in layer.split(" | ")]
+
+
+def test_the_modules_of_the_core_are_called_so() -> None:
+    _, *tables = re.split(r"^\| what \| module of `(\w+/core)` \|$", CONTRIBUTING, flags=re.MULTILINE)
+    told = {
+        folder: re.findall(r"`(\w+\.py)`", text.partition("\n\n")[0])
+        for folder, text in zip(tables[::2], tables[1::2], strict=True)
+    }
+    assert {folder: len(names) > 20 for folder, names in told.items()} == {"apps/core": True, "schema/core": True}
+    assert [name for folder, names in told.items() for name in names if not (ROOT / folder / name).exists()] == []

@@ -11,8 +11,8 @@ from graphql import OperationDefinitionNode, parse
 from prometheus_client import REGISTRY
 from pytest_django.fixtures import Settings
 
-from apps.core import journey
-from apps.core.journey import Journey, travelling
+from apps.core import correlation
+from apps.core.correlation import Work, working_on
 from booking.watching.logs import JsonFormatter, LineFormatter, redacted
 from schema.core.context import Context
 from schema.core.engine import Answer, Engine, Operation
@@ -96,13 +96,13 @@ def test_an_answer_is_counted_once_with_what_went_wrong() -> None:
     ]
 
     def carry_out(operation: Operation, context: Context) -> Answer:
-        present = journey.current()
+        present = correlation.current()
         assert present is not None
         present.statements += 3
         return Answer(None, errors, {}, executed=True)
 
     watch(carry_out, Operation(query=""), context)
-    assert journey.current() is None
+    assert correlation.current() is None
     after = [
         counted("holdfast_operations_total", operation="listings", outcome="failed"),
         counted("holdfast_operation_points_total", operation="listings"),
@@ -115,13 +115,13 @@ def test_an_answer_is_counted_once_with_what_went_wrong() -> None:
 
 @pytest.mark.parametrize("given", ["", "short", "a" * 65, "with space", "line\nbreak", "<script>", "ünïcode-id"])
 def test_a_name_that_is_not_sane_is_replaced(given: str) -> None:
-    made = journey.sane_id(given)
+    made = correlation.sane_id(given)
     assert made != given
-    assert journey.SANE.fullmatch(made)
+    assert correlation.SANE.fullmatch(made)
 
 
 def test_a_sane_name_is_kept() -> None:
-    assert journey.sane_id("order-4711.a_B") == "order-4711.a_B"
+    assert correlation.sane_id("order-4711.a_B") == "order-4711.a_B"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def record(message: str, *arguments: Any, fails: bool = False) -> logging.LogRec
 
 
 def test_a_line_of_json_holds_the_ids_and_the_trace() -> None:
-    with travelling(Journey(request_id="order-4711", operation="me")) as trip:
+    with working_on(Work(request_id="order-4711", operation="me")) as trip:
         trip.user_id = 5
         line = JsonFormatter().format(record("mail to %s", "ada@example.com", fails=True))
     entry = json.loads(line)
@@ -169,7 +169,7 @@ def test_a_line_of_json_holds_the_ids_and_the_trace() -> None:
 
 
 def test_a_line_for_people_names_the_request() -> None:
-    with travelling(Journey(request_id="order-4711")):
+    with working_on(Work(request_id="order-4711")):
         line = LineFormatter().format(record("mail to %s", "ada@example.com", fails=True))
     assert "ERROR apps.x [order-4711] mail to [email]\nTraceback" in line
     assert "example.com" not in line

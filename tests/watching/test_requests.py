@@ -9,8 +9,8 @@ from django.test import Client
 from prometheus_client import REGISTRY
 from pytest_django.fixtures import Settings
 
-from apps.core import journey, outbox
-from apps.core.journey import REQUEST_ID, Journey, travelling
+from apps.core import correlation, outbox
+from apps.core.correlation import REQUEST_ID, Work, working_on
 from apps.core.metrics import BOOKING_EVENTS, count_on_commit
 from apps.core.models import OutboxMessage
 from booking import celery_app
@@ -25,7 +25,7 @@ def test_the_answer_says_the_name_of_the_request(client: Client) -> None:
     given = client.post("/graphql", ASK, "application/json", headers={"X-Request-Id": "order-4711"})
     assert given["X-Request-Id"] == "order-4711"
     made = client.post("/graphql", ASK, "application/json", headers={"X-Request-Id": "no good\tname"})
-    assert journey.SANE.fullmatch(made["X-Request-Id"])
+    assert correlation.SANE.fullmatch(made["X-Request-Id"])
     assert client.get("/nowhere")["X-Request-Id"] != made["X-Request-Id"]
 
 
@@ -74,14 +74,14 @@ def test_a_job_carries_the_name_of_its_request_and_keeps_it_while_the_broker_is_
         sent.append(headers)
 
     monkeypatch.setattr(celery_app, "send_task", send_task)
-    with travelling(Journey(request_id="order-4711")), transaction.atomic():
+    with working_on(Work(request_id="order-4711")), transaction.atomic():
         outbox.enqueue("core.forget")
     message = OutboxMessage.objects.get()
     is_away[0] = False
-    with travelling(Journey(request_id="sweep-1234")):
+    with working_on(Work(request_id="sweep-1234")):
         outbox.send_waiting(now=message.created_at + 2 * outbox.SENDING)
     assert sent == [{REQUEST_ID: "order-4711"}]
-    with travelling(Journey(request_id="order-4712")):
+    with working_on(Work(request_id="order-4712")):
         outbox.leave("core.forget")
     assert OutboxMessage.objects.get().luggage == {REQUEST_ID: "order-4712"}
 

@@ -15,9 +15,9 @@ from django.test import Client
 
 from apps.audit.models import AuditEvent
 from apps.bookings.models import Booking
-from apps.core import journey
+from apps.core import correlation
+from apps.core.correlation import Work
 from apps.core.db import unit_of_work
-from apps.core.journey import Journey
 from apps.core.network import network_of
 from apps.listings.models import Listing
 from apps.users.actions.sessions import open_session
@@ -160,14 +160,14 @@ def came_of(world: World, ask: Callable[[], Any]) -> Seen:
     """What comes of what `ask` sends."""
     forget_counts(world)
     audited, bookings = AuditEvent.objects.count(), Booking.objects.count()
-    begun: list[Journey] = []
-    begin = journey.begin
+    begun: list[Work] = []
+    begin = correlation.begin
 
-    def note(one: Journey) -> Any:
+    def note(one: Work) -> Any:
         begun.append(one)
         return begin(one)
 
-    with mock.patch.object(journey, "begin", note):
+    with mock.patch.object(correlation, "begin", note):
         response = ask()
     headers = {name: text for name, text in response.headers.items() if name in TOLD}
     # When all points are there again is known to the second, which may be the next one.

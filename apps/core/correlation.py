@@ -2,10 +2,10 @@
 
 Every log line, every job that is promised and every error that is answered takes it from here:
 
-    with travelling(Journey(request_id="5f0c")):
+    with working_on(Work(request_id="5f0c")):
         enqueue("bookings.carry_out_payment", charge_id=7)     the job's log lines say 5f0c too
 
-A journey begins with a request (`booking.watching.middleware`), goes on in the jobs that it promised
+Work begins with a request (`booking.watching.middleware`), goes on in the jobs that it promised
 (`booking.watching.jobs`), and holds nothing personal: ids only.
 """
 
@@ -22,7 +22,7 @@ REQUEST_ID = "holdfast_request"
 SANE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
-class Journey:
+class Work:
     """One piece of work. `operation` is a name out of a bounded set, `statements` counts what the database was asked."""
 
     __slots__ = ("operation", "points", "request_id", "statements", "user_id")
@@ -35,7 +35,7 @@ class Journey:
         self.statements = 0
 
 
-_current: ContextVar[Journey | None] = ContextVar("journey", default=None)
+_current: ContextVar[Work | None] = ContextVar("work", default=None)
 
 current = _current.get
 begin = _current.set
@@ -54,16 +54,16 @@ def sane_id(given: str | None) -> str:
 
 def request_id() -> str:
     """The request that is being served or was at the beginning of this job; "" where there was none."""
-    journey = current()
-    return journey.request_id if journey is not None else ""
+    work = current()
+    return work.request_id if work is not None else ""
 
 
 @contextmanager
-def travelling(journey: Journey) -> Iterator[Journey]:
-    """The block is part of the journey."""
-    token = begin(journey)
+def working_on(work: Work) -> Iterator[Work]:
+    """The block is part of the work."""
+    token = begin(work)
     try:
-        yield journey
+        yield work
     finally:
         end(token)
 
