@@ -7,7 +7,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
-from apps.core import journey
+from apps.core import correlation
 from schema.core.errors import INTERNAL_MESSAGE, Code
 from schema.core.http import HTML, JSON, Refused, accepted, write_body, write_refusal
 
@@ -31,8 +31,8 @@ def broken(request: HttpRequest) -> HttpResponse:
     """500: a bug of ours, which is in the log by now, under the id that is told."""
     if _is_for_people(request):
         return defaults.server_error(request)
-    trip = journey.current()
-    told = {"code": Code.INTERNAL, "id": trip.request_id if trip is not None else ""}
+    work = correlation.current()
+    told = {"code": Code.INTERNAL, "id": work.request_id if work is not None else ""}
     return write_body({"errors": [{"message": INTERNAL_MESSAGE, "extensions": told}]}, JSON, status=500)
 
 

@@ -182,6 +182,14 @@ def test_sessions_that_staff_ends_are_written_down(boss: User) -> None:
     ]  # fmt: skip
 
 
+def test_whose_sessions_end_is_out_of_the_admin_too(boss: User) -> None:
+    clerk = make_staff(is_superuser=True)
+    pages = admin_of(clerk)
+    assert pages.get("/admin/").status_code == 200
+    done(boss, clerk, "end_sessions")
+    assert pages.get("/admin/").status_code == 302
+
+
 def new_password(old: str = PASSWORD, new: str = NEW, again: str | None = None) -> dict[str, str]:
     return {"old_password": old, "new_password1": new, "new_password2": new if again is None else again}
 
