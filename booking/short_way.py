@@ -1,4 +1,4 @@
-"""The short way to `/graphql` for those who post: what signs browsers in and out, and serves files, is left out of it.
+"""The fast path to `/graphql` for those who post: what signs browsers in and out, and serves files, is left out of it.
 
 What is known of a post to one address is not found out again: where it goes, and that it is read whole. Where errors are reported
 (SENTRY_DSN), Django's own handler serves it, which is what the reports are hung up on.

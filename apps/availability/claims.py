@@ -1,4 +1,4 @@
-"""Places that are taken in one statement with what is written of them: `allocate`'s rules, for whoever has much to write."""
+"""Claims on capacity that are made in the statement that also writes what belongs to them; the rules are those of `allocate`."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a hold has to know before it can be written, read at once: the listing, what stands in the way, and new numbers."""
+"""What a hold reads before it is written, in one message: the listing, what stands in the way, and the keys of the new rows."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""How the two sides of a booking are told something: in their account and by mail, with what each may know of it."""
+"""The recipients of notifications, the two sides of a booking: how each is told, with what it may know of it."""
 
 from __future__ import annotations
 

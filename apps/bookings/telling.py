@@ -1,4 +1,4 @@
-"""Who is told what of a booking: the one place that turns a row of its history into notifications and mails.
+"""Notifications of a booking: the one place that turns a row of its history into what people are told, on the site and by mail.
 
 `Booking.record` calls it in the transaction of the fact, so a fact that was rolled back is told to nobody, and one that
 was committed to everybody, once.

@@ -1,4 +1,4 @@
-"""Reads that come along with rows of another one, in its statement: a round trip is most of what a small answer costs.
+"""Nested reads: rows that come along with those of another read, in its statement, since a round trip is most of a small answer.
 
     reviews = SHOWN.along(limit=10, by="pk")
     rows = read_along(LISTINGS, Sight.ANYBODY, None, along=[reviews], ids=[4], viewer_id=None)

@@ -1,4 +1,4 @@
-"""Rows of a model behind what a statement finds, in the same statement.
+"""Late joins: the rows of a model behind the keys that a statement finds, in the same statement.
 
     joined(("SELECT id, price_minor FROM ... ORDER BY price_minor LIMIT 20", ()), ("id", "price_minor"), cards)
 

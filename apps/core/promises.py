@@ -1,4 +1,4 @@
-"""Jobs that nothing but the job itself remembers: asked for again until a worker has done them.
+"""Durable jobs: those that nothing but the job itself remembers are asked for again until a worker has done them.
 
 The outbox forgets a job once the broker has it, and a broker can lose what it has. Most jobs are found again by a sweep of the
 rows that they are about. A job without such rows is promised here:

@@ -1,4 +1,4 @@
-"""What has to be so, or else nothing of what is asked is carried out: found out on the way, in front of the first statement.
+"""Preconditions of a request, checked by PostgreSQL in front of its first statement: if one fails, nothing is carried out.
 
     STANDS = Condition("caller_stands", "SELECT 1 FROM users_session WHERE id = %(session)s AND ended_at IS NULL", session="bigint")
 

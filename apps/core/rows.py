@@ -1,4 +1,4 @@
-"""Rows that stand in for instances of models: made from what a statement returned, many at once, by code that is written for it."""
+"""Light rows that stand in for instances of models, made of a statement's answer by generated code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements whose look hangs on what is asked: made once for each shape, and then only filled in.
+"""Dynamic statements, whose text hangs on what is asked: made once for each shape, and then only filled in.
 
     def _page(order: str, /, values: Places) -> QuerySet[Listing]:
         rows = Listing.objects.order_by(order)

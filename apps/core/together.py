@@ -1,4 +1,4 @@
-"""Rows of several tables, written by one statement: all of them, or none where the first of them finds no place.
+"""Inserts into several tables by one statement: all of their rows, or none where the first of them finds no place.
 
     HOLD = Together(
         "hold",

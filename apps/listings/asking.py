@@ -1,4 +1,4 @@
-"""What a search asks, taken apart: what the question looks like, and the values in it.
+"""The question of a search, in hashable form without values, and the values that are in it.
 
 `ask` decides all that hangs on values. `candidates` and `free` then say it as conditions, for which they see only the places
 of values: so they hold for every search that looks alike (`apps.core.shapes`).

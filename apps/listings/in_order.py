@@ -1,4 +1,4 @@
-"""How a page's rows are brought in their order, and asked for no longer than until it is full.
+"""The order of a search: how a page's rows are brought in it, and asked for no longer than until the page is full.
 
 Left to itself the planner works out for every listing of a city whether it is free and sorts those that are, where it takes
 them for few. Here the candidates come in the order of the page from a subquery that cannot be merged with what is asked of

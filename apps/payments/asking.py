@@ -1,4 +1,4 @@
-"""Asking the processor for money, once: what became of an earlier asking is found before it is asked again."""
+"""Idempotent calls to the card processor: what became of an earlier asking is found before it is asked again."""
 
 from datetime import datetime, timedelta
 

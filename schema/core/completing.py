@@ -1,4 +1,4 @@
-"""How values become what an answer shows, chosen once for each field of an operation: what graphql-core looks up for each value.
+"""Value completion, chosen once for each field of an operation: what graphql-core looks up for each value.
 
 What completes a value is never handed null, nor an exception, nor what has to be waited for.
 """

@@ -1,4 +1,4 @@
-"""Several limits counted in one trip to Redis, by the scripts of the library `limits`.
+"""The counters of rate limits: several in one trip to Redis, by the scripts of the library `limits`.
 
     outcomes = counted(storage, [[Hit(item, "requests", "user:7")], [Hit(points, "reads", "user:7", cost=40, slides=False)]])
 

@@ -1,4 +1,4 @@
-"""Executes an operation whose selections were worked out before, with deferred values.
+"""The compiled executor: executes an operation whose selections were worked out before, with deferred values.
 
 It answers as `schema.core.execution` does, which stays for what is not supported here and is compared with it by tests:
 the same data, the same errors in the same order, null where null reaches, mutations one after the other. What makes it

@@ -1,4 +1,4 @@
-"""Functions that show one object, each written for one selection: the loop of `schema.core.lean`, unrolled.
+"""Generated code: functions that show one object, each for one selection. The loop of `schema.core.lean`, unrolled.
 
     written(selection)(execution, source, place)        the object as the answer has it
 

@@ -1,4 +1,4 @@
-"""Which statements see one moment by themselves: those that only read, and are one."""
+"""Statements that need no snapshot: those that only read and are one see a single moment by themselves."""
 
 from __future__ import annotations
 
