@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS
@@ -142,11 +143,18 @@ def instances_of(layout: Layout, width: int) -> Callable[[Sequence[tuple[Any, ..
     return lambda rows: [make(converted(row)) for row in rows]
 
 
+def _values_at(places: list[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """What gives the values at these places of a row."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda row: [row[place] for place in places]
+
+
 def _maker(layout: Layout) -> Callable[[Sequence[Any]], Any]:
     model, from_db = layout.model, Quick(layout.model).from_db
     own = {field.attname for field in model._meta.concrete_fields}
     names = [name for name, _ in layout.columns if name in own]
-    places = [place for name, place in layout.columns if name in own]
+    values_of = _values_at([place for name, place in layout.columns if name in own])
     annotations = [(name, place) for name, place in layout.columns if name not in own]
     relations: list[tuple[Any, int, Callable[[Sequence[Any]], Any]]] = [
         (model._meta.get_field(name), dict(inner.columns)[key_name(inner.model)], _maker(inner))
@@ -154,7 +162,7 @@ def _maker(layout: Layout) -> Callable[[Sequence[Any]], Any]:
     ]
 
     def make(row: Sequence[Any]) -> Any:
-        instance = from_db(DEFAULT_DB_ALIAS, names, [row[place] for place in places])
+        instance = from_db(DEFAULT_DB_ALIAS, names, values_of(row))
         for name, place in annotations:
             setattr(instance, name, row[place])
         for field, key, make_related in relations:

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from apps.core.db import at_end, require_transaction
+from apps.core.postgres.own import own_connection
 from apps.core.prepared import Prepared
 from apps.live.bell import ring
 from apps.live.models import LiveEvent
@@ -87,8 +88,9 @@ def _write_down() -> None:
 def ring_after_commit() -> None:
     """Wake those who tell the listeners, for whoever has written events by itself."""
     # Once is enough for a transaction, however much it changes.
-    if not any(entry[1] is ring for entry in connection.run_on_commit):
-        transaction.on_commit(ring, robust=True)
+    database = own_connection()
+    if not any(entry[1] is ring for entry in database.run_on_commit):
+        database.on_commit(ring, robust=True)
 
 
 def number_waiting() -> int:

@@ -16,6 +16,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper as PostgreSQL
 from django.db.transaction import Atomic
 
 from apps.core.postgres.alone import stands_alone
+from apps.core.postgres.literals import filled
 from apps.core.postgres.session import BEGIN_SNAPSHOT, Cursor, Proviso, Session
 
 # A connection that was silent for longer may have been forgotten on the way without a word.
@@ -160,6 +161,14 @@ class DatabaseWrapper(PostgreSQL):
             self.ensure_connection()
         return self.connection
 
+    def _commit(self) -> None:
+        # Django's, without what it does for a log that nobody keeps.
+        if self.queries_logged or self.connection is None:
+            super()._commit()  # type: ignore[misc]
+            return
+        with self.wrap_database_errors:
+            self.connection.commit()
+
     def rows(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """What a statement brings, all of it; nothing where it brings nothing.
 
@@ -199,7 +208,8 @@ class DatabaseWrapper(PostgreSQL):
 
 
 def _execute(sql: str, values: Mapping[str, Any], _many: bool, context: Mapping[str, Any]) -> None:
-    context["cursor"].execute(sql, values)
+    cursor = context["cursor"]
+    cursor.execute(filled(sql, values, cursor))
 
 
 def _has_something_to_say(session: Any) -> bool:
