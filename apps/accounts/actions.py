@@ -17,7 +17,7 @@ from apps.bookings.actions import clear_dead_holds
 from apps.bookings.models import Booking
 from apps.bookings.states import LIVE, BookingStatus
 from apps.core.db import require_transaction, unit_of_work
-from apps.core.errors import WrongState
+from apps.core.errors import AccountClosed, WrongState
 from apps.hosting.announcing import announce_listing
 from apps.hosting.models import ImportedCalendar
 from apps.integrations.actions import drop_endpoints
@@ -25,6 +25,8 @@ from apps.integrations.models import EventType
 from apps.listings.models import Listing, ListingStatus
 from apps.live.actions import publish_all
 from apps.payments.cards import forget_cards
+from apps.payments.models import Charge
+from apps.reviews.models import Review
 from apps.users import passwords
 from apps.users.models import User, UserRole
 
@@ -65,8 +67,8 @@ def export(*, viewer: User, now: datetime) -> dict[str, Any]:
 def delete_account(*, viewer: User, password: str, now: datetime) -> None:
     """Close the account for good and take the person out of all that stays: bookings, reviews and money.
 
-    Its listings are archived. Raises InvalidCredentials at `password`, WrongState while anything that the person booked or
-    hosts is held, confirmed or in use; then nothing was changed.
+    Its listings are archived. Raises InvalidCredentials at `password`, AccountClosed where it is closed by now, WrongState while
+    anything that the person booked or hosts is held, confirmed or in use; then nothing was changed.
     """
     if not passwords.is_right(password, user=viewer):
         raise passwords.wrong_password(viewer, field="password")
@@ -88,15 +90,25 @@ def _clear_dead_holds(viewer: User, *, now: datetime) -> None:
 
 @unit_of_work
 def _deleted(viewer: User, *, now: datetime) -> None:
-    # In the order of everybody else: listings, bookings, then the account. Who books one of the listings meanwhile waits, and
-    # then finds it archived.
+    # In the order of everybody else: listings, bookings, payments and reviews, then the account. Who books one of the listings
+    # meanwhile waits, and then finds it archived.
     listings = list(Listing.objects.select_for_update(of=("self",)).filter(host=viewer).order_by("pk"))
     hosted = [listing.pk for listing in listings]
     bookings = Booking.objects.select_for_update(of=("self",)).filter(_concerns(viewer)).order_by("pk")
     if any(booking.status in LIVE for booking in bookings):
         raise WrongState("There are live bookings: cancel them or wait until they are over.")
+    # What points at the account and is written by those who then have something else point at it.
+    paid = Charge.objects.select_for_update(of=("self",)).filter(payer=viewer).order_by("pk")
+    payments = list(paid.values_list("pk", flat=True))
+    written = Review.objects.select_for_update(of=("self",)).filter(author=viewer).order_by("pk")
+    reviews = list(written.values_list("pk", flat=True))
     user = _locked(viewer)
-    _require_all(user, listings=hosted, bookings=[booking.pk for booking in bookings])
+    _require_all(
+        (Listing.objects.filter(host=user), hosted),
+        (Booking.objects.filter(_concerns(user)), [booking.pk for booking in bookings]),
+        (Charge.objects.filter(payer=user), payments),
+        (Review.objects.filter(author=user), reviews),
+    )
     forget_words(user, [booking for booking in bookings if booking.guest_id == user.pk])
     Booking.objects.filter(guest=user).update(guest=None, email="", first_name="", last_name="", updated_at=now)
     _archive(listings, now=now)
@@ -123,18 +135,19 @@ def _archive(listings: list[Listing], *, now: datetime) -> None:
 def _locked(viewer: User) -> User:
     """The account, unless it was closed or its password changed since that was checked."""
     user = User.objects.select_for_update(of=("self",)).get(pk=viewer.pk)
-    if not user.is_active or user.password != viewer.password:
+    if not user.is_active:
+        raise AccountClosed
+    if user.password != viewer.password:
         raise passwords.wrong_password(user, field="password")
     return user
 
 
-def _require_all(user: User, *, listings: list[int], bookings: list[int]) -> None:
+def _require_all(*rows: tuple[models.QuerySet[Any], list[int]]) -> None:
     """Whoever was writing something of the account when it was locked is done now, and nobody begins.
 
-    Raises _Overtaken when they wrote a listing or a booking that was not locked: locking it now would be in the wrong order.
+    Raises _Overtaken when they wrote rows that were not locked: locking them now would be in the wrong order.
     """
-    others = Listing.objects.filter(host=user).exclude(pk__in=listings)
-    if others.exists() or Booking.objects.filter(_concerns(user)).exclude(pk__in=bookings).exists():
+    if any(found.exclude(pk__in=locked).exists() for found, locked in rows):
         raise _Overtaken
 
 

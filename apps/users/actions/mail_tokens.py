@@ -44,11 +44,13 @@ def secret_of(token: MailToken) -> str:
 def redeem(*, secret: str, purpose: MailPurpose, now: datetime) -> MailToken:
     """Use the token of a link up, together with all others for the same. A step; the account is locked by it.
 
+    Who writes something that points at the account does not wait for that: they may have a booking that is locked next.
+
     Raises InvalidToken at `token` for one that is unknown, used, expired, for something else or of a closed account.
     """
     require_transaction()
     token = find(secret=secret, purpose=purpose, now=now)
-    user = User.objects.select_for_update(of=("self",)).get(pk=token.user_id)
+    user = User.objects.select_for_update(of=("self",), no_key=True).get(pk=token.user_id)
     # Under the lock: of two that bring the same link at once, one finds it used.
     if not user.is_active or not _unused(user, purpose).filter(pk=token.pk).exists():
         raise _refusal()

@@ -143,7 +143,7 @@ def _first_use(assertion: Assertion, *, now: datetime) -> bool:
 
 def _known(assertion: Assertion) -> User | None:
     identity = TrustedIdentity.objects.filter(issuer=assertion.issuer, subject=assertion.subject).first()
-    return User.objects.select_for_update(of=("self",)).get(pk=identity.user_id) if identity else None
+    return User.objects.select_for_update(of=("self",), no_key=True).get(pk=identity.user_id) if identity else None
 
 
 def _link(user: User, assertion: Assertion, *, now: datetime) -> None:
@@ -161,7 +161,7 @@ def _link(user: User, assertion: Assertion, *, now: datetime) -> None:
 
 
 def _with_email(email: str) -> User | None:
-    return User.objects.with_email(email).select_for_update(of=("self",)).first()
+    return User.objects.with_email(email).select_for_update(of=("self",), no_key=True).first()
 
 
 def _opened(assertion: Assertion, *, now: datetime) -> User:
