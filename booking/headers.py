@@ -72,10 +72,12 @@ class HeadersMiddleware:
         self._always = tuple(ResponseHeaders({**EVERYWHERE, **transport_headers()})._store.items())
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        nonce = secrets.token_urlsafe(16)
-        request.csp_nonce = nonce  # type: ignore[attr-defined]
+        is_admin = request.path.startswith("/admin/")
+        if is_admin:
+            nonce = secrets.token_urlsafe(16)
+            request.csp_nonce = nonce  # type: ignore[attr-defined]
         response = self.get_response(request)
-        if request.path.startswith("/admin/"):
+        if is_admin:
             response.headers.setdefault("Content-Security-Policy", ADMIN.format(nonce=nonce))
         elif request.path.startswith(SHOWN_ELSEWHERE):
             response.headers.setdefault("Cross-Origin-Resource-Policy", "cross-origin")

@@ -7,7 +7,7 @@ What is known of a post to one address is not found out again: where it goes, an
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 from weakref import ReferenceType
 
 from django.conf import settings
@@ -40,7 +40,7 @@ class PostHandler(WSGIHandler):
     """Django's handler with the middleware of API_MIDDLEWARE and one view, which is not looked for."""
 
     def load_middleware(self, is_async: bool = False) -> None:
-        handler = convert_exception_to_response(_view)
+        handler = convert_exception_to_response(_common(convert_exception_to_response(_view)))
         for path in reversed(settings.API_MIDDLEWARE):
             handler = convert_exception_to_response(import_string(path)(handler))
         self._middleware_chain = handler
@@ -166,6 +166,19 @@ class QuickHandler(PostHandler):
         whole = [response.content]
         end(response)
         return whole
+
+
+def _common(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """What Django's CommonMiddleware does here: hosts that are not ours are refused, and an answer tells how long it is."""
+
+    def serve(request: HttpRequest) -> HttpResponseBase:
+        request.get_host()
+        response = get_response(request)
+        if not response.streaming:
+            response.headers["Content-Length"] = str(len(response.content))
+        return cast(HttpResponseBase, response)
+
+    return serve
 
 
 def _view(request: HttpRequest) -> HttpResponseBase:

@@ -21,6 +21,7 @@ from apps.core.keyset import keys
 from apps.core.prepared import Prepared
 from apps.core.read_pages import ReadPages
 from apps.core.reads import INSTANT, INTEGER, INTEGERS, TEXTS, OneOf, Parameter, Read
+from apps.listings.cards import EVERYTHING, Columns
 from apps.listings.kinds import relations
 from apps.payments.models import OPEN_STATUSES, Charge
 from apps.users.models import User, UserRole
@@ -128,17 +129,10 @@ def visible_bookings(*, viewer: User | None, ids: Iterable[int]) -> dict[int, Bo
     return {row.pk: row for row in rows}
 
 
-# What a list of bookings is made of: of each its life, its price and a line about its listing.
-BRIEF = (
-    *("reference", "status", "guest", "is_anonymous", "bill", "period", "check_in", "check_out", "tickets", "guests"),
-    *("expires_at", "created_at", "bill__currency", "bill__total_minor"),
-    *(
-        f"listing__{name}"
-        for name in (
-            *("host", "kind", "status", "title", "city", "region", "country", "time_zone", "price_minor", "currency"),
-            *("rating_average", "rating_count", "created_at"),
-        )
-    ),
+# By which it is known whose a booking is and what of, what is paid for it, and where in the list it stands. Its key is read always.
+ALWAYS = (
+    *("reference", "guest", "is_anonymous", "bill", "created_at"),
+    *("listing__host", "listing__kind"),
 )
 
 
@@ -147,16 +141,20 @@ def _page(
     when: BookingWhen | None,
     has_statuses: bool,
     of_listing: bool,
-    is_brief: bool,
+    shown: Columns,
     *,
     person: Parameter,
     statuses: Parameter,
     listing: Parameter,
     now: Parameter,
 ) -> QuerySet[Booking]:
-    """The bookings of a person as guest or as host, in these states or this part, of all listings or of one."""
-    if is_brief:
-        rows = Booking.objects.select_related("bill", "listing").only(*BRIEF)
+    """The bookings of a person as guest or as host, in these states or this part, of all listings or of one.
+
+    Each with the columns that are shown, of itself, its bill and its listing; or with everything, its guest and the kind's row too.
+    """
+    if shown != EVERYTHING:
+        relations_shown = {"listing", *(name.partition("__")[0] for name in shown if "__" in name)}
+        rows = Booking.objects.select_related(*sorted(relations_shown)).only(*ALWAYS, *shown)
     else:
         rows = Booking.objects.select_related("bill", "guest", "listing", *(f"listing__{name}" for name in relations()))
         rows = rows.defer(*(f"guest__{name}" for name in UNSHOWN))
@@ -204,22 +202,22 @@ def own_bookings(
     guest: User,
     statuses: Iterable[str] | None = None,
     when: BookingWhen | None = None,
-    is_brief: bool = False,
+    shown: Columns = EVERYTHING,
     now: datetime,
 ) -> Asked:
-    """What a person booked. `is_brief`: of each no more than BRIEF."""
+    """What a person booked. `shown` is what is read of each, beside what every list needs."""
     wanted = None if statuses is None else list(statuses)
     values = {"person": guest.pk, "statuses": wanted, "listing": None, "now": now}
-    return Asked((Actor.GUEST, when, wanted is not None, False, is_brief), values)
+    return Asked((Actor.GUEST, when, wanted is not None, False, shown), values)
 
 
 def hosted_bookings(
-    *, host: User, statuses: Iterable[str] | None = None, listing_id: int | None = None, is_brief: bool = False
+    *, host: User, statuses: Iterable[str] | None = None, listing_id: int | None = None, shown: Columns = EVERYTHING
 ) -> Asked:
-    """The bookings of a person's listings. `is_brief`: of each no more than BRIEF."""
+    """The bookings of a person's listings. `shown` is what is read of each, beside what every list needs."""
     wanted = None if statuses is None else list(statuses)
     values = {"person": host.pk, "statuses": wanted, "listing": listing_id, "now": None}
-    return Asked((Actor.HOST, None, wanted is not None, listing_id is not None, is_brief), values)
+    return Asked((Actor.HOST, None, wanted is not None, listing_id is not None, shown), values)
 
 
 def _lines(*, ids: Parameter) -> QuerySet[BookingLine]:

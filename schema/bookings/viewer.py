@@ -9,12 +9,13 @@ import graphene
 from apps.bookings.selectors import BOOKINGS, Asked, hosted_bookings, own_bookings
 from apps.bookings.selectors import BookingWhen as When
 from apps.payments.selectors import charges_of
+from schema.bookings.columns import SETS
 from schema.bookings.loaders import ALONG
 from schema.bookings.types import BookingConnection, BookingStatus, describe
 from schema.core.context import Info
 from schema.core.lookahead import Lookahead
 from schema.core.pagination import NEWEST, Connection, connection_field, paginate, paginate_read, read_page
-from schema.core.selections import asked_below, asked_of_nodes
+from schema.core.selections import asked_of_nodes
 from schema.listings.types import read_listing_id
 from schema.payments.types import PaymentConnection
 
@@ -30,21 +31,6 @@ BookingWhen = graphene.Enum.from_enum(
 
 def statuses() -> graphene.List:
     return graphene.List(graphene.NonNull(BookingStatus), description="Only these states.")
-
-
-# What is shown with no more than BRIEF of each booking, wherever below the list it is asked for. Payments, lines, history and
-# pictures are read by themselves.
-BRIEF_FIELDS = frozenset({
-    "__typename", "pageInfo", "hasNextPage", "hasPreviousPage", "startCursor", "endCursor", "totalCount", "edges",
-    "cursor", "node",
-    "id", "reference", "status", "period", "start", "end", "checkIn", "checkOut", "tickets", "guests", "total",
-    "amount", "amountMinor", "currency", "expiresAt", "createdAt",
-    "listing", "kind", "title", "location", "city", "region", "country", "timeZone", "price", "priceUnit",
-    "ratingAverage", "ratingCount", "images", "url", "alt", "position",
-    "lines", "label", "quantity", "unitAmount", "history", "at", "type", "actor",
-    "payments", "paymentStatus", "timing", "refunded", "receiptNumber", "receiptUrl", "cardBrand", "cardLast4",
-    "failureCode", "paidAt",
-})  # fmt: skip
 
 
 class ViewerBookings:
@@ -69,7 +55,7 @@ class ViewerBookings:
             guest=parent,
             statuses=_names(arguments),
             when=_when(arguments.get("when")),
-            is_brief=asked_below(info) <= BRIEF_FIELDS,
+            shown=SETS.below(info),
             now=info.context.now,
         )
         return _page(info, arguments, parent, asked)
@@ -82,7 +68,7 @@ class ViewerBookings:
             host=parent,
             statuses=_names(arguments),
             listing_id=listing_id,
-            is_brief=asked_below(info) <= BRIEF_FIELDS,
+            shown=SETS.below(info),
         )
         return _page(info, arguments, parent, asked)
 

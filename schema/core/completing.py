@@ -83,9 +83,15 @@ def _object(wanted: GraphQLObjectType, field: Field) -> Complete:
 
 def _abstract(wanted: GraphQLAbstractType, field: Field, within: Within) -> Complete:
     name_of = _naming(wanted)
+    type_of = _type_of(wanted)
     below: dict[str, Selection] = {}
+    # By what is told of the object alone, once it has turned out which type that is.
+    told: dict[Any, Selection] = {}
 
     def complete(execution: Execution, value: Any, place: Place) -> Any:
+        known = None if type_of is None else told.get(type_of(value))
+        if known is not None:
+            return known.show(execution, value, place)
         name = name_of(value, execution.info(field))
         selection = below.get(name)
         if selection is None:
@@ -93,9 +99,19 @@ def _abstract(wanted: GraphQLAbstractType, field: Field, within: Within) -> Comp
             if not is_object_type(runtime) or not within.schema.is_sub_type(wanted, runtime):  # type: ignore[arg-type]
                 raise TypeError(f"{name!r} is no type of {wanted.name}.")
             selection = below[name] = field.below(runtime)  # type: ignore[arg-type]
+        if type_of is not None:
+            told[type_of(value)] = selection
         return selection.show(execution, value, place)
 
     return complete
+
+
+def _type_of(wanted: GraphQLAbstractType) -> Callable[[Any], Any] | None:
+    """What tells the type of an object by that alone, where the type says so: `default_resolvers.told_by`."""
+    resolve_type: Any = wanted.resolve_type
+    tell = resolve_type.args[0] if isinstance(resolve_type, functools.partial) and resolve_type.args else resolve_type
+    type_of: Callable[[Any], Any] | None = getattr(tell, "type_of", None)
+    return type_of
 
 
 def _naming(wanted: GraphQLAbstractType) -> Callable[[Any, Any], Any]:

@@ -44,6 +44,16 @@ def from_object(make: Callable[..., Callable[[Any], Any]]) -> Callable[[Any], An
     return marked
 
 
+def told_by(type_of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Says of the `resolve_type` of an abstract type that it tells what this function does, of the object alone."""
+
+    def marked(resolve_type: Any) -> Any:
+        resolve_type.type_of = type_of
+        return resolve_type
+
+    return marked
+
+
 def attribute_or_item(name: str, default: Any, source: Any, _info: Any, **_arguments: Any) -> Any:
     """The default resolver of all types."""
     return source.get(name, default) if isinstance(source, dict) else read(source, name, default)

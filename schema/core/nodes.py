@@ -23,7 +23,7 @@ import graphene
 
 from apps.core.ids import global_id_reader
 from apps.core.rows import model_of
-from schema.core.default_resolvers import from_object
+from schema.core.default_resolvers import from_object, told_by
 from schema.core.errors import BadUserInput
 from schema.core.ids import split_global_id, to_global_id
 from schema.core.lookahead import expect
@@ -38,6 +38,23 @@ MOST_NODES = 100
 
 _fetches: dict[str, Fetch] = {}
 _types: dict[type, Callable[[Any], Any]] = {}
+# The same by the classes of the instances that were met: of rows there are several of one model.
+_shown: dict[type, Callable[[Any], Any]] = {}
+
+
+def graphene_type_of(instance: Any) -> Any:
+    """The graphene type that shows the instance. Raises TypeError when its class was not registered."""
+    to_type = _shown.get(instance.__class__)
+    if to_type is None:
+        to_type = _shown[instance.__class__] = _registered(instance)
+    return to_type(instance)
+
+
+def _registered(instance: Any) -> Callable[[Any], Any]:
+    for base in model_of(instance).__mro__:
+        if base in _types:
+            return _types[base]
+    raise TypeError(f"No GraphQL type is registered for {type(instance).__name__}.")
 
 
 class Node(graphene.Interface):
@@ -50,6 +67,7 @@ class Node(graphene.Interface):
         return to_global_id(info.parent_type.name, parent.pk)
 
     @classmethod
+    @told_by(graphene_type_of)
     def resolve_type(cls, instance: Any, info: Info) -> Any:
         return graphene_type_of(instance)
 
@@ -68,23 +86,12 @@ def register_node(graphene_type: Any, fetch: Fetch, *, model: type | None = None
 def register_model(model: type, to_type: Callable[[Any], Any]) -> None:
     """Tells the graphene type of a row of the class."""
     _types[model] = to_type
+    _shown.clear()
 
 
 def registered_nodes() -> set[str]:
     """The names of all types whose ids can be resolved."""
     return set(_fetches)
-
-
-def graphene_type_of(instance: Any) -> Any:
-    """The graphene type that shows the instance. Raises TypeError when its class was not registered."""
-    model = model_of(instance)
-    to_type = _types.get(model)
-    if to_type is not None:
-        return to_type(instance)
-    for base in model.__mro__:
-        if base in _types:
-            return _types[base](instance)
-    raise TypeError(f"No GraphQL type is registered for {type(instance).__name__}.")
 
 
 def _rows(context: Context, keys: list[tuple[str, int]]) -> dict[tuple[str, int], Any]:

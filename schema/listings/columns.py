@@ -1,24 +1,17 @@
-"""Which columns a list of listings is read with: those that the fields asked for below it show.
-
-A field that is not told of here is shown from everything that there is of a listing. What is told is by name, wherever below the
-list the name stands: what other types call alike only has more read than is needed.
-"""
+"""From which columns the fields of listings are shown, so that a list of them is read with no more: see `schema.core.columns`."""
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from graphene.utils.str_converters import to_camel_case
 
-from apps.listings.cards import EVERYTHING, Columns
 from apps.listings.kinds import kind_model, kind_named
-from schema.core.selections import asked_below
+from schema.core.columns import ColumnSets
 from schema.listings.types import Listing, kind_types, shown_from
 
-# Each different set of columns is a statement of its own: clients have few.
-MOST_SETS = 32
 # What is shown from these columns of a listing, or of its host. What is read by itself for a listing needs its key alone.
 COLUMNS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
@@ -56,36 +49,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "joinedAt": ("host__joined_at",),
 }
 
-_sets: set[Columns] = set()
-
-
-def columns_below(info: Any) -> Columns:
-    """What has to be read of each listing for the fields that are asked for below the one that is resolved."""
-    return _columns(asked_below(info))
-
-
-@lru_cache(maxsize=512)
-def _columns(names: frozenset[str]) -> Columns:
-    needed: set[str] = set()
-    known = told()
-    for name in names:
-        columns = known.get(name)
-        if columns is None:
-            return EVERYTHING
-        needed.update(columns)
-    if "host" not in names:
-        needed = {column for column in needed if not column.startswith("host__")}
-    return _one_of_few(tuple(sorted(needed)))
-
-
-def _one_of_few(columns: Columns) -> Columns:
-    """The columns, or more, so that there never are more than MOST_SETS of them."""
-    if columns in _sets or len(_sets) < MOST_SETS:
-        _sets.add(columns)
-        return columns
-    wider = [each for each in _sets if set(columns) <= set(each)]
-    return min(wider, key=len, default=EVERYTHING)
-
 
 @cache
 def told() -> dict[str, tuple[str, ...]]:
@@ -115,3 +78,6 @@ def _of_kind(code: str, graphene_type: Any, name: str) -> tuple[str, ...] | None
     except FieldDoesNotExist:
         return None
     return (f"{kind.relation}__{name}",)
+
+
+SETS = ColumnSets(told, relation="host")

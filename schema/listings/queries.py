@@ -29,7 +29,7 @@ from schema.core.pagination import Connection, connection_field, connection_of, 
 from schema.core.permissions import RootField, anyone
 from schema.kinds import kind_types as all_kind_types
 from schema.listings.along import ALONG
-from schema.listings.columns import columns_below
+from schema.listings.columns import SETS
 from schema.listings.filters import ListingFilter, ListingOrderEnum, read_order, read_search
 from schema.listings.types import Listing, ListingConnection, kind_types, listing_type_names, quote_arguments, quote_of
 from schema.listings.values import Quote
@@ -153,7 +153,7 @@ class ListingQueries:
         # The moment matters to the kinds alone, and they are asked only what is about them.
         policy, now = (FREE_COUNT, context.now) if search.asks_for(*KIND_FIELDS) else (COUNT, context.instant)
         found = find_listings(search=search, order=order, now=now)
-        shown = columns_below(info)
+        shown = SETS.below(info)
         part = _in_time(lambda: found.page(limit=page.limit, place=page.place, backwards=page.backwards, shown=shown))
 
         def count() -> Any:

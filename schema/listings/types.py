@@ -24,7 +24,7 @@ from apps.listings.models import Image as ImageRow
 from apps.listings.models import Listing as ListingRow
 from apps.listings.offers import BookingRequest
 from apps.listings.selectors import listings_by_id
-from schema.core.default_resolvers import MISSING, absent, read
+from schema.core.default_resolvers import MISSING, absent, read, told_by
 from schema.core.ids import read_global_id, to_global_id
 from schema.core.mutations import Payload
 from schema.core.nodes import Node, graphene_type_of, register_model, register_node
@@ -186,6 +186,7 @@ class Listing(graphene.Interface):
     updated_at = DateTime(required=True, description="When it was last changed.")
 
     @classmethod
+    @told_by(graphene_type_of)
     def resolve_type(cls, instance: Any, info: Info) -> Any:
         return graphene_type_of(instance)
 

@@ -11,7 +11,7 @@ from graphql import get_named_type, is_leaf_type
 
 from apps.listings.models import Listing, ListingStatus
 from apps.users.models import User
-from schema.bookings.viewer import BRIEF_FIELDS
+from schema.bookings.columns import COLUMNS, SETS
 from schema.reviews.types import BRIEF_FIELDS as BRIEF_REVIEWS
 from schema.root import schema
 from tests.schema.listings.api import ask, global_id
@@ -25,7 +25,7 @@ def people() -> dict[str, User | None]:
     return small_market()
 
 
-def brief(shown: Any, asked: frozenset[str] = BRIEF_FIELDS) -> str:
+def brief(shown: Any, asked: frozenset[str] = frozenset(COLUMNS)) -> str:
     """All that may be asked of a booking, or a review, whose list is read with few columns."""
     fields = {name: get_named_type(field.type) for name, field in shown.fields.items() if name in asked}
     return " ".join(
@@ -72,6 +72,50 @@ def test_lists_that_show_little_of_bookings_read_little(people: dict[str, User |
     assert "property_property" not in columns[0]
     assert "description" not in columns[0]
     assert "property_property" in columns[1]
+
+
+def alone(shown: Any) -> list[str]:
+    """Each field of a booking by itself, of those that not everything is read for."""
+    fields = {name: get_named_type(field.type) for name, field in shown.fields.items() if name in COLUMNS}
+    return [
+        each
+        for name, below in fields.items()
+        for each in ([name] if is_leaf_type(below) else [f"{name} {{ {inner} }}" for inner in alone(below)])
+    ]
+
+
+@pytest.mark.parametrize("field", ["bookings", "hostedBookings"])
+def test_each_field_of_a_booking_alone_is_shown_from_what_is_read_for_it(
+    people: dict[str, User | None], field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SETS, "most", 1000)
+    monkeypatch.setattr(SETS, "sets", set())
+    SETS.forget()
+    fields = alone(get_named_type(schema.graphql_schema.type_map["Booking"]))
+    shown = " ".join(
+        f"f{number}: {field}(first: 5) {{ edges {{ node {{ {each} }} }} }}" for number, each in enumerate(fields)
+    )
+    answer = answers(f"{{ me {{ {shown} }} }}", people["guest" if field == "bookings" else "host"])
+    SETS.forget()
+    assert '"errors"' not in json.dumps(answer, default=str)
+    assert "listing { location { city } }" in fields
+    assert len(fields) >= 40
+
+
+def test_a_list_of_bookings_reads_what_it_shows(people: dict[str, User | None]) -> None:
+    def text(shown: str) -> str:
+        with override_settings(PREPARED_STATEMENTS=False), CaptureQueriesContext(connection) as queries:
+            ask(f"{{ me {{ bookings {{ edges {{ node {{ {shown} }} }} }} }} }}", None, viewer=people["guest"])
+        (statement,) = [each["sql"] for each in queries if 'SELECT "bookings_booking"' in each["sql"]]
+        return str(statement)
+
+    few = text("id status listing { title }")
+    assert '"title"' in few
+    for unread in ('"total_minor"', "payments_bill", '"city"', '"tickets"', '"check_in"', '"period"'):
+        assert unread not in few
+    assert '"total_minor"' in text("total { amount }")
+    # A title that is asked of nothing that has one.
+    assert '"title"' not in text("id")
 
 
 # A payment beside another one of the same booking, by what each needs of it.

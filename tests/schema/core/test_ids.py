@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schema.core import nodes
 from schema.core.ids import read_global_id, split_global_id, to_global_id
 from tests.schema.core.sample import ask, codes, data_of, make_context
 
@@ -98,3 +99,16 @@ def test_a_hundred_ids_and_no_more() -> None:
     assert len(data_of(query, {"ids": ["x"] * 100})["nodes"]) == 100
     answer = ask(query, {"ids": ["x"] * 101})
     assert codes(answer) == ["BAD_USER_INPUT"]
+
+
+def test_who_registers_anew_is_shown_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Thing:
+        pass
+
+    monkeypatch.setattr(nodes, "_types", {})
+    with pytest.raises(TypeError, match="Thing"):
+        nodes.graphene_type_of(Thing())
+    for told in ("one type", "another one"):
+        nodes.register_model(Thing, lambda _thing, told=told: told)
+        assert [nodes.graphene_type_of(Thing()) for _ in range(2)] == [told, told]
+    nodes._shown.clear()

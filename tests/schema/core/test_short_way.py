@@ -294,6 +294,9 @@ def test_all_else_takes_the_whole_way() -> None:
 
 def test_only_what_is_for_browsers_is_left_out() -> None:
     assert set(settings.MIDDLEWARE) - set(settings.API_MIDDLEWARE) == settings.NOT_FOR_API
+    # Of what CommonMiddleware does beside looking at hosts and counting bytes, nothing is asked for.
+    assert not settings.DISALLOWED_USER_AGENTS
+    assert not settings.PREPEND_WWW
 
 
 @pytest.mark.parametrize("method", ["POST", "OPTIONS", "GET"])

@@ -55,10 +55,10 @@ def listings() -> list[Listing]:
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(columns, "_sets", set())
-    columns._columns.cache_clear()
+    monkeypatch.setattr(columns.SETS, "sets", set())
+    columns.SETS.forget()
     yield
-    columns._columns.cache_clear()
+    columns.SETS.forget()
 
 
 def given(name: str, argument: GraphQLArgument) -> str:
@@ -106,7 +106,7 @@ def both_ways(query: str, viewer: User | None) -> Any:
 def test_each_field_alone_is_shown_from_what_is_read_for_it(
     listings: list[Listing], who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(columns, "MOST_SETS", 1000)
+    monkeypatch.setattr(columns.SETS, "most", 1000)
     viewer = listings[0].host if who == "host" else make_guest()
     fields = alone()
     query = " ".join(
@@ -115,7 +115,7 @@ def test_each_field_alone_is_shown_from_what_is_read_for_it(
     answer = both_ways(f"{{ {query} }}", viewer)
     assert [len(answer[f"f{number}"]["edges"]) for number in range(len(fields))] == [len(listings)] * len(fields)
     assert {name for field in fields for name in NAME.findall(field)} >= columns.COLUMNS.keys() - ENVELOPE
-    assert len(columns._sets) >= 30
+    assert len(columns.SETS.sets) >= 30
 
 
 def test_cards_are_read_with_what_they_show(listings: list[Listing]) -> None:
@@ -156,9 +156,9 @@ def test_what_was_not_read_is_not_made_up(listings: list[Listing]) -> None:
 
 
 def test_of_many_different_sets_some_read_more(listings: list[Listing], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "MOST_SETS", 2)
+    monkeypatch.setattr(columns.SETS, "most", 2)
     names = [frozenset({"edges", "node", *own}) for own in (["title"], ["title", "city"], ["city"], ["description"])]
-    assert [columns._columns(each) for each in names] == [
+    assert [columns.SETS.of(each) for each in names] == [
         ("title",),
         ("city", "title"),
         ("city", "title"),
