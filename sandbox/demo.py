@@ -173,7 +173,8 @@ class Demo:
                 raise Problem(f"The web server does not answer a query: {answer} (log: {self._logs / 'web.log'})")
             time.sleep(0.05)
             if listens(self._port):
-                answer = ask(f"http://127.0.0.1:{self._port}/graphql")
+                is_registered = bool(os.environ.get("REGISTERED_OPERATIONS"))
+                answer = ask(f"http://127.0.0.1:{self._port}/graphql", is_registered=is_registered)
                 if answer:
                     time.sleep(0.5)  # each question counts against the rate limit of this machine's clients
 
@@ -200,8 +201,11 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def ask(url: str) -> str:
-    """What is wrong with the answer to a GraphQL query, empty when it is right."""
+def ask(url: str, *, is_registered: bool = False) -> str:
+    """What is wrong with the answer to a GraphQL query, empty when it is right.
+
+    `is_registered`: the server answers registered operations alone, of which this is none; it is right to say so.
+    """
     request = urllib.request.Request(url, b'{"query":"{ __typename }"}', {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
@@ -209,8 +213,11 @@ def ask(url: str) -> str:
     except OSError as error:  # HTTPError is one
         return str(error)
     try:
-        return "" if json.loads(said)["data"]["__typename"] == "Query" else said
-    except (ValueError, KeyError, TypeError):
+        told = json.loads(said)
+        if is_registered and "data" not in told:
+            return "" if told["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT" else said
+        return "" if told["data"]["__typename"] == "Query" else said
+    except (ValueError, LookupError, TypeError):
         return " ".join(said.split())
 
 

@@ -14,6 +14,8 @@ class Probe:
 
 
 NOW = datetime.now(UTC)
+TODAY = NOW.date()
+NEAR = "near: {latitude: 51.5, longitude: -0.1, distance: 20000}"
 
 
 def window(days: int) -> str:
@@ -35,6 +37,20 @@ BOOKING = (
 
 def listings(selection: str, *, first: int = 100, arguments: str = "") -> str:
     return f"{{ listings(first: {first}{arguments}) {{ edges {{ node {{ {selection} }} }} }} }}"
+
+
+def nights(number: int) -> str:
+    """A filter for stays of so many nights."""
+    start = TODAY + timedelta(days=2)
+    return f'checkIn: "{start}", checkOut: "{start + timedelta(days=number)}"'
+
+
+def search(wanted: str, order: str) -> str:
+    return listings("id", first=20, arguments=f", filter: {{{wanted}}}, orderBy: {order}")
+
+
+def many(field: str, times: int) -> str:
+    return " ".join(f"a{number}: {field}" for number in range(times))
 
 
 KINDS = ("PROPERTY", "SERVICE", "EVENT", "PARKING_SPOT")
@@ -86,5 +102,32 @@ PROBES = [
     Probe(
         "12 root fields",
         "{" + " ".join(f"q{n}: listings(first: 20) {{ edges {{ node {{ id title }} }} }}" for n in range(12)) + "}",
+    ),
+    Probe("20 by a word that is nowhere", search('text: "zzzzzzzz"', "RATING_DESC")),
+    Probe("20 with many tickets left", search("tickets: 100000", "RATING_DESC")),
+    Probe("20 with amenities, by their start", search('amenities: ["wifi"]', "STARTS_AT")),
+    Probe("20 good ones by distance", search(f"minRating: 4.9, {NEAR}", "DISTANCE")),
+    Probe("20 free for 3 nights, by price", search(nights(3), "PRICE_ASC")),
+    Probe("20 free for 3 nights, by their start", search(nights(3), "STARTS_AT")),
+    Probe("all free for 3 nights, counted", f"{{ listings(first: 0, filter: {{{nights(3)}}}) {{ totalCount }} }}"),
+    Probe("20 free for 30 nights where nothing is, by price", search(nights(30), "PRICE_ASC")),
+    Probe(
+        "100 with 8 quotes each",
+        listings(
+            many(
+                f'quote(checkIn: "{TODAY + timedelta(days=9)}", checkOut: "{TODAY + timedelta(days=12)}") {{ available }}',
+                8,
+            ),
+            arguments=", filter: {kind: [PROPERTY]}",
+        ),
+    ),
+    Probe("everything about oneself", "{ me { export } }", "guest"),
+    *(
+        Probe(
+            f"a host's figures of {days} days",
+            f'{{ me {{ hostStats(from: "{TODAY}", to: "{TODAY + timedelta(days=days)}") {{ revenue {{ amount }} occupancy }} }} }}',
+            "host",
+        )
+        for days in (30, 365)
     ),
 ]

@@ -2,7 +2,8 @@
 
 Six figures, each with a limit: how deep it nests, how many root fields it has, in how many places it asks for a list,
 how many objects it can bring at most, how long their texts may be, and what all that costs (`schema.core.costs`). A
-connection brings `first` or `last` objects, 20 when neither is given and 100 at most; any other list is taken for 10.
+connection brings `first` or `last` objects, 20 when neither is given and 100 at most; any other list is taken for 10,
+but where an argument says how long it is.
 Fragments on different object types exclude each other, so only the dearest of them counts.
 
     asked = measure(schema, document, operation, variables={"n": 50}, limits=limits, prices=prices)
@@ -40,7 +41,7 @@ from graphql import (
 )
 from graphql.execution.execute import get_field_def
 
-from schema.core.costs import Prices, each_time, window_variables
+from schema.core.costs import Prices, dearest_argument, each_time, entries, given_variables, window_variables
 from schema.core.errors import QueryTooComplex
 from schema.core.pagination import DEFAULT_PAGE, LARGEST_PAGE
 
@@ -81,12 +82,21 @@ class Measure:
     # Points: for the places, however many objects they are asked for, and for the objects.
     once: float = 0.0
     each: float = 0.0
+    # Points beside, of what a search takes at worst and most do not: held against the limit and charged to nobody.
+    seldom: float = 0.0
     # The variables that page sizes and windows came from: the figures hold for these values only.
     varies: frozenset[str] = frozenset()
+    # Those of which only counts what is given in them (`costs.what_is_given`).
+    given: frozenset[str] = frozenset()
 
     @property
     def points(self) -> int:
         """What it costs at most."""
+        return math.ceil(self.once + self.each + self.seldom)
+
+    @property
+    def charged(self) -> int:
+        """What its caller pays."""
         return math.ceil(self.once + self.each)
 
     def beside(self, other: Measure) -> Measure:
@@ -98,7 +108,9 @@ class Measure:
             self.size + other.size,
             self.once + other.once,
             self.each + other.each,
+            self.seldom + other.seldom,
             self.varies | other.varies,
+            self.given | other.given,
         )
 
     def instead(self, other: Measure) -> Measure:
@@ -110,7 +122,9 @@ class Measure:
             max(self.size, other.size),
             max(self.once, other.once),
             max(self.each, other.each),
+            max(self.seldom, other.seldom),
             self.varies | other.varies,
+            self.given | other.given,
         )
 
 
@@ -244,12 +258,18 @@ class _Meter:
         if field is None:
             return Measure(depth=1, each=prices.per_field)
         own = prices.of(parent, node.name.value)
+        length = entries(own, node, self._variables) if own.as_long_as else ASSUMED_LIST
+        values, given = given_variables(own, node)
+        if own.per_day:
+            values += window_variables(node)
         here = Measure(
             depth=1,
             size=len(node.alias.value if node.alias else node.name.value) + prices.text(parent, node.name.value),
-            once=own.once,
+            once=own.once + own.per_entry * length,
             each=prices.per_field + each_time(own, node, self._variables),
-            varies=frozenset(window_variables(node)) if own.per_day else frozenset(),
+            seldom=dearest_argument(own, node, self._variables),
+            varies=frozenset(values),
+            given=frozenset(given),
         )
         kind = get_named_type(field.type)
         if node.selection_set is None or not is_composite_type(kind):
@@ -264,8 +284,8 @@ class _Meter:
         if is_list_type(nullable):
             if node.name.value == "edges" and page > 1:
                 return _below(here, _times(inner, page, prices.per_object), NOTHING)
-            place = Measure(lists=1, objects=ASSUMED_LIST, once=prices.per_place)
-            return _below(here, _times(inner, ASSUMED_LIST, prices.per_object), place)
+            place = Measure(lists=1, objects=length, once=prices.per_place)
+            return _below(here, _times(inner, length, prices.per_object), place)
         return _below(here, inner, Measure(objects=1, each=prices.per_object))
 
     def _page_size(self, node: FieldNode, field: GraphQLField) -> tuple[int, frozenset[str]]:
@@ -279,8 +299,9 @@ class _Meter:
             elif isinstance(argument.value, VariableNode):
                 variables.add(argument.value.name.value)
                 value = LARGEST_PAGE if self._variables is None else self._variables.get(argument.value.name.value)
-            if isinstance(value, int):
-                size = max(1, min(value, LARGEST_PAGE))
+            # 100.0 is a whole number too, where it comes in a variable.
+            if isinstance(value, int | float):
+                size = max(1, int(min(value, LARGEST_PAGE)))
         return size, frozenset(variables)
 
 

@@ -85,9 +85,10 @@ class DocumentRefused(Exception):
 
 @dataclass(slots=True)
 class Plan:
-    """What an operation asks for, by the values of the variables that it hangs on."""
+    """What an operation asks for, by the values of the variables that it hangs on, and by what is given in others."""
 
     varies: tuple[str, ...]
+    given: tuple[str, ...]
     measured: dict[tuple[str, ...], Measure]
 
 

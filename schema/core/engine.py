@@ -31,7 +31,7 @@ from apps.core.postgres.session import ProvisoFailed
 from schema.core.caching import Opened, open_kept
 from schema.core.complexity import NOTHING, Limits, Measure, admit, measure
 from schema.core.context import Context
-from schema.core.costs import Prices
+from schema.core.costs import Prices, what_is_given
 from schema.core.documents import Document, DocumentRefused, Documents, Plan
 from schema.core.errors import BadUserInput, RateLimited, formatted, internal_error
 from schema.core.execution import Executed, at_once, execute
@@ -238,7 +238,7 @@ class Engine:
                 if context.assumed is not None and not self._may_assume(node):
                     raise _ToBeAsked
                 asked = self._admit(document, node, operation, context)
-                remaining = self.charge(context, asked.points)
+                remaining = self.charge(context, asked.charged)
             else:
                 self.settle(context)
             keep(operation.query, operation.document, context=context)
@@ -335,9 +335,15 @@ class Engine:
             self.settle(context)
             worst = self._measured(document, node, None)
             plan = document.plans[operation.name] = Plan(
-                tuple(sorted(worst.varies)), {} if worst.varies else {(): worst}
+                tuple(sorted(worst.varies)),
+                tuple(sorted(worst.given)),
+                {} if worst.varies or worst.given else {(): worst},
             )
-        values = tuple(_value(operation.variables.get(name)) for name in plan.varies)
+        variables = operation.variables
+        # One that is not there has its default; null is none.
+        values = tuple(_value(variables[name]) if name in variables else "" for name in plan.varies)
+        if plan.given:
+            values += tuple(what_is_given(variables[name]) if name in variables else "" for name in plan.given)
         asked = plan.measured.get(values)
         if asked is None:
             self.settle(context)
@@ -363,7 +369,9 @@ class Engine:
 
 def _value(given: Any) -> str:
     """A variable as the key of a measure: page sizes and instants are short, and nothing else has an effect."""
-    return repr(given) if isinstance(given, int) or (isinstance(given, str) and len(given) < LONGEST_INSTANT) else ""
+    if given is None or isinstance(given, int | float) or (isinstance(given, str) and len(given) < LONGEST_INSTANT):
+        return repr(given)
+    return ""
 
 
 def _has_found(data: dict[str, Any] | None) -> bool:

@@ -6,11 +6,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import psycopg2
 import pytest
 
+from sandbox.demo import ask as question
 from sandbox.demo import listens
 from sandbox.folder import ROOT
 from sandbox.watcher import alive
@@ -173,3 +177,37 @@ def test_a_killed_server_comes_back_on_its_port(start: Start, tmp_path: Path) ->
     assert until(lambda: listens(port))
     process.send_signal(signal.SIGTERM)
     assert process.wait(300) == 0
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers registered operations alone."""
+
+    def do_POST(self) -> None:
+        body = json.dumps(self.server.answer).encode()  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_registered", "is_right"),
+    [
+        ({"data": {"__typename": "Query"}}, False, True),
+        ({"data": {"__typename": "Query"}}, True, True),
+        ({"errors": [{"extensions": {"code": "BAD_USER_INPUT"}}]}, True, True),
+        ({"errors": [{"extensions": {"code": "BAD_USER_INPUT"}}]}, False, False),
+        ({"errors": [{"extensions": {"code": "INTERNAL"}}]}, True, False),
+        ({}, True, False),
+    ],
+)
+def test_a_server_of_registered_operations_is_up_when_it_refuses_others(
+    answer: dict[str, Any], is_registered: bool, is_right: bool
+) -> None:
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        server.answer = answer  # type: ignore[attr-defined]
+        Thread(target=server.handle_request, daemon=True).start()
+        said = question(f"http://127.0.0.1:{server.server_port}/graphql", is_registered=is_registered)
+    assert (said == "") is is_right

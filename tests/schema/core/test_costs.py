@@ -54,6 +54,20 @@ class Item(graphene.ObjectType):
         return (to - from_).days
 
 
+class Wanted(graphene.InputObjectType):
+    """What is looked for."""
+
+    far = graphene.Int(description="That far away.")
+    near = graphene.Int(description="That near.")
+
+
+class Order(graphene.Enum):
+    """An order."""
+
+    QUICK = "quick"
+    SLOW = "slow"
+
+
 class Query(graphene.ObjectType):
     """Reads."""
 
@@ -64,8 +78,19 @@ class Query(graphene.ObjectType):
         count=graphene.Argument(graphene.Int, required=True, description="How many."),
     )
 
+    found = RootField(
+        graphene.List(graphene.NonNull(Item)),
+        permission=anyone,
+        description="Looks for them.",
+        wanted=graphene.Argument(Wanted, description="What they are like."),
+        order=graphene.Argument(Order, description="In which order."),
+        ids=graphene.Argument(graphene.List(graphene.NonNull(graphene.ID)), description="Which."),
+    )
     nothing = RootField(graphene.String, permission=anyone, description="Nothing.")
     broken = RootField(graphene.String, permission=anyone, description="Fails.")
+
+    def resolve_found(root: None, info: Any, ids: list[str] | None = None, **_asked: Any) -> list[Item]:
+        return [Item(name=each) for each in ids or ()]
 
     def resolve_broken(root: None, info: Any) -> str:
         raise BadUserInput("Wrong.")
@@ -76,7 +101,13 @@ class Query(graphene.ObjectType):
 
 ITEM_PRICES = Prices(
     per_request=1, per_place=10, per_object=2, per_field=1,
-    fields={"Named.name": FieldCost(once=5, each=3), "Item.days": FieldCost(per_day=4, longest=100)},
+    fields={
+        "Named.name": FieldCost(once=5, each=3),
+        "Item.days": FieldCost(per_day=4, longest=100),
+        "Query.found": FieldCost(
+            by_argument={"wanted.far": 70, "wanted.near": 30, "order=SLOW": 50}, as_long_as="ids", longest=20, per_entry=6,
+        ),
+    },
 )  # fmt: skip
 
 
@@ -125,6 +156,105 @@ def test_windows_of_one_text_are_measured_each_for_itself() -> None:
         answer = engine.answer(Operation(query, variables), context=make_context())
         codes.append(answer.errors[0]["extensions"]["code"] if answer.errors else None)
     assert codes == [None, "QUERY_TOO_COMPLEX", None]
+
+
+# The request, the field, the place, and a list that nothing says the length of: 20 at most, each of them with its name and price.
+UNLIMITED = 1 + 1 + 10 + 5 + 20 * (2 + 1 + 3) + 20 * 6
+DECLARED = {"$wanted": "Wanted", "$order": "Order", "$far": "Int"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "seldom"),
+    [
+        ("order: QUICK", {}, 0),
+        ("wanted: {near: 1}", {}, 30),
+        ("wanted: {near: 1, far: 2}, order: SLOW", {}, 70),
+        ("wanted: {near: 1, far: null}, order: SLOW", {}, 50),
+        ("wanted: $wanted", {"wanted": {"far": 1}}, 70),
+        ("wanted: $wanted", {"wanted": {"far": None, "near": 1}}, 30),
+        ("wanted: $wanted, order: $order", {"wanted": None, "order": "SLOW"}, 50),
+        ("wanted: $wanted, order: $order", {}, 0),
+        ("wanted: {far: $far, near: 1}", {"far": 1}, 70),
+        ("wanted: {far: $far, near: 1}", {}, 30),
+    ],
+)
+def test_what_makes_a_search_look_far_counts_for_the_limit_and_is_not_charged(
+    arguments: str, variables: dict[str, Any], seldom: int
+) -> None:
+    charged: list[int] = []
+
+    def charge(_context: Context, points: int) -> None:
+        charged.append(points)
+
+    engine = Engine(graphene.Schema(query=Query), prices=ITEM_PRICES, charge=charge)
+    declared = ", ".join(f"{name}: {kind}" for name, kind in DECLARED.items() if name in arguments)
+    head = f"query ({declared})" if declared else ""
+    answer = engine.answer(Operation(f"{head} {{ found({arguments}) {{ name }} }}", variables), context=make_context())
+    assert (charged, answer.errors) == ([UNLIMITED], [])
+    assert answer.extensions["cost"]["requested"] == UNLIMITED + seldom
+
+
+def test_one_text_is_measured_anew_for_what_is_given_in_its_variables() -> None:
+    engine = Engine(graphene.Schema(query=Query), prices=ITEM_PRICES)
+    query = "query ($wanted: Wanted = {far: 1}) { found(wanted: $wanted) { name } }"
+    requested = []
+    for variables in ({"wanted": None}, {}, {"wanted": {"near": 1}}, {"wanted": None}):
+        answer = engine.answer(Operation(query, variables), context=make_context())
+        requested.append(answer.extensions["cost"]["requested"] - UNLIMITED)
+    assert requested == [0, 70, 30, 0]
+
+
+@pytest.mark.parametrize("count", [1, 7, 20])
+def test_a_list_costs_by_the_length_of_the_argument_that_makes_it(count: int) -> None:
+    ids = [str(number) for number in range(count)]
+    literal = f"{{ found(ids: [{', '.join(ids)}]) {{ name }} }}"
+    for cost in (
+        ask(literal).extensions["cost"],
+        ask("query ($ids: [ID!]) { found(ids: $ids) { name } }", {"ids": ids}).extensions["cost"],
+    ):
+        assert cost["requested"] == 1 + 1 + 10 + 5 + count * (2 + 1 + 3) + count * 6
+
+
+def test_a_page_size_that_comes_as_a_float_is_that_size() -> None:
+    query = "query ($first: Int) { listings(first: $first) { edges { node { id title } } } }"
+    document = parse(query)
+    (operation,) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    asked = [
+        measure(
+            served.graphql_schema, document, operation, variables={"first": first}, limits=Limits(), prices=PRICES
+        ).points
+        for first in (100, 100.0, 1e300, 20)
+    ]
+    assert asked[0] == asked[1] == asked[2] > asked[3]
+
+
+def many(field: str, times: int) -> str:
+    return " ".join(f"a{number}: {field}" for number in range(times))
+
+
+DEAR_IDS = ", ".join(['"x"'] * 95)
+DEAR_SEARCH = 'listings(filter: {checkIn: "2027-01-01", checkOut: "2027-01-09"}) { edges { node { id } } }'
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [
+        many("me { export }", 7),
+        f'me {{ {many("""hostStats(from: "2026-01-01", to: "2027-01-01") { bookings }""", 6)} }}',
+        many('booking(id: "x") { id }', 50),
+        many(f"nodes(ids: [{DEAR_IDS}]) {{ id }}", 40),
+        many(DEAR_SEARCH, 3),
+    ],
+)
+def test_what_is_dear_by_itself_cannot_be_had_many_times_at_once(selected: str) -> None:
+    document = parse(f"{{ {selected} }}")
+    (operation,) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    with pytest.raises(QueryTooComplex, match="points"):
+        admit(
+            measure(served.graphql_schema, document, operation, variables={}, limits=Limits(), prices=PRICES), Limits()
+        )
 
 
 def test_a_list_that_is_far_longer_than_expected_ends() -> None:
