@@ -181,11 +181,12 @@ def _is_null(value: ValueNode, variables: Mapping[str, Any] | None) -> bool:
 
 def given_variables(cost: FieldCost, node: FieldNode) -> tuple[list[str], list[str]]:
     """The variables whose values the price hangs on, and those of which only counts what is given in them."""
-    values, given = [], []
+    values: list[str] = []
+    given: list[str] = []
     for argument in node.arguments:
-        name = argument.name.value
-        inside = argument.value.fields if isinstance(argument.value, ObjectValueNode) else ()
-        variables = [each.value.name.value for each in (argument, *inside) if isinstance(each.value, VariableNode)]
+        name, value = argument.name.value, argument.value
+        inside = [each.value for each in value.fields] if isinstance(value, ObjectValueNode) else []
+        variables = [each.name.value for each in (value, *inside) if isinstance(each, VariableNode)]
         if any(each.startswith(f"{name}=") for each in cost.by_argument):
             values += variables
         elif name == cost.as_long_as or any(each.startswith(f"{name}.") for each in cost.by_argument):
