@@ -166,10 +166,12 @@ def _carry_out(*, calendar_id: int, fetched: Fetched, busy: list[Busy] | None, n
 
     A booking stands, and its host is told of the conflict.
     """
+    # The listing first, as for who removes the calendar.
+    of_it = Listing.objects.select_for_update(of=("self",)).select_related("host").filter(calendars=calendar_id)
+    listing = of_it.first()
     calendar = ImportedCalendar.objects.select_for_update(of=("self",)).filter(pk=calendar_id).first()
-    if calendar is None:
+    if listing is None or calendar is None:
         return
-    listing = Listing.objects.select_for_update(of=("self",)).select_related("host").get(pk=calendar.listing_id)
     if busy is None:
         said = Block.objects.filter(listing=listing, source=calendar.name)
         busy = [Busy("", Period(each.period.lower, each.period.upper), each.reason) for each in said]

@@ -9,15 +9,21 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from apps.availability.models import Stock
+from apps.availability import actions as ledger
+from apps.availability.models import Block, Stock
 from apps.bookings.actions import expire_holds, hold
 from apps.bookings.models import Booking
 from apps.bookings.rescheduling import move_along
+from apps.core.fetching import Fetched
+from apps.core.periods import Period
 from apps.hosting import actions as hosting
+from apps.hosting import calendars
+from apps.hosting.feeds import Busy
+from apps.hosting.models import ImportedCalendar
 from apps.listings.models import Listing
 from apps.listings.offers import BookingRequest
 from tests.hosting.inputs import NOW
-from tests.recipes import make_event, make_guest
+from tests.recipes import make_event, make_guest, make_property
 from tests.serving import at_once, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -112,3 +118,31 @@ def test_an_event_that_is_moved_back_at_once_takes_its_bookings_along(monkeypatc
         assert [each.result() for each in others] == ["MOVED"]
     listing = Listing.objects.get(pk=event.pk)
     assert listing.event.starts_at == Booking.objects.get().span.start == event.event.starts_at
+
+
+def test_a_feed_that_is_removed_while_it_is_carried_out_blocks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = make_property()
+    calendar = ImportedCalendar.objects.create(
+        listing=home, name="Elsewhere", url="http://127.0.0.1/a.ics", created_at=NOW, next_sync_at=NOW
+    )
+    said = [Busy("1", Period(NOW + HOUR, NOW + 30 * HOUR), "")]
+
+    def carry_out() -> str:
+        calendars._carry_out(calendar_id=calendar.pk, fetched=Fetched(b"", "", ""), busy=said, now=NOW)
+        return "DONE"
+
+    replace = ledger.replace_blocks
+    with ThreadPoolExecutor() as pool:
+        others: list[Future[str]] = []
+
+        def replace_while_another_waits(*arguments: Any, **named: Any) -> None:
+            if not others:
+                others.append(pool.submit(in_thread, carry_out))
+                eventually(somebody_waits, "who carries it out waits for the listing")
+            replace(*arguments, **named)
+
+        monkeypatch.setattr(ledger, "replace_blocks", replace_while_another_waits)
+        calendars.remove_calendar(viewer=home.host, calendar_id=calendar.pk, now=NOW)
+        assert [each.result() for each in others] == ["DONE"]
+    assert not ImportedCalendar.objects.exists()
+    assert not Block.objects.exists()
