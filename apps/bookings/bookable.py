@@ -99,11 +99,12 @@ def _bookable(
     It is no part of the lock's statement: that one may wait, and sees all but the rows that it locks as they were before. To
     clear run-out holds away is a much dearer question, and mostly there is none.
     """
+    kind = kind_named(kind_code)
     dead = Allocation.objects.filter(listing=OuterRef("pk"), is_active=True, held_until__lte=now)
     followed = following(EventType.BOOKING_HELD, host=OuterRef("host"), since=since)
     is_open = {"has_guest": Exists(User.objects.filter(pk=guest, is_active=True))}
     return (
-        Listing.objects.select_related(kind_named(kind_code).relation)
+        Listing.objects.select_related(kind.relation)
         .filter(pk=listing, kind=kind_code, deleted_at=None)
         .annotate(
             has_dead_holds=Exists(dead),
@@ -113,6 +114,7 @@ def _bookable(
             new_booking=_next_key(Booking),
             new_event=_next_key(BookingEvent),
             **(is_open if has_guest else {}),
+            **kind.along(),
         )
     )
 

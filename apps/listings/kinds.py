@@ -7,6 +7,7 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model, Q
+from django.db.models.expressions import BaseExpression
 
 from apps.core.errors import Collector, Invalid
 from apps.core.money import Money
@@ -51,6 +52,10 @@ class Kind(ABC):
 
     def prepare(self, listings: Sequence["Listing"]) -> None:  # noqa: B027 - most kinds have nothing to read
         """Read for many listings of the kind at once what its answers need of each. Here: nothing."""
+
+    def along(self) -> dict[str, BaseExpression]:
+        """The same as annotations of one listing, for a statement that reads it anyway. Here: nothing."""
+        return {}
 
     @abstractmethod
     def clean_details(

@@ -5,6 +5,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Model, Q
+from django.db.models.expressions import BaseExpression
 
 from apps.core.errors import Invalid
 from apps.core.money import Money
@@ -13,7 +14,14 @@ from apps.core.reads import INSTANT
 from apps.core.shapes import Places, Put
 from apps.kinds.service import rules
 from apps.kinds.service.models import OpeningHours, Service
-from apps.kinds.service.selectors import asked_of_slots, read_opening_hours, some_slot_is_free, terms_of
+from apps.kinds.service.selectors import (
+    ALONG,
+    asked_of_slots,
+    opening_hours_along,
+    read_opening_hours,
+    some_slot_is_free,
+    terms_of,
+)
 from apps.listings.inputs import DetailsInput
 from apps.listings.kinds import Capacity, Kind
 from apps.listings.models import Listing
@@ -35,6 +43,9 @@ class ServiceKind(Kind):
 
     def prepare(self, listings: Sequence[Listing]) -> None:
         read_opening_hours(listings)
+
+    def along(self) -> dict[str, BaseExpression]:
+        return {ALONG: opening_hours_along()}
 
     def clean_details(
         self, fields: dict[str, Any], *, existing: Model | None, listing: Listing, now: datetime

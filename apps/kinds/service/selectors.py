@@ -1,13 +1,15 @@
 """Reads about services: their slots, one by one and as a condition of a search."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import DateTimeRangeField
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, F, Func, QuerySet
+from django.db.models import BooleanField, F, Func, OuterRef, QuerySet, TextField, Value
 from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast
 from django.db.models.sql.compiler import SQLCompiler
 
 from apps.availability.calendars import busy_by_listing
@@ -29,6 +31,32 @@ def _opening_hours(*, ids: Parameter) -> QuerySet[OpeningHours]:
 
 OPENING_HOURS: Read[OpeningHours] = Read(_opening_hours, ids=INTEGERS)
 READ = "read_opening_hours"
+# What comes with a listing: of each its number, the weekday, and from when to when.
+ALONG = "opening_hours_along"
+ALONG_PARTS = ("pk", "weekday", "opens_at", "closes_at")
+
+
+def opening_hours_along() -> ArraySubquery:
+    """The opening hours of a service, as an annotation of its listing for `opening_hours_of`."""
+    parts = (Cast(part, TextField()) for part in ALONG_PARTS)
+    told = Func(Value(" "), *parts, function="concat_ws", output_field=TextField())
+    hours = OpeningHours.objects.filter(service=OuterRef("pk")).order_by("weekday", "opens_at")
+    return ArraySubquery(hours.values_list(told))
+
+
+def _come_along(told: Sequence[str]) -> list[OpeningHours]:
+    found = []
+    for each in told:
+        pk, weekday, opens_at, closes_at = each.split(" ")
+        found.append(
+            OpeningHours(
+                pk=int(pk),
+                weekday=int(weekday),
+                opens_at=time.fromisoformat(opens_at),
+                closes_at=time.fromisoformat(closes_at),
+            )
+        )
+    return found
 
 
 def read_opening_hours(listings: Sequence[Listing]) -> None:
@@ -46,6 +74,8 @@ def opening_hours_of(listing: Listing) -> list[OpeningHours]:
     service: Service = listing.service
     if isinstance(service, Row):
         read_opening_hours([listing])
+    elif READ not in vars(service) and ALONG in vars(listing):
+        setattr(service, READ, _come_along(vars(listing)[ALONG]))
     at_hand: list[OpeningHours] | None = vars(service).get(READ)
     return list(service.opening_hours.all()) if at_hand is None else at_hand
 
