@@ -17,8 +17,9 @@ from tests.bookings.life import VISA, held
 from tests.recipes import make_event
 from tests.serving import Site, eventually
 
-# Each asks the processor, so that the worker is at it for a while.
-FLOOD = 200
+# Each asks the processor, so that the worker is at it for a while. Where the payment waits for all of them there are fewer, or on a
+# slow machine the sweep of open payments comes first.
+FLOOD, SHORT_FLOOD = 200, 40
 
 
 def jobs() -> set[str]:
@@ -46,17 +47,17 @@ def waiting(queue: str) -> int:
         return int(broker.llen(f"holdfast:{queue}"))
 
 
-def paid_behind_a_flood(site: Site) -> int:
+def paid_behind_a_flood(site: Site, flood: int) -> int:
     """How many slow jobs still waited once somebody had paid who came after all of them."""
     booking: Booking = held(make_event(tickets=5), now=datetime.now(UTC), tickets=1)
     site.rest()
     with current_app.connection_for_write() as connection, connection.Producer() as producer:
-        for number in range(FLOOD):
+        for number in range(flood):
             arguments = {"payment_method": f"pm_{number}"}
             current_app.send_task("payments.forget_card", kwargs=arguments, producer=producer)
     charge = actions.pay(viewer=booking.guest, booking_id=booking.pk, payment_method=VISA, now=datetime.now(UTC))
     # One is with the worker already, which was waiting for it when it was halted.
-    assert waiting(BULK) >= FLOOD - 1
+    assert waiting(BULK) >= flood - 1
     site.resume()
     succeeded = Charge.objects.filter(pk=charge.pk, status=ChargeStatus.SUCCEEDED)
     eventually(succeeded.exists, "the payment is carried out", seconds=120)
@@ -69,7 +70,7 @@ def paid_behind_a_flood(site: Site) -> int:
 @pytest.mark.django_db(transaction=True)
 def test_a_flood_of_slow_work_keeps_no_payment_waiting(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one worker for all lines. Where a payment stands in the same line, it comes last."""
-    assert paid_behind_a_flood(site) > FLOOD * 0.2
+    assert paid_behind_a_flood(site, FLOOD) > FLOOD * 0.2
     in_line = partial(current_app.send_task, queue=BULK)
     monkeypatch.setattr(current_app, "send_task", in_line)
-    assert paid_behind_a_flood(site) < FLOOD * 0.05
+    assert paid_behind_a_flood(site, SHORT_FLOOD) < SHORT_FLOOD * 0.1
