@@ -140,6 +140,17 @@ def test_one_statement_is_sent_without_a_transaction(said: list[str]) -> None:
     assert connection.in_atomic_block is False
 
 
+def test_a_statement_with_values_is_sent_so_too(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    others = Prepared(
+        "count_others", "SELECT count(*) FROM core_idempotencykey WHERE caller <> %(caller)s", caller="text"
+    )
+    monkeypatch.setitem(globals(), "count", lambda: int(others.rows(caller="somebody")[0][0]))
+    asked = learnt()
+    said.clear()
+    assert ask(asked).data == {"rows": [0, None]}
+    assert said == []
+
+
 def test_what_asks_nothing_needs_nothing(said: list[str]) -> None:
     asked = learnt("{ __typename }")
     assert ask(asked, "{ __typename }").data == {"__typename": "Query"}

@@ -209,6 +209,8 @@ class DatabaseWrapper(PostgreSQL):
 
 def _execute(sql: str, values: Mapping[str, Any], _many: bool, context: Mapping[str, Any]) -> None:
     cursor = context["cursor"]
+    # What it does is asked of the text without its values, which is the same each time.
+    cursor.template = sql
     cursor.execute(filled(sql, values, cursor))
 
 

@@ -48,8 +48,9 @@ class Proviso(Protocol):
 
 
 class Cursor(cursor):
-    """Brings the BEGIN and the proviso that are due."""
+    """Brings the BEGIN and the proviso that are due. `template`: what is carried out without its values, where they are in it."""
 
+    template: str | None = None
     _brought = ""
 
     @property
@@ -69,7 +70,7 @@ class Cursor(cursor):
             super().execute(query, vars)
             return
         if opening in LONELY:
-            session.admit(query, is_plain=self.name is None)
+            session.admit(self.template or query, is_plain=self.name is None)
             super().execute(query, vars)
             return
         if self.name is not None or opening == ENDED:
@@ -98,7 +99,7 @@ class Cursor(cursor):
             return
         is_alone = opening in LONELY
         if is_alone:
-            session.admit(query, is_plain=True)
+            session.admit(self.template or query, is_plain=True)
         try:
             before = f"{opening}; " if opening and not is_alone else ""
             super().execute(self._behind(f"{before}{proviso.text(session)}; ", query), vars)
