@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 from whitenoise.base import WhiteNoise
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from tests.emptying import audit_unlocked, empty_tables
+from tests.emptying import audit_unlocked, empty_tables, renew_session
 from tests.serving import Site, serve
 
 
@@ -40,16 +40,18 @@ def _fixtures(item: pytest.Item) -> list[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_emptying() -> Iterator[None]:
-    """Between tests that commit, tables are emptied by `empty_tables` instead of by Django's flush."""
+    """Between tests that commit, tables are emptied by `empty_tables` instead of by Django's flush, and the connection stays."""
     flush = vars(TransactionTestCase)["_fixture_teardown"]
 
     def teardown(case: TransactionTestCase) -> None:
+        renew_session()
         if not empty_tables():
             with audit_unlocked():
                 flush(case)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        patch.setattr(TransactionTestCase, "_should_reload_connections", lambda case: False)
         yield
 
 

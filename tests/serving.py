@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -88,10 +88,10 @@ class Site:
         return False
 
     def _signal(self, name: str, number: int) -> None:
-        pid = self.children[name].pid
-        if pid is not None:
+        child = self.children.get(name)
+        if child is not None and child.pid is not None:
             with suppress(ProcessLookupError):
-                os.kill(pid, number)
+                os.kill(child.pid, number)
 
     def client(self, *, token: str | None = None) -> Client:
         return Client(f"{self.url}/graphql", token=token)
@@ -99,9 +99,14 @@ class Site:
 
 @contextmanager
 def serve(
-    folder: Path, *, threads: int = 16, of_one: Mapping[str, Mapping[str, str]] | None = None, **settings: str
+    folder: Path,
+    *,
+    threads: int = 16,
+    of_one: Mapping[str, Mapping[str, str]] | None = None,
+    processes: Collection[str] = ("web", "worker", "beat"),
+    **settings: str,
 ) -> Iterator[Site]:
-    """Run web (one process of `threads` threads), worker and beat until the block ends.
+    """Run web (one process of `threads` threads), worker and beat, or those of them in `processes`, until the block ends.
 
     `settings` are environment variables beside those of the test run, `of_one` those of single processes.
     """
@@ -137,7 +142,7 @@ def serve(
             name, [sys.executable, "-m", *command], log=folder / f"{name}.log", watcher=watcher,
             environment={**environment, **(of_one or {}).get(name, {})}, folder=ROOT,
         )
-        for name, command in commands.items()
+        for name, command in commands.items() if name in processes
     }  # fmt: skip
     site = Site(f"http://127.0.0.1:{port}", children)
     try:

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 from django.core.signals import request_started
-from django.db import connection, connections
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from apps.core.db import one_snapshot
 from apps.core.postgres.base import TRUSTED_SECONDS, DatabaseWrapper
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def wrapper() -> Iterator[DatabaseWrapper]:
     """The connection at the beginning of a request that others came before."""
-    wrapper = cast(DatabaseWrapper, connection)
+    wrapper = cast(DatabaseWrapper, connections[DEFAULT_DB_ALIAS])
     wrapper.ensure_connection()
     assert wrapper.is_usable()
     yield wrapper

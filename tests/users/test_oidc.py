@@ -242,6 +242,7 @@ def test_the_whole_way_with_real_processes(
     signing.write_text(pem(ED_KEY))
     with serve(
         tmp_path_factory.mktemp("redirect"),
+        processes=["web"],
         TRUSTED_ISSUERS=json.dumps({"idp": entry(provider)}),
         SIGN_IN_RETURN_URLS=PAGE,
         SIGNING_KEYS=json.dumps([{"kid": "2027", "alg": "EdDSA", "private_key": str(signing)}]),
