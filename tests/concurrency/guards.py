@@ -162,10 +162,14 @@ def whole_texts() -> Iterator[None]:
 
 
 def somebody_waits() -> bool:
-    """Whether a transaction waits for another."""
-    # Not pg_stat_activity: a transaction sees that as it was when it first looked.
+    """Whether a transaction of this database waits for another."""
+    # Not pg_stat_activity: a transaction sees that as it was when it first looked. Who waits for a row has its table locked,
+    # which says of which database it is.
     with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks AS waiting JOIN pg_locks AS held USING (pid) WHERE NOT waiting.granted"
+            " AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+        )
         return bool(cursor.fetchone() == (True,))
 
 

@@ -24,7 +24,8 @@ from apps.users.actions import credentials
 from apps.users.models import MailToken, User
 from tests.accounts.bookings import book_home, completed
 from tests.bookings.life import again, held, parked
-from tests.concurrency.test_lock_order import in_thread, somebody_waits
+from tests.concurrency.guards import somebody_waits
+from tests.concurrency.test_lock_order import in_thread
 from tests.hosting.inputs import NOW, RIGHT
 from tests.recipes import (
     PASSWORD,

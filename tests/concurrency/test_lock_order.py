@@ -22,6 +22,7 @@ from apps.hosting.feeds import Busy
 from apps.hosting.models import ImportedCalendar
 from apps.listings.models import Listing
 from apps.listings.offers import BookingRequest
+from tests.concurrency.guards import somebody_waits
 from tests.hosting.inputs import NOW
 from tests.recipes import make_event, make_guest, make_property
 from tests.serving import at_once, eventually
@@ -55,13 +56,6 @@ def sweep() -> str:
     """Long after the holds of the test ran out."""
     expire_holds(now=NOW + HOUR)
     return "SWEPT"
-
-
-def somebody_waits() -> bool:
-    # Not pg_stat_activity: a transaction sees that as it was when it first looked.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-        return bool(cursor.fetchone() == (True,))
 
 
 def in_thread(call: Callable[[], Any]) -> Any:
