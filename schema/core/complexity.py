@@ -41,7 +41,7 @@ from graphql import (
 )
 from graphql.execution.execute import get_field_def
 
-from schema.core.costs import Prices, dearest_argument, each_time, entries, given_variables, window_variables
+from schema.core.costs import Prices, each_time, entries, given_variables, seldom_points, window_variables
 from schema.core.errors import QueryTooComplex
 from schema.core.pagination import DEFAULT_PAGE, LARGEST_PAGE
 
@@ -267,7 +267,7 @@ class _Meter:
             size=len(node.alias.value if node.alias else node.name.value) + prices.text(parent, node.name.value),
             once=own.once + own.per_entry * length,
             each=prices.per_field + each_time(own, node, self._variables),
-            seldom=dearest_argument(own, node, self._variables),
+            seldom=seldom_points(own, node, self._variables),
             varies=frozenset(values),
             given=frozenset(given),
         )

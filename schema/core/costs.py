@@ -10,6 +10,7 @@ executed for the most that it may bring; what it did bring is told beside it in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,8 +41,8 @@ class FieldCost:
     """Points beside those of every field: `once` however many objects have the field, `each` for each of them.
 
     `per_day` is for each day between the arguments `from` and `to`, `longest` days at most, and for each object.
-    `by_argument` is what it may take beside `once`, and seldom does: held against the limit and not charged. Only the dearest
-    of what is given counts: a key of an argument (`filter.text`), or the value of one (`orderBy=PRICE_ASC`).
+    `seldom` is what it may take beside `once`, and seldom does: held against the limit and not charged. So is `by_argument`, for
+    what is given: a key of an argument (`filter.text`), or the value of one (`orderBy=PRICE_ASC`); of each argument the dearest.
     A list `as_long_as` one of its arguments, `longest` at most, costs `per_entry` once for each.
     """
 
@@ -49,6 +50,7 @@ class FieldCost:
     each: float = 0.0
     per_day: float = 0.0
     longest: int = 0
+    seldom: float = 0.0
     by_argument: Mapping[str, float] = field(default_factory=dict)
     as_long_as: str = ""
     per_entry: float = 0.0
@@ -140,19 +142,17 @@ def entries(cost: FieldCost, node: FieldNode, variables: Mapping[str, Any] | Non
     return cost.longest
 
 
-def dearest_argument(cost: FieldCost, node: FieldNode, variables: Mapping[str, Any] | None) -> float:
-    """What the dearest of the arguments may add, once. Without variables whatever comes in one counts as the dearest."""
+def seldom_points(cost: FieldCost, node: FieldNode, variables: Mapping[str, Any] | None) -> float:
+    """What it may add once, and seldom does. Without variables whatever comes in one counts as the dearest."""
     if not cost.by_argument:
-        return 0.0
+        return cost.seldom
     given = {name for argument in node.arguments for name in _given(argument.name.value, argument.value, variables)}
-    return max(
-        (
-            price
-            for name, price in cost.by_argument.items()
-            if name in given or name.partition(".")[0] in given or name.partition("=")[0] in given
-        ),
-        default=0.0,
-    )
+    dearest: dict[str, float] = {}
+    for name, price in cost.by_argument.items():
+        argument = re.split("[.=]", name, maxsplit=1)[0]
+        if name in given or argument in given:
+            dearest[argument] = max(price, dearest.get(argument, 0.0))
+    return cost.seldom + sum(dearest.values())
 
 
 def _given(name: str, value: ValueNode, variables: Mapping[str, Any] | None) -> Iterator[str]:

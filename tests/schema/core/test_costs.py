@@ -168,8 +168,8 @@ DECLARED = {"$wanted": "Wanted", "$order": "Order", "$far": "Int"}
     [
         ("order: QUICK", {}, 0),
         ("wanted: {near: 1}", {}, 30),
-        ("wanted: {near: 1, far: 2}, order: SLOW", {}, 70),
-        ("wanted: {near: 1, far: null}, order: SLOW", {}, 50),
+        ("wanted: {near: 1, far: 2}, order: SLOW", {}, 120),
+        ("wanted: {near: 1, far: null}, order: SLOW", {}, 80),
         ("wanted: $wanted", {"wanted": {"far": 1}}, 70),
         ("wanted: $wanted", {"wanted": {"far": None, "near": 1}}, 30),
         ("wanted: $wanted, order: $order", {"wanted": None, "order": "SLOW"}, 50),
@@ -235,6 +235,8 @@ def many(field: str, times: int) -> str:
 
 DEAR_IDS = ", ".join(['"x"'] * 95)
 DEAR_SEARCH = 'listings(filter: {checkIn: "2027-01-01", checkOut: "2027-01-09"}) { edges { node { id } } }'
+COUNTED_SEARCH = DEAR_SEARCH.replace("{ edges", "{ totalCount edges")
+SORTED_SEARCH = DEAR_SEARCH.replace("})", "}, orderBy: STARTS_AT)")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +246,9 @@ DEAR_SEARCH = 'listings(filter: {checkIn: "2027-01-01", checkOut: "2027-01-09"})
         f'me {{ {many("""hostStats(from: "2026-01-01", to: "2027-01-01") { bookings }""", 6)} }}',
         many('booking(id: "x") { id }', 50),
         many(f"nodes(ids: [{DEAR_IDS}]) {{ id }}", 40),
-        many(DEAR_SEARCH, 3),
+        many(DEAR_SEARCH, 5),
+        many(COUNTED_SEARCH, 2),
+        many(SORTED_SEARCH, 3),
     ],
 )
 def test_what_is_dear_by_itself_cannot_be_had_many_times_at_once(selected: str) -> None:
@@ -255,6 +259,26 @@ def test_what_is_dear_by_itself_cannot_be_had_many_times_at_once(selected: str) 
         admit(
             measure(served.graphql_schema, document, operation, variables={}, limits=Limits(), prices=PRICES), Limits()
         )
+
+
+def test_a_page_may_show_what_is_free_of_each_kind() -> None:
+    free = {
+        "PROPERTY": 'checkIn: "2027-01-01", checkOut: "2027-01-09"',
+        "SERVICE": 'availableFrom: "2027-01-01T08:00:00Z", availableTo: "2027-01-09T18:00:00Z"',
+        "PARKING_SPOT": 'availableFrom: "2027-01-01T08:00:00Z", availableTo: "2027-01-01T18:00:00Z"',
+        "EVENT": 'startsAfter: "2027-01-01T00:00:00Z"',
+    }
+    shown = "edges { node { id title price { amount currency } location { city } images { url } } }"
+    orders = {"EVENT": "STARTS_AT"}
+    searches = " ".join(
+        f"{kind}: listings(filter: {{kind: {kind}, {given}}}, orderBy: {orders.get(kind, 'PRICE_ASC')}) {{ {shown} }}"
+        for kind, given in free.items()
+    )
+    document = parse(f"{{ {searches} }}")
+    assert validate(served.graphql_schema, document) == []
+    (operation,) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    admit(measure(served.graphql_schema, document, operation, variables={}, limits=Limits(), prices=PRICES), Limits())
 
 
 def test_a_list_that_is_far_longer_than_expected_ends() -> None:
