@@ -88,10 +88,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """What is remembered of a session: the columns of its row and of its account's, and what is asked whether they are so still."""
+    """What is remembered of a session: what its token says, the columns of its row and of its account's, and what is asked
+    whether they are so still."""
 
-    token_id: str
-    ends_at: datetime
+    claims: AccessClaims
     session: dict[str, Any]
     user: dict[str, Any]
     given: str
@@ -162,13 +162,13 @@ class _Memories:
             version=claims.token_version,
             **{name: int(getattr(session, name)) for name in VERSIONS},
         )
-        memory = _Memory(claims.token_id, claims.ends_at, _columns(session), _columns(session.user), given)
+        memory = _Memory(claims, _columns(session), _columns(session.user), given)
         with self._lock:
             known = self._known
             known.pop(claims.session_id, None)
             while known:
                 oldest = next(iter(known))
-                if len(known) < MOST_SEEN and known[oldest].ends_at > now:
+                if len(known) < MOST_SEEN and known[oldest].claims.ends_at > now:
                     break
                 del known[oldest]
             known[claims.session_id] = memory
@@ -176,7 +176,7 @@ class _Memories:
     def of(self, claims: AccessClaims) -> _Memory | None:
         memory = self._known.get(claims.session_id)
         # Another token of the session comes with a change of its row.
-        return memory if memory is not None and memory.token_id == claims.token_id else None
+        return memory if memory is not None and memory.claims == claims else None
 
     def forget(self, claims: AccessClaims) -> None:
         with self._lock:

@@ -42,7 +42,6 @@ class AccessClaims:
     user_id: int
     session_id: int
     token_version: int
-    token_id: str
     ends_at: datetime
     _payload: dict[str, Any]
 
@@ -148,4 +147,4 @@ def _claims(payload: dict[str, Any]) -> AccessClaims:
         ends_at = datetime.fromtimestamp(payload["exp"], tz=UTC)
     except (ValueError, TypeError, OverflowError, OSError) as error:
         raise InvalidToken("The token is not valid.") from error
-    return AccessClaims(user_id, session_id, payload["ver"], payload["jti"], ends_at, payload)
+    return AccessClaims(user_id, session_id, payload["ver"], ends_at, payload)

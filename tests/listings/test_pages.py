@@ -112,7 +112,7 @@ def test_no_row_of_a_kind_is_looked_for_where_the_listing_is_of_another(homes: l
     assert [row.pk for row in rows] == [home.pk for home in reversed(homes[-PAGE:])]
     with connection.cursor() as cursor:
         # As it is where there are many: nobody reads, or sorts, all of a kind's rows to find those of a page.
-        for way in ("hashjoin", "mergejoin", "seqscan", "bitmapscan", "sort"):
+        for way in ("hashjoin", "mergejoin", "seqscan", "bitmapscan", "sort", "incremental_sort", "material"):
             cursor.execute(f"SET LOCAL enable_{way} = off")
     looked_for = [
         node for node in explained(statement.replace("%", "%%")) if node.get("Relation Name") == "property_property"

@@ -309,7 +309,7 @@ def test_so_many_are_remembered(world: World, monkeypatch: pytest.MonkeyPatch) -
     known = callers._memories._known
     with callers._memories._lock:
         for number, memory in list(known.items()):
-            known[number] = replace(memory, ends_at=datetime(2026, 1, 1, tzinfo=UTC))
+            known[number] = replace(memory, claims=replace(memory.claims, ends_at=datetime(2026, 1, 1, tzinfo=UTC)))
     world.token = tokens[0]
     world.be_seen()
     assert len(known) == 1
