@@ -14,6 +14,7 @@ from apps.bookings.models import Booking, BookingEvent, BookingLine
 from apps.bookings.policies import side_of
 from apps.bookings.states import LIVE, OPENS_ADDRESS, Actor, BookingStatus
 from apps.core.along import Along
+from apps.core.columns import EVERYTHING, Columns
 from apps.core.db import require_transaction
 from apps.core.errors import NotFound
 from apps.core.ids import READABLE
@@ -21,7 +22,6 @@ from apps.core.keyset import keys
 from apps.core.prepared import Prepared
 from apps.core.read_pages import ReadPages
 from apps.core.reads import INSTANT, INTEGER, INTEGERS, TEXTS, OneOf, Parameter, Read
-from apps.listings.cards import EVERYTHING, Columns
 from apps.listings.kinds import relations
 from apps.payments.models import OPEN_STATUSES, Charge
 from apps.users.models import User, UserRole

@@ -30,7 +30,7 @@ def closed_page(
     has_pictures: bool = False,
 ) -> HttpResponse:
     """The page. Its style element carries the `nonce` of the answer; a form goes back here, and pictures are ours."""
-    nonce = getattr(request, "csp_nonce", "") or secrets.token_urlsafe(16)
+    nonce = secrets.token_urlsafe(16)
     forms = "self" if has_form else "none"
     policy = f"{POLICY}; style-src 'nonce-{nonce}'; form-action '{forms}'"
     if has_pictures:

@@ -2,13 +2,11 @@
 
 from django.db.models import QuerySet
 
+from apps.core.columns import EVERYTHING, Columns
 from apps.listings.kinds import all_kinds
 from apps.listings.models import Listing
 from apps.users.selectors import UNSHOWN
 
-# Lookups as `only` takes them, in their order: "title", "host__first_name", "property__max_guests".
-Columns = tuple[str, ...]
-EVERYTHING: Columns = ("*",)
 # By which it is known whose a listing is, and what it is. Its key is read always.
 ALWAYS = ("host", "kind")
 

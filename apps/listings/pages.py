@@ -19,6 +19,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.lookups import IsNull
 
+from apps.core.columns import Columns
 from apps.core.joining import joined, selected
 from apps.core.keyset import Key, Stretch, beyond, beyond_in, from_on
 from apps.core.reads import Parameter
@@ -37,7 +38,7 @@ from apps.listings.asking import (
     start_of,
     where,
 )
-from apps.listings.cards import Columns, cards
+from apps.listings.cards import cards
 from apps.listings.geo import chord_to, distance_km_to, lies_in
 from apps.listings.in_order import IN_ORDER, one_after_the_other, one_or_the_other, page_statement, sort_all
 from apps.listings.kinds import kind_named

@@ -9,11 +9,12 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from apps.core.along import Along, read_along
+from apps.core.columns import EVERYTHING, Columns
 from apps.core.keyset import Key, Slice, Stretch, slice_of, stretches
 from apps.core.reads import INTEGER, INTEGERS, OneOf, Parameter, Read
 from apps.core.shapes import Put, filled
 from apps.listings.asking import PUBLISHED, ask, kinds_found, kinds_in_question
-from apps.listings.cards import EVERYTHING, Columns, with_columns
+from apps.listings.cards import with_columns
 from apps.listings.kinds import relations
 from apps.listings.models import Listing, ListingStatus
 from apps.listings.pages import (

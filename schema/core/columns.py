@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from apps.listings.cards import EVERYTHING, Columns
+from apps.core.columns import EVERYTHING, Columns
 from schema.core.selections import asked_below
 
 # Each different set of columns is a statement of its own: clients have few.

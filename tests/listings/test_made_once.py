@@ -11,13 +11,13 @@ from django.test import override_settings
 from pytest_django.fixtures import Settings
 
 from apps.core import shapes
+from apps.core.columns import EVERYTHING, Columns
 from apps.core.keyset import Key, key_of
 from apps.core.periods import Period
 from apps.core.reads import INTEGER
 from apps.core.shapes import Put, Shaped, filled
 from apps.listings import pages
 from apps.listings.asking import Question, ask
-from apps.listings.cards import EVERYTHING, Columns
 from apps.listings.kinds import all_kinds, kind_model, kind_of
 from apps.listings.models import Listing
 from apps.listings.pages import PAGE, Part

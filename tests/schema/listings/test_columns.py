@@ -10,8 +10,8 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from graphql import GraphQLArgument, get_named_type, is_leaf_type, is_required_argument
 
+from apps.core.columns import EVERYTHING
 from apps.core.rows import NotRead
-from apps.listings.cards import EVERYTHING
 from apps.listings.models import Listing, ListingStatus
 from apps.listings.search import ListingOrder, ListingSearch
 from apps.listings.selectors import find_listings
